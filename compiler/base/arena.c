@@ -1,0 +1,156 @@
+/* Arenas as chains of blocks from calloc, which is what zeroes the memory: no byte is handed out twice.
+ *
+ * Common blocks double in size. A request that would waste much of such a block gets one of its own, which is
+ * chained in behind the head so that the head's free space stays in use.
+ */
+#include "compiler/base/arena.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_BLOCK = 64 << 10, LAST_BLOCK = 16 << 20, MAX_ALIGN = 64 };
+
+struct arena_block {
+    struct arena_block *next;
+    size_t size;      /* of the whole block, with this header */
+    size_t next_size; /* of the common block that follows this one */
+};
+
+struct arena ncc_arena_make(struct exit *out)
+{
+    return (struct arena){.exit = out};
+}
+
+static _Noreturn void leave(struct exit *out)
+{
+    longjmp(out->env, 1);
+}
+
+static bool fits_limit(const struct exit *out, size_t size)
+{
+    return out->limit == 0 || (out->used <= out->limit && size <= out->limit - out->used);
+}
+
+static struct arena_block *take_block(struct exit *out, size_t size)
+{
+    out->n_allocs++;
+    if (out->n_allocs == out->fail_at || !fits_limit(out, size))
+        leave(out);
+    struct arena_block *block = calloc(1, size);
+    if (!block)
+        leave(out);
+    block->size = size;
+    out->used += size;
+    if (out->peak < out->used)
+        out->peak = out->used;
+    return block;
+}
+
+static char *align_up(char *at, size_t align)
+{
+    return at + (-(uintptr_t)at & (align - 1));
+}
+
+/* `need` is the size of a block that holds the request and nothing else. */
+static char *add_own_block(struct arena *a, size_t need)
+{
+    struct arena_block *block = take_block(a->exit, need);
+    block->next_size = a->head ? a->head->next_size : FIRST_BLOCK;
+    if (a->head) {
+        block->next = a->head->next;
+        a->head->next = block;
+    } else {
+        a->head = block;
+    }
+    return (char *)(block + 1);
+}
+
+static void add_common_block(struct arena *a, size_t size)
+{
+    struct arena_block *block = take_block(a->exit, size);
+    block->next_size = size < LAST_BLOCK ? 2 * size : size;
+    block->next = a->head;
+    a->head = block;
+    a->at = (char *)(block + 1);
+    a->end = (char *)block + size;
+}
+
+void *ncc_arena_alloc(struct arena *a, size_t n, size_t size, size_t align)
+{
+    size_t bytes, need;
+    if (align == 0 || align > MAX_ALIGN || (align & (align - 1)) || __builtin_mul_overflow(n, size, &bytes))
+        leave(a->exit);
+    if (bytes == 0)
+        bytes = 1; /* so that every pointer is one of its own */
+    if (__builtin_add_overflow(bytes, sizeof(struct arena_block) + align, &need) || need > PTRDIFF_MAX)
+        leave(a->exit);
+
+    char *at = a->at ? align_up(a->at, align) : NULL;
+    if (!at || at > a->end || bytes > (size_t)(a->end - at)) {
+        const size_t common = a->head ? a->head->next_size : FIRST_BLOCK;
+        if (need > common / 4 || !fits_limit(a->exit, common))
+            return align_up(add_own_block(a, need), align);
+        add_common_block(a, common);
+        at = align_up(a->at, align);
+    }
+    a->at = at + bytes;
+    return at;
+}
+
+void ncc_arena_release(struct arena *a)
+{
+    while (a->head) {
+        struct arena_block *next = a->head->next;
+        a->exit->used -= a->head->size;
+        free(a->head);
+        a->head = next;
+    }
+    a->at = a->end = NULL;
+}
+
+char *ncc_arena_vprintf(struct arena *a, const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    const int length = vsnprintf(NULL, 0, format, args);
+    if (length < 0) {
+        va_end(again);
+        return NCC_NEW(a, char, 1);
+    }
+    char *text = NCC_NEW(a, char, (size_t)length + 1);
+    vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    return text;
+}
+
+char *ncc_arena_printf(struct arena *a, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = ncc_arena_vprintf(a, format, args);
+    va_end(args);
+    return text;
+}
+
+char *ncc_arena_copy(struct arena *a, const char *text, size_t length)
+{
+    if (length == SIZE_MAX)
+        leave(a->exit);
+    char *copy = NCC_NEW(a, char, length + 1);
+    if (length > 0)
+        memcpy(copy, text, length);
+    return copy;
+}
+
+void *ncc_arena_grow(struct arena *a, const void *old, int n, int *cap, size_t item_size)
+{
+    if (*cap > INT32_MAX / 2)
+        leave(a->exit);
+    const int wanted = *cap < 8 ? 16 : 2 * *cap;
+    void *grown = ncc_arena_alloc(a, (size_t)wanted, item_size, 16);
+    if (n > 0)
+        memcpy(grown, old, (size_t)n * item_size);
+    *cap = wanted;
+    return grown;
+}
