@@ -1,0 +1,120 @@
+/* Finds the parts of a kmodel v4 file. Nothing is trusted: all offsets are 64-bit sums held against the size of the
+ * file. */
+#include "kmodel/kmodel.h"
+
+#define NCC_STATUS_CASE(name, text)                                                                                    \
+    case name:                                                                                                         \
+        return text;
+const char *ncc_status_text(enum ncc_status status)
+{
+    switch (status) {
+        NCC_STATUS_LIST(NCC_STATUS_CASE)
+    case NCC_N_STATUS:
+        break;
+    }
+    return "not a status";
+}
+#undef NCC_STATUS_CASE
+
+static bool is_aligned(const void *p, uintptr_t alignment)
+{
+    return (uintptr_t)p % alignment == 0;
+}
+
+/* What is in the file of a body that declares `declared` bytes. */
+static uint32_t bytes_present(const struct ncc_kmodel *km, uint64_t off, uint32_t declared)
+{
+    const uint64_t left = off < km->size ? km->size - off : 0;
+    return left < declared ? (uint32_t)left : declared;
+}
+
+/* Of the last body, the padding may be missing, of no other anything. */
+static enum ncc_status check_bodies(const struct ncc_kmodel *km)
+{
+    uint64_t off = km->bodies_off;
+    for (uint32_t i = 0; i < km->header->n_nodes; i++) {
+        const struct ncc_km_node node = km->nodes[i];
+        const uint32_t present = bytes_present(km, off, node.body_size);
+        const uint32_t missing = node.body_size - present;
+        const uint32_t fixed = ncc_kmodel_op_body_size(node.opcode);
+        if (off % NCC_KM_BODY_ALIGN != 0 || node.body_size < fixed)
+            return NCC_MALFORMED;
+        if (missing >= NCC_KM_BODY_ALIGN || present < fixed || (missing > 0 && i + 1 < km->header->n_nodes))
+            return NCC_TRUNCATED;
+        off += node.body_size;
+    }
+    return NCC_OK;
+}
+
+static enum ncc_status check_header(const void *data, size_t size)
+{
+    if (data == NULL)
+        return NCC_BAD_ARGUMENT;
+    if (!is_aligned(data, NCC_KM_BODY_ALIGN))
+        return NCC_MISALIGNED;
+    const struct ncc_km_header *const header = data;
+    if (size < sizeof header->identifier || header->identifier != NCC_KM_IDENTIFIER)
+        return NCC_NOT_KMODEL;
+    if (size < sizeof *header)
+        return NCC_TRUNCATED;
+    if (header->version != NCC_KM_VERSION || header->target > NCC_KM_TARGET_K210)
+        return NCC_UNSUPPORTED;
+    return NCC_OK;
+}
+
+enum ncc_status ncc_kmodel_open(const void *data, size_t size, struct ncc_kmodel *out)
+{
+    const enum ncc_status status = check_header(data, size);
+    if (status)
+        return status;
+    const struct ncc_km_header *const header = data;
+    const uint64_t inputs_off = sizeof *header;
+    const uint64_t shapes_off = inputs_off + (uint64_t)header->n_inputs * sizeof(struct ncc_km_range);
+    const uint64_t outputs_off = shapes_off + (uint64_t)header->n_inputs * sizeof(int32_t[4]);
+    const uint64_t constants_off = outputs_off + (uint64_t)header->n_outputs * sizeof(struct ncc_km_range);
+    const uint64_t nodes_off = constants_off + header->constants_size;
+    const uint64_t bodies_off = nodes_off + (uint64_t)header->n_nodes * sizeof(struct ncc_km_node);
+    if (bodies_off > size)
+        return NCC_TRUNCATED;
+    if (nodes_off % sizeof(uint32_t) != 0)
+        return NCC_MALFORMED;
+    const uint8_t *const bytes = data;
+    *out = (struct ncc_kmodel){
+        .data = bytes,
+        .size = size,
+        .header = header,
+        .inputs = (const struct ncc_km_range *)(const void *)(bytes + inputs_off),
+        .outputs = (const struct ncc_km_range *)(const void *)(bytes + outputs_off),
+        .input_shapes = (const int32_t(*)[4])(const void *)(bytes + shapes_off),
+        .constants = bytes + constants_off,
+        .nodes = (const struct ncc_km_node *)(const void *)(bytes + nodes_off),
+        .bodies_off = (size_t)bodies_off,
+    };
+    return check_bodies(out);
+}
+
+bool ncc_kmodel_next(const struct ncc_kmodel *km, struct ncc_kmodel_node *node)
+{
+    const uint32_t i = node->next;
+    if (i >= km->header->n_nodes)
+        return false;
+    const size_t off = i == 0 ? km->bodies_off : node->next_off;
+    const struct ncc_km_node entry = km->nodes[i];
+    *node = (struct ncc_kmodel_node){
+        .index = i,
+        .opcode = entry.opcode,
+        .body = km->data + off,
+        .body_size = bytes_present(km, off, entry.body_size),
+        .body_off = off,
+        .next = i + 1,
+        .next_off = off + entry.body_size,
+    };
+    return true;
+}
+
+const void *ncc_kmodel_payload(const struct ncc_kmodel_node *node, uint32_t *size)
+{
+    const uint32_t fixed = ncc_kmodel_op_body_size(node->opcode);
+    *size = node->body_size - fixed;
+    return (const uint8_t *)node->body + fixed;
+}
