@@ -1,0 +1,187 @@
+/* The attributes of every operator that has some, and what its inputs mean.
+ *
+ * Shapes are NCHW. Weights: conv2d [out_c][in_c / groups][kh][kw], conv2d_transpose
+ * [in_c][out_c / groups][kh][kw], matmul's b [k][n]. Bias [out_c]. A bias may be absent (NULL).
+ */
+#ifndef NCC_OPS_ATTRS_H
+#define NCC_OPS_ATTRS_H
+
+#include "compiler/ir/op.h"
+
+/* Amounts before and after, per spatial dimension; never negative in convolutions and pools. */
+struct conv2d_attrs {
+    int stride_h, stride_w;                         /* >= 1 */
+    int pad_top, pad_left, pad_bottom, pad_right;   /* of zeros */
+    int dil_h, dil_w;                               /* >= 1 */
+    int groups;                                     /* depthwise: groups == in_c; out_c = in_c * multiplier */
+};
+
+struct conv2d_transpose_attrs {
+    int stride_h, stride_w;
+    int pad_top, pad_left, pad_bottom, pad_right;   /* cut from the full result */
+    int out_pad_h, out_pad_w;                       /* added below and right */
+    int dil_h, dil_w;
+    int groups;
+};
+
+/* out = floor((in + before + after - kernel) / stride) + 1; what a source format calls ceil mode is
+ * expressed by the importer through the pads. A window always holds at least one real pixel. */
+struct pool_attrs {
+    int kernel_h, kernel_w;
+    int stride_h, stride_w;
+    int pad_top, pad_left, pad_bottom, pad_right;
+    bool count_pad; /* avg_pool: divide by the whole window, not by the pixels inside the map */
+};
+
+enum { REDUCE_MEAN, REDUCE_SUM, REDUCE_MAX, REDUCE_MIN, REDUCE_PROD };
+struct reduce_attrs {
+    int kind;
+    struct ints axes; /* 0 .. rank - 1, ascending */
+    bool keep_dims;
+};
+
+struct softmax_attrs {
+    int axis;   /* 0 .. rank - 1 */
+    float beta; /* default 1 */
+};
+
+/* x * rsqrt(max(sum over the axis of x^2, eps)) */
+struct l2_normalize_attrs {
+    int axis;
+    float eps;
+};
+
+struct clip_attrs {
+    float min, max;
+};
+struct leaky_relu_attrs {
+    float alpha;
+};
+struct elu_attrs {
+    float alpha;
+};
+
+struct reshape_attrs {
+    struct ints shape; /* whole, no -1: importers work it out */
+};
+struct transpose_attrs {
+    struct ints perm; /* out.dim[i] = in.dim[perm[i]] */
+};
+struct concat_attrs {
+    int axis;
+};
+struct split_attrs {
+    int axis;
+    struct ints sizes; /* one output each */
+};
+/* out[i] = in[begin + i * stride] per dimension, size elements; stride may be negative. */
+struct slice_attrs {
+    struct ints begin, size, stride;
+};
+enum { PAD_CONSTANT, PAD_REFLECT, PAD_SYMMETRIC, PAD_EDGE };
+struct pad_attrs {
+    struct ints before, after; /* negative: crop */
+    float value;               /* real value, also for quantised tensors */
+    int mode;
+};
+struct gather_attrs {
+    int axis; /* inputs: data, indices (i32 or i64) */
+};
+
+enum { RESIZE_NEAREST, RESIZE_BILINEAR };
+struct resize_attrs {
+    int mode;
+    int out_h, out_w;
+    bool align_corners, half_pixel;
+};
+
+/* DCR (TFLite, ONNX default): block row, block column, channel; CRD: channel first. */
+struct depth_to_space_attrs {
+    int block;
+    bool crd;
+};
+struct space_to_depth_attrs {
+    int block;
+};
+struct tile_attrs {
+    struct ints repeats;
+};
+struct cast_attrs {
+    int to; /* enum dtype */
+};
+
+/* quantize: f32 to u8 by the output's quant; dequantize: u8 (or i8, i16, f16, ...) to f32 by the
+ * input's quant (absent: a plain conversion, for f16 weights). No attributes. */
+
+/* ---- the chip ---- */
+
+/* The canvas is the shape of the main-memory tensor [1][C][H][W]; the window says which part means something. */
+struct kpu_upload_attrs {
+    int top, left, h, w;
+    int outside; /* enum outside */
+};
+/* kpu_download has no attributes: the whole canvas, packed, to main memory. */
+
+/* One KPU layer. x: canvas; w: [out_c][in_c][k][k], depthwise [c][1][k][k]; bias [out_c].
+ *
+ *     z = conv(x) "same", zero beyond the canvas's edge; y = act(z + bias); pool by code (doc/kpu.md section 6)
+ *
+ * In kpu_conv all is real-valued (corner picks and max pools as they are, mean pools not truncated). */
+struct kpu_conv_attrs {
+    int kernel;     /* 1 or 3 */
+    bool depthwise;
+    int pool;       /* pool_type code 0..9 */
+    bool copy;      /* moves codes unchanged (one-hot weights, no bias, no activation): output quantised as input */
+    bool pad_lowest;/* beyond the canvas's edge stands the lowest code instead of zero; only with copy */
+    struct act_chain act;
+    int top, left, h, w, outside; /* window of the output */
+};
+
+/* Integers, ready for the chip. x: u8 canvas; weights: u8, shape as in kpu_conv; bn: i64 [out_c], the 64-bit
+ * batch-norm words; table: u8 [144], the activation table as in doc/kpu.md 4.3. */
+struct kpu_layer_attrs {
+    int kernel;
+    bool depthwise;
+    int pool;
+    int x_zero, w_zero; /* codes 0..255 that mean zero; pad_value is x_zero */
+    int top, left, h, w, outside;
+};
+
+/* Channels side by side without a copy: every input starts at a multiple of the channels that share a line
+ * (doc/kpu.md section 3), so input i is followed by (-C_i mod group) unused channels, except the last.
+ * Equal canvases and windows. */
+
+/* Channels begin .. begin + count - 1 of a canvas, in place: begin is a multiple of the channels that share a line. */
+struct kpu_slice_attrs {
+    int begin, count;
+};
+
+/* The same bytes declared with another height or width: W within its layout class; H only when C fits one
+ * channel group. What is new is junk. */
+struct kpu_recanvas_attrs {
+    int canvas_h, canvas_w;
+    int top, left, h, w, outside;
+};
+
+/* ---- integer CPU kernels, doc/kmodel.md B.3; multipliers and shifts as stored there ---- */
+
+enum { BIN_ADD, BIN_SUB, BIN_MUL, BIN_DIV, BIN_MIN, BIN_MAX };
+struct q_binary_attrs {
+    int kind;
+    int a_offset, a_mul, a_shift;
+    int b_offset, b_mul, b_shift;
+    int out_offset, out_mul, out_shift;
+};
+/* w: u8, shape as conv2d; bias: i32 */
+struct q_conv2d_attrs {
+    int stride_h, stride_w;
+    int pad_top, pad_left, pad_bottom, pad_right;
+    int dil_h, dil_w;
+    int groups;
+    int x_offset, w_offset, out_mul, out_shift, out_offset;
+};
+struct q_matmul_attrs {
+    int a_offset, b_offset, out_mul, out_shift, out_offset;
+};
+
+#endif

@@ -1,0 +1,27 @@
+#include "compiler/ops/elementwise.h"
+
+static inline float apply(const void *attrs, float a, float b)
+{
+    (void)attrs;
+    return a < b ? a : b;
+}
+
+static int64_t apply_int(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+NCC_BINARY_EVAL
+NCC_BINARY_FAST
+
+const struct op_desc ncc_op_minimum = {
+    .name = "minimum",
+    .doc = "the smaller of a and b",
+    .tflite = "MINIMUM",
+    .onnx = "Min",
+    .flags = OP_BINARY | OP_COMMUTES,
+    NCC_BINARY,
+    .infer = ncc_infer_binary_or_int,
+    .eval = eval,
+    .eval_fast = eval_fast,
+};

@@ -1,0 +1,19 @@
+#include "compiler/ops/elementwise.h"
+
+static inline float apply(const void *attrs, float x)
+{
+    (void)attrs;
+    return -x;
+}
+
+NCC_UNARY_FAST
+
+const struct op_desc ncc_op_neg = {
+    .name = "neg",
+    .doc = "-x",
+    .tflite = "NEG",
+    .onnx = "Neg",
+    .flags = OP_UNARY,
+    NCC_UNARY,
+    .eval_fast = eval_fast,
+};

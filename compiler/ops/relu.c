@@ -1,0 +1,20 @@
+#include "compiler/ops/elementwise.h"
+
+static inline float apply(const void *attrs, float x)
+{
+    (void)attrs;
+    return x > 0.0f ? x : 0.0f;
+}
+
+NCC_UNARY_FAST
+
+const struct op_desc ncc_op_relu = {
+    .name = "relu",
+    .doc = "max(x, 0)",
+    .tflite = "RELU",
+    .onnx = "Relu",
+    .caffe = "ReLU",
+    .flags = OP_UNARY | OP_MONOTONE,
+    NCC_UNARY,
+    .eval_fast = eval_fast,
+};

@@ -1,0 +1,27 @@
+#include "compiler/ops/elementwise.h"
+
+static inline float apply(const void *attrs, float a, float b)
+{
+    (void)attrs;
+    return a - b;
+}
+
+static int64_t apply_int(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a - (uint64_t)b);
+}
+
+NCC_BINARY_EVAL
+NCC_BINARY_FAST
+
+const struct op_desc ncc_op_sub = {
+    .name = "sub",
+    .doc = "a - b",
+    .tflite = "SUB",
+    .onnx = "Sub",
+    .flags = OP_BINARY,
+    NCC_BINARY,
+    .infer = ncc_infer_binary_or_int,
+    .eval = eval,
+    .eval_fast = eval_fast,
+};
