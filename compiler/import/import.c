@@ -1,0 +1,85 @@
+/* Which format a file has, by its content. */
+#include "compiler/import/import.h"
+#include "compiler/import/tflite.h"
+
+#include <string.h>
+
+static bool starts_with(struct bytes file, const char *magic, size_t n)
+{
+    return file.size >= n && memcmp(file.data, magic, n) == 0;
+}
+
+static bool is_tflite(struct bytes file)
+{
+    return ncc_fb_has_identifier(file, "TFL3");
+}
+
+/* The first field of an ONNX file is the version of its format: tag 8, a small number, and more fields behind. */
+static bool is_onnx(struct bytes file)
+{
+    return file.size > 2 && file.data[0] == 0x08 && file.data[1] >= 1 && file.data[1] < 32 && file.data[2] >= 0x12;
+}
+
+/* A name, then layers, as text; or the name as a string field in front of the layers. */
+static bool is_caffe(struct bytes file)
+{
+    static const char *const words[] = {"name:", "layer", "input:", "#"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (starts_with(file, words[i], strlen(words[i])))
+            return true;
+    return file.size > 2 && file.data[0] == 0x0a && file.data[1] < 128;
+}
+
+static const struct {
+    const char *name;
+    bool (*recognise)(struct bytes file);
+} formats[] = {
+    [MODEL_TFLITE] = {"TFLite", is_tflite},
+    [MODEL_ONNX] = {"ONNX", is_onnx},
+    [MODEL_CAFFE] = {"Caffe", is_caffe},
+};
+
+static enum model_format recognise(struct bytes file)
+{
+    for (int i = MODEL_TFLITE; i <= MODEL_CAFFE; i++)
+        if (formats[i].recognise(file))
+            return (enum model_format)i;
+    return ncc_tflite_probe(file) ? MODEL_TFLITE : MODEL_AUTO;
+}
+
+/* Files that people try, and what to do with them. */
+static const char *remedy_for(struct bytes file)
+{
+    if (starts_with(file, "\x89HDF", 4))
+        return "this is a Keras file: convert it with tf.lite.TFLiteConverter.from_keras_model";
+    if (starts_with(file, "KMDL", 4) || starts_with(file, "\3\0\0\0", 4))
+        return "this is a kmodel, compiled already: give the model that it was made from";
+    if (starts_with(file, "PK", 2))
+        return "this is an archive (Keras, PyTorch or kfpkg): export the model to TFLite";
+    return "give a .tflite file";
+}
+
+struct graph *ncc_import(const char *path, enum model_format format, const struct import_options *options,
+                         struct arena *arena, struct diags *d)
+{
+    static const struct import_options none = {0};
+    const size_t limit = (size_t)1 << 30;
+    const struct place where = {.file = path};
+    struct bytes file;
+    if (!ncc_file_read(path, limit, arena, d, &file))
+        return NULL;
+    if (format == MODEL_AUTO)
+        format = recognise(file);
+    if (format == MODEL_AUTO) {
+        ncc_diag_error(d, FAULT_INPUT, where, "the file is not a model of a known format", remedy_for(file), NULL);
+        return NULL;
+    }
+    if (format != MODEL_TFLITE) {
+        const char *rule = ncc_arena_printf(arena, "%s models are not read yet", formats[format].name);
+        ncc_diag_error(d, FAULT_INPUT, where, rule, "convert the model to TFLite", NULL);
+        return NULL;
+    }
+    if (!is_tflite(file))
+        ncc_diag_note(d, where, "the file does not say that it is a TFLite model; it is read as one", NULL, NULL);
+    return ncc_tflite_import(file, path, options ? options : &none, arena, d);
+}

@@ -1,0 +1,349 @@
+#!/usr/bin/env python3
+"""Writes the models of this folder, models/*.json, which flatc turns into .tflite files when the tests are built.
+
+Run by hand after a change here. Constants without given data have the pattern that support.h computes as well:
+element i of tensor t is ((29 i + 7 t) mod 19 - 8) / 16.
+"""
+import json
+import os
+import re
+import struct
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+ROWS = open(os.path.join(FOLDER, "../../compiler/import/tflite_ops.def")).read()
+CODES = {name: int(code) for code, name in re.findall(r"^TF_(?:OP|NAME)\((\d+), (\w+)", ROWS, re.M)}
+
+
+class Model:
+    def __init__(self, name):
+        self.name, self.tensors, self.buffers, self.ops, self.codes = name, [], [{}], [], []
+        self.inputs, self.outputs = [], []
+
+    def tensor(self, shape, type="f32", name=None, **more):
+        t = {"shape": list(shape), "type": type, "buffer": 0, "name": name or f"t{len(self.tensors)}", **more}
+        self.tensors.append(t)
+        return len(self.tensors) - 1
+
+    def input(self, shape, type="f32", name=None, **more):
+        self.inputs.append(self.tensor(shape, type, name or f"x{len(self.inputs)}", **more))
+        return self.inputs[-1]
+
+    def const(self, shape, values=None, type="f32", **more):
+        t = self.tensor(shape, type, **more)
+        n = 1
+        for d in shape:
+            n *= d
+        if values is None:
+            values = [((29 * i + 7 * t) % 19 - 8) / 16 for i in range(n)]
+        code = {"f32": "f", "f16": "e", "i32": "i", "i64": "q", "i8": "b", "u8": "B"}[type]
+        self.buffers.append({"data": list(struct.pack(f"<{len(values)}{code}", *values))})
+        self.tensors[t]["buffer"] = len(self.buffers) - 1
+        return t
+
+    def ints(self, *values, type="i32"):
+        return self.const([len(values)], values, type)
+
+    def op(self, name, inputs, out_shapes, kind=None, custom=None, type="f32", **options):
+        code = {"short_code": min(CODES.get(name, name), 127), "code": CODES.get(name, name)} if not custom \
+            else {"short_code": 32, "code": 32, "custom": custom}
+        if code not in self.codes:
+            self.codes.append(code)
+        outs = [self.tensor(s, type) for s in out_shapes]
+        op = {"code_index": self.codes.index(code), "inputs": list(inputs), "outputs": outs}
+        if kind:
+            op.update({"options_type": kind, "options": options})
+        self.ops.append(op)
+        return outs[0] if len(outs) == 1 else outs
+
+    def write(self, outputs, more_graphs=(), version=3):
+        self.outputs = outputs if isinstance(outputs, list) else [outputs]
+        for k, t in enumerate(self.outputs):
+            self.tensors[t]["name"] = f"y{k}"
+        graph = {"tensors": self.tensors, "inputs": self.inputs, "outputs": self.outputs, "operators": self.ops,
+                 "name": "main"}
+        model = {"version": version, "operator_codes": self.codes, "subgraphs": [graph, *more_graphs],
+                 "description": self.name, "buffers": self.buffers}
+        with open(os.path.join(FOLDER, "models", self.name + ".json"), "w") as f:
+            f.write(pretty(model) + "\n")
+
+
+def pretty(x, depth=0):
+    """JSON with one line per tensor, buffer and operator."""
+    pad = " " * (depth + 1)
+    if isinstance(x, list) and x and isinstance(x[0], dict) and depth < 4:
+        return "[\n" + ",\n".join(pad + pretty(v, depth + 1) for v in x) + "\n" + " " * depth + "]"
+    if isinstance(x, dict) and any(isinstance(v, list) and v and isinstance(v[0], dict) for v in x.values()):
+        return "{\n" + ",\n".join(f'{pad}"{k}": {pretty(v, depth + 1)}' for k, v in x.items()) + "\n" + " " * depth + "}"
+    return json.dumps(x)
+
+
+def unary(file, name, kind=None, **options):
+    m = Model(file)
+    x = m.input([1, 3, 4, 5])
+    m.write(m.op(name, [x], [[1, 3, 4, 5]], kind, **options))
+
+
+def binary(file, name, kind=None, act="none"):
+    """A map and a row of channels; then the other way round with a whole map that is an input."""
+    m = Model(file)
+    x, z, c = m.input([1, 3, 4, 5]), m.input([1, 3, 4, 5]), m.const([5])
+    options = {"act": act} if kind else {}
+    y = m.op(name, [x, c], [[1, 3, 4, 5]], kind, **options)
+    m.write(m.op(name, [z, y], [[1, 3, 4, 5]], kind, **options))
+
+
+def layers():
+    m = Model("conv_same")
+    x = m.input([1, 5, 6, 3])
+    m.write(m.op("CONV_2D", [x, m.const([4, 3, 3, 3]), m.const([4])], [[1, 3, 6, 4]], "Conv", padding="same",
+                 stride_h=2, stride_w=1, act="relu"))
+    m = Model("conv_dilated")
+    x = m.input([1, 7, 7, 2])
+    m.write(m.op("CONV_2D", [x, m.const([3, 2, 3, 2])], [[1, 5, 5, 3]], "Conv", padding="valid", stride_h=1, stride_w=1,
+                 dil_h=2, dil_w=1, act="relu6"))
+    m = Model("conv_groups")
+    x = m.input([1, 4, 4, 4])
+    m.write(m.op("CONV_2D", [x, m.const([6, 1, 1, 2]), m.const([6])], [[1, 4, 4, 6]], "Conv", padding="same", stride_h=1,
+                 stride_w=1))
+    m = Model("depthwise")
+    x = m.input([1, 6, 5, 2])
+    m.write(m.op("DEPTHWISE_CONV_2D", [x, m.const([1, 3, 3, 4]), m.const([4])], [[1, 3, 3, 4]], "Depthwise",
+                 padding="same", stride_h=2, stride_w=2, multiplier=2, act="relu_n1_to_1"))
+    m = Model("depthwise_dilated")
+    x = m.input([1, 7, 6, 3])
+    m.write(m.op("DEPTHWISE_CONV_2D", [x, m.const([1, 3, 2, 3])], [[1, 3, 4, 3]], "Depthwise", padding="valid",
+                 stride_h=1, stride_w=1, multiplier=1, dil_h=2, dil_w=2))
+    for file, padding, size, k in (("transpose_conv_same", "same", 5, 3), ("transpose_conv_even", "same", 6, 3),
+                                   ("transpose_conv_valid", "valid", 7, 3), ("transpose_conv_gap", "same", 6, 1)):
+        m = Model(file)
+        x = m.input([1, 3, 3, 2])
+        m.write(m.op("TRANSPOSE_CONV", [m.ints(1, size, size, 3), m.const([3, k, k, 2]), x, m.const([3])],
+                     [[1, size, size, 3]], "TransposeConv", padding=padding, stride_h=2, stride_w=2))
+    m = Model("fully_connected")
+    x = m.input([1, 2, 3, 4])
+    m.write(m.op("FULLY_CONNECTED", [x, m.const([5, 24]), m.const([5])], [[1, 5]], "FullyConnected", act="tanh"))
+    m = Model("fully_connected_keep")
+    x = m.input([1, 3, 4])
+    m.write(m.op("FULLY_CONNECTED", [x, m.const([2, 4]), -1], [[1, 3, 2]], "FullyConnected", keep_num_dims=True))
+    m = Model("fully_connected_hybrid")
+    x = m.input([1, 6])
+    w = m.const([2, 6], [5, -7, 100, -128, 127, 0, 1, 2, 3, 4, 5, 6], "i8", quant={"scale": [0.5], "zero_point": [1]})
+    m.write(m.op("FULLY_CONNECTED", [x, w, m.const([2])], [[1, 2]], "FullyConnected"))
+    for file, name in ("average_pool", "AVERAGE_POOL_2D"), ("max_pool", "MAX_POOL_2D"):
+        m = Model(file)
+        x = m.input([1, 6, 5, 2])
+        m.write(m.op(name, [x], [[1, 3, 3, 2]], "Pool", padding="same", stride_h=2, stride_w=2, kernel_h=3, kernel_w=3,
+                     act="relu"))
+
+
+def elements():
+    for name in "RELU RELU6 RELU_N1_TO_1 RELU_0_TO_1 TANH LOGISTIC HARD_SWISH ABS NEG EXP SQUARE SIN COS FLOOR CEIL " \
+                "ROUND ELU LOG SQRT RSQRT".split():
+        unary(name.lower(), name)
+    unary("leaky_relu", "LEAKY_RELU", "LeakyRelu", alpha=0.25)
+    unary("softmax", "SOFTMAX", "Softmax", beta=2.0)
+    unary("l2_normalization", "L2_NORMALIZATION", "L2Norm", act="none")
+    for name, kind in ("ADD", "Add"), ("SUB", "Sub"), ("MUL", "Mul"), ("DIV", "Div"):
+        binary(name.lower(), name, kind)
+    binary("add_relu", "ADD", "Add", "relu")
+    for name in "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "PRELU":
+        binary(name.lower(), name)
+    m = Model("pow")
+    x = m.input([1, 3, 4, 5])
+    m.write(m.op("POW", [x, m.const([], [2.0])], [[1, 3, 4, 5]]))
+    m = Model("cast")
+    x = m.input([1, 3, 4, 5])
+    m.write(m.op("CAST", [m.op("CAST", [x], [[1, 3, 4, 5]], type="i32")], [[1, 3, 4, 5]]))
+    m = Model("dequantize")
+    x = m.input([1, 2, 3, 2])
+    h = m.op("DEQUANTIZE", [m.const([2], [0.5, -1.25], "f16")], [[2]])
+    q = m.const([1, 1, 3, 2], [3, -128, 127, 0, 1, -1], "i8", quant={"scale": [0.25, 2.0], "zero_point": [0, 1], "dimension": 3})
+    q = m.op("DEQUANTIZE", [q], [[1, 1, 3, 2]])
+    m.write(m.op("ADD", [m.op("MUL", [x, h], [[1, 2, 3, 2]], "Mul"), q], [[1, 2, 3, 2]], "Add"))
+    for name in "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD":
+        m = Model(name.lower())
+        x = m.input([1, 3, 4, 5])
+        a = m.op(name, [x, m.ints(1, 2)], [[1, 5]], "Reduce", keep_dims=False)
+        b = m.op(name, [x, m.ints(-1)], [[1, 3, 4, 1]], "Reduce", keep_dims=True)
+        c = m.op(name, [x, m.ints(2)], [[1, 3, 5]], "Reduce", keep_dims=False)
+        m.write([a, b, c])
+
+
+def shapes():
+    m = Model("reshape")
+    x = m.input([1, 4, 3, 2])
+    a = m.op("RESHAPE", [x, m.ints(1, -1)], [[1, 24]], "Reshape", shape=[1, 24])
+    b = m.op("RESHAPE", [x], [[1, 6, 4]], "Reshape", shape=[1, 6, 4])
+    c = m.op("RESHAPE", [x, m.ints(1, 12, 2)], [[1, 12, 2]], "Reshape", shape=[1, 12, 2])
+    d = m.op("RESHAPE", [c, m.ints(1, 2, 6, -1, type="i64")], [[1, 2, 6, 2]], "Reshape")
+    m.write([a, b, c, d])
+    m = Model("squeeze_expand")
+    x = m.input([1, 1, 5, 3])
+    a = m.op("SQUEEZE", [x], [[1, 5, 3]], "Squeeze", dims=[1])
+    b = m.op("EXPAND_DIMS", [m.op("RELU", [a], [[1, 5, 3]]), m.ints(-2)], [[1, 5, 1, 3]])
+    c = m.op("SQUEEZE", [x], [[5, 3]], "Squeeze", dims=[])
+    m.write([a, b, c])
+    m = Model("transpose")
+    x = m.input([1, 2, 3, 4])
+    m.write([m.op("TRANSPOSE", [x, m.ints(*p)], [[[1, 2, 3, 4][i] for i in p]]) for p in
+             ([0, 2, 1, 3], [0, 1, 3, 2], [3, 0, 2, 1])])
+    m = Model("shape")
+    x = m.input([1, 4, 3, 2], signature=[-1, 4, 3, 2])
+    s = m.op("SHAPE", [x], [[4]], type="i32")
+    n = m.op("STRIDED_SLICE", [s, m.ints(0), m.ints(1), m.ints(1)], [[]], "StridedSlice", shrink=1, type="i32")
+    k = m.op("MUL", [n, m.const([], [6], "i32")], [[]], "Mul", type="i32")
+    p = m.op("PACK", [n, k, m.const([], [4], "i32")], [[3]], "Pack", n=3, axis=0, type="i32")
+    m.write(m.op("RESHAPE", [x, p], [[1, 6, 4]], "Reshape"))
+    m = Model("pack_unpack")
+    x = m.input([1, 2, 3, 4])
+    parts = m.op("UNPACK", [x], [[1, 2, 4]] * 3, "Unpack", n=3, axis=2)
+    m.write([m.op("PACK", [parts[2], parts[0]], [[1, 2, 4, 2]], "Pack", n=2, axis=-1), parts[1]])
+    m = Model("shuffle")
+    x = m.input([1, 2, 3, 6])
+    a = m.op("CONV_2D", [x, m.const([6, 1, 1, 6])], [[1, 2, 3, 6]], "Conv", padding="same", stride_h=1, stride_w=1)
+    a = m.op("RESHAPE", [a, m.ints(1, 2, 3, 2, 3)], [[1, 2, 3, 2, 3]], "Reshape")
+    a = m.op("TRANSPOSE", [a, m.ints(0, 1, 2, 4, 3)], [[1, 2, 3, 3, 2]])
+    a = m.op("RESHAPE", [a, m.ints(1, 2, 3, 6)], [[1, 2, 3, 6]], "Reshape")
+    m.write(m.op("CONV_2D", [a, m.const([2, 1, 1, 6])], [[1, 2, 3, 2]], "Conv", padding="same", stride_h=1, stride_w=1))
+
+
+def moves():
+    m = Model("concatenation")
+    x, z = m.input([1, 2, 3, 4]), m.input([1, 2, 3, 2])
+    m.write([m.op("CONCATENATION", [x, z, m.const([1, 2, 3, 1])], [[1, 2, 3, 7]], "Concat", axis=-1, act="relu"),
+             m.op("CONCATENATION", [x, x], [[1, 4, 3, 4]], "Concat", axis=1)])
+    m = Model("split")
+    x = m.input([1, 4, 3, 6])
+    a = m.op("SPLIT", [m.const([], [3], "i32"), x], [[1, 4, 3, 2]] * 3, "Split", n=3)
+    b = m.op("SPLIT_V", [x, m.ints(1, -1), m.const([], [1], "i32")], [[1, 1, 3, 6], [1, 3, 3, 6]], "SplitV", n=2)
+    m.write([a[1], a[2], b[0], b[1]])
+    m = Model("slice")
+    x = m.input([1, 5, 4, 6])
+    m.write(m.op("SLICE", [x, m.ints(0, 1, 0, 2), m.ints(1, 3, -1, 2)], [[1, 3, 4, 2]]))
+    m = Model("strided_slice")
+    x = m.input([1, 5, 4, 6])
+    a = m.op("STRIDED_SLICE", [x, m.ints(0, 1, 3, 0), m.ints(1, 5, 0, 6), m.ints(1, 2, -1, 1)], [[1, 2, 4, 6]],
+             "StridedSlice", begin=9, end=12)  # all rows from 1 step 2, columns backwards to the first
+    b = m.op("STRIDED_SLICE", [x, m.ints(0, -2), m.ints(0, 0), m.ints(1, 1)], [[1, 5, 4]], "StridedSlice", ellipsis=1,
+             shrink=2)  # [..., -2]
+    c = m.op("STRIDED_SLICE", [x, m.ints(0, 0, 2), m.ints(1, 0, 3), m.ints(1, 1, 1)], [[1, 1, 1, 4, 6]], "StridedSlice",
+             new_axis=2)  # [0:1, newaxis, 2:3]
+    d = m.op("STRIDED_SLICE", [x, m.ints(0, -100, 0, 5), m.ints(1, 100, 4, -7), m.ints(1, 3, 1, -2)], [[1, 2, 4, 3]],
+             "StridedSlice")  # clamped at both ends
+    m.write([a, b, c, d])
+    m = Model("gather")
+    x = m.input([1, 3, 2, 5])
+    m.write([m.op("GATHER", [x, m.ints(4, 0, 0)], [[1, 3, 2, 3]], "Gather", axis=3),
+             m.op("GATHER", [x, m.const([], [2], "i32")], [[1, 2, 5]], "Gather", axis=1)])
+    m = Model("tile")
+    x = m.input([1, 2, 1, 3])
+    m.write(m.op("TILE", [x, m.ints(1, 1, 4, 2)], [[1, 2, 4, 6]]))
+    m = Model("pad")
+    x = m.input([1, 2, 3, 4])
+    amounts = m.const([4, 2], [0, 0, 1, 2, 0, 1, 2, 0], "i32")
+    m.write([m.op("PAD", [x, amounts], [[1, 5, 4, 6]]), m.op("PADV2", [x, amounts, m.const([], [-1.5])], [[1, 5, 4, 6]])])
+    for mode in "reflect", "symmetric":
+        m = Model("mirror_pad_" + mode)
+        x = m.input([1, 3, 4, 2])
+        m.write(m.op("MIRROR_PAD", [x, m.const([4, 2], [0, 0, 1, 2, 2, 1, 0, 1], "i32")], [[1, 6, 7, 3]], "MirrorPad",
+                     mode=mode))
+    for file, align, half in ("", False, False), ("_align", True, False), ("_half", False, True):
+        for name, kind in ("RESIZE_BILINEAR", "ResizeBilinear"), ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearest"):
+            m = Model(name.lower() + file)
+            x = m.input([1, 3, 4, 2])
+            m.write(m.op(name, [x, m.ints(6, 7)], [[1, 6, 7, 2]], kind, align_corners=align, half_pixel=half))
+    m = Model("depth_to_space")
+    x = m.input([1, 2, 3, 8])
+    m.write(m.op("DEPTH_TO_SPACE", [x], [[1, 4, 6, 2]], "DepthToSpace", block=2))
+    m = Model("space_to_depth")
+    x = m.input([1, 4, 6, 2])
+    m.write(m.op("SPACE_TO_DEPTH", [x], [[1, 2, 3, 8]], "SpaceToDepth", block=2))
+
+
+def conv(m, x, shape, channels):
+    return m.op("CONV_2D", [x, m.const([channels, 1, 1, shape[-1]])], [[*shape[:3], channels]], "Conv", padding="same",
+                stride_h=1, stride_w=1)
+
+
+def whole():
+    """Models that are about the importer, not about one operator."""
+    m = Model("chain")
+    x = m.input([1, 4, 4, 3])
+    a = conv(m, x, [1, 4, 4, 3], 2)
+    a = m.op("RELU", [a], [[1, 4, 4, 2]])
+    a = conv(m, a, [1, 4, 4, 2], 5)
+    m.write(m.op("LOGISTIC", [a], [[1, 4, 4, 5]]))
+    m = Model("unsupported")
+    x = m.input([1, 4, 4, 3])
+    a = m.op("MyMagic", [x], [[1, 4, 4, 3]], custom="MyMagic")
+    b = m.op(300, [a], [[1, 4, 4, 3]])
+    c = m.op("LSTM", [b], [[1, 4, 4, 3]])
+    m.write(m.op("CONV_2D", [c, m.const([2, 1, 1, 3])], [[1, 4, 4, 2]], "Conv", padding="same"))  # stride 0
+    m = Model("nan")
+    x = m.input([1, 4])
+    m.write(m.op("ADD", [x, m.const([4], [0, 1, float("nan"), 2])], [[1, 4]], "Add"))
+    m = Model("quantised")
+    q = {"scale": [0.5], "zero_point": [3]}
+    x = m.input([1, 4], "i8", quant=q)
+    y = m.op("RELU", [x], [[1, 4]], type="i8")
+    m.tensors[y]["quant"] = q
+    m.write(y)
+    m = Model("open_dimension")
+    x = m.input([1, 1, 1, 3], signature=[-1, -1, -1, 3])
+    m.write(conv(m, x, [1, 1, 1, 3], 2))
+    m = Model("batch")
+    x = m.input([4, 2, 2, 3])
+    m.write(m.op("RESHAPE", [conv(m, x, [4, 2, 2, 3], 2), m.ints(4, 8)], [[4, 8]], "Reshape"))
+    m = Model("out_of_order")
+    x = m.input([1, 4])
+    a = m.op("RELU", [x], [[1, 4]])
+    m.write(m.op("ABS", [a], [[1, 4]]))
+    m.ops.reverse()
+    m.write(m.outputs)
+    m = Model("cycle")
+    x = m.input([1, 4])
+    a = m.op("ADD", [x, x], [[1, 4]], "Add")
+    b = m.op("ABS", [a], [[1, 4]])
+    m.ops[0]["inputs"][1] = b
+    m.write(b)
+    m = Model("made_twice")
+    x = m.input([1, 4])
+    a = m.op("RELU", [x], [[1, 4]])
+    b = m.op("ABS", [x], [[1, 4]])
+    m.ops[1]["outputs"] = [a]
+    m.write(a)
+    m = Model("two_subgraphs")
+    x = m.input([1, 4])
+    m.write(m.op("RELU", [x], [[1, 4]]), [{"tensors": [], "inputs": [], "outputs": [], "operators": [], "name": "b"}])
+    m = Model("version_4")
+    x = m.input([1, 4])
+    m.write(m.op("RELU", [x], [[1, 4]]), version=4)
+    m = Model("wrong_shape")
+    x = m.input([1, 4])
+    m.write(m.op("RELU", [x], [[1, 5]]))
+    m = Model("short_constant")
+    x = m.input([1, 4])
+    c = m.const([4])
+    m.tensors[c]["shape"] = [5]
+    m.write(m.op("ADD", [x, c], [[1, 4]], "Add"))
+    m = Model("inside_nchw")
+    x = m.input([1, 3, 4, 5])
+    a = m.op("TRANSPOSE", [x, m.ints(0, 2, 3, 1)], [[1, 4, 5, 3]])
+    a = conv(m, a, [1, 4, 5, 3], 2)
+    a = m.op("TRANSPOSE", [a, m.ints(0, 3, 1, 2)], [[1, 2, 4, 5]])
+    a = m.op("LEAKY_RELU", [a], [[1, 2, 4, 5]], "LeakyRelu", alpha=0.5)
+    a = m.op("TRANSPOSE", [a, m.ints(0, 2, 3, 1)], [[1, 4, 5, 2]])
+    a = conv(m, a, [1, 4, 5, 2], 2)
+    m.write(m.op("TRANSPOSE", [a, m.ints(0, 3, 1, 2)], [[1, 2, 4, 5]]))
+    m = Model("sequence")
+    x = m.input([1, 6, 3])
+    a = m.op("EXPAND_DIMS", [x, m.ints(1)], [[1, 1, 6, 3]])
+    a = m.op("RESHAPE", [conv(m, a, [1, 1, 6, 3], 4), m.ints(1, 6, 4)], [[1, 6, 4]], "Reshape")
+    a = m.op("ADD", [a, m.const([4])], [[1, 6, 4]], "Add")
+    a = m.op("EXPAND_DIMS", [a, m.ints(2)], [[1, 6, 1, 4]])
+    a = m.op("RESHAPE", [conv(m, a, [1, 6, 1, 4], 2), m.ints(1, 6, 2)], [[1, 6, 2]], "Reshape")
+    m.write(m.op("SOFTMAX", [a], [[1, 6, 2]], "Softmax", beta=1.0))
+
+
+os.makedirs(os.path.join(FOLDER, "models"), exist_ok=True)
+layers(), elements(), shapes(), moves(), whole()

@@ -1,0 +1,258 @@
+/* Real models: the float ones give what other programs give, the others are refused with a reason. */
+#include "support.h"
+
+#include "compiler/base/file.h"
+
+#include <cjson/cJSON.h>
+
+static const char *zoo(void)
+{
+    const char *folder = getenv("NCC_ZOO");
+    return folder ? folder : ZOO;
+}
+
+static void skip_without_zoo(void)
+{
+    if (access(zoo(), R_OK) == 0)
+        return;
+    print_message("skipped: no folder %s (set NCC_ZOO)\n", zoo());
+    skip();
+}
+
+/* ---- expected outputs ---- */
+
+struct array {
+    float *v;
+    int64_t n;
+};
+
+/* Values of an .npy file as floats: float32, uint8, int8. */
+static struct array read_npy(struct loaded *l, const char *path)
+{
+    struct bytes file;
+    if (!ncc_file_read(path, (size_t)1 << 28, &l->arena, &l->diags, &file) || file.size < 12)
+        fail_msg("%s is missing", path);
+    const size_t start = 10 + (size_t)file.data[8] + 256 * (size_t)file.data[9];
+    const char *type = strstr((const char *)file.data + 10, "'descr': '");
+    assert_true(start <= file.size && type);
+    type += strlen("'descr': '");
+    const bool is_float = strncmp(type, "<f4", 3) == 0, is_signed = strncmp(type, "|i1", 3) == 0;
+    assert_true(is_float || is_signed || strncmp(type, "|u1", 3) == 0);
+    struct array a = {NULL, (int64_t)(file.size - start) / (is_float ? 4 : 1)};
+    a.v = NCC_NEW(&l->arena, float, a.n + 1);
+    for (int64_t i = 0; i < a.n; i++) {
+        const uint8_t byte = file.data[start + (size_t)i];
+        a.v[i] = is_signed ? (float)(int8_t)byte : (float)byte;
+    }
+    if (is_float)
+        memcpy(a.v, file.data + start, (size_t)a.n * sizeof(float));
+    return a;
+}
+
+static cJSON *read_meta(struct loaded *l, const char *name)
+{
+    struct bytes file;
+    const char *path = ncc_arena_printf(&l->arena, "%s/golden/tflite__%s/meta.json", zoo(), name);
+    if (!ncc_file_read(path, (size_t)1 << 24, &l->arena, &l->diags, &file))
+        fail_msg("%s is missing", path);
+    cJSON *meta = cJSON_ParseWithLength((const char *)file.data, file.size);
+    assert_non_null(meta);
+    return meta;
+}
+
+static double number(const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItem(object, name);
+    assert_true(cJSON_IsNumber(item));
+    return item->valuedouble;
+}
+
+/* Input k of a sample, preprocessed and in the graph's order. */
+static const float *make_feed(struct loaded *l, const cJSON *meta, const char *name, int k, int sample)
+{
+    const char *path = ncc_arena_printf(&l->arena, "%s/golden/tflite__%s/in%d_s%d.npy", zoo(), name, k, sample);
+    const struct array raw = read_npy(l, path);
+    const cJSON *input = cJSON_GetArrayItem(cJSON_GetObjectItem(meta, "inputs"), k);
+    const cJSON *how = cJSON_GetObjectItem(input, "preprocess");
+    for (int64_t i = 0; cJSON_IsObject(how) && i < raw.n; i++)
+        raw.v[i] = (float)((raw.v[i] - number(how, "mean")) * number(how, "scale"));
+    const struct shape shape = l->g->inputs.v[k]->shape;
+    assert_int_equal(raw.n, ncc_shape_count(shape));
+    if (shape.rank != 4)
+        return raw.v;
+    float *turned = NCC_NEW(&l->arena, float, raw.n);
+    swap_layout(shape, raw.v, turned, true);
+    return turned;
+}
+
+/* Largest difference of an output from the expected one, as a part of the expected range. */
+static double difference(struct loaded *l, const char *name, int k, int sample, const float *got)
+{
+    const char *path = ncc_arena_printf(&l->arena, "%s/golden/tflite__%s/out%d_s%d.npy", zoo(), name, k, sample);
+    const struct array want = read_npy(l, path);
+    const struct shape shape = l->g->outputs.v[k].value->shape;
+    assert_int_equal(want.n, ncc_shape_count(shape));
+    float *own = NCC_NEW(&l->arena, float, want.n);
+    memcpy(own, got, (size_t)want.n * sizeof(float));
+    if (shape.rank == 4)
+        swap_layout(shape, got, own, false);
+    double low = INFINITY, high = -INFINITY, most = 0;
+    for (int64_t i = 0; i < want.n; i++) {
+        low = fmin(low, want.v[i]);
+        high = fmax(high, want.v[i]);
+        most = isnan(own[i]) ? INFINITY : fmax(most, fabs((double)own[i] - want.v[i]));
+    }
+    /* One number has no range: its size counts. */
+    return most / (high > low ? high - low : fmax(fabs(high), 1e-3));
+}
+
+static double worst_difference(struct loaded *l, const char *name)
+{
+    cJSON *meta = read_meta(l, name);
+    double worst = 0;
+    for (int s = 0; s < (int)number(meta, "samples"); s++) {
+        const float *in[8];
+        float *out[9];
+        assert_in_range(l->g->inputs.n, 1, 8);
+        assert_in_range(l->g->outputs.n, 1, 8);
+        for (int k = 0; k < l->g->inputs.n; k++)
+            in[k] = make_feed(l, meta, name, k, s);
+        run_graph(l->g, EVAL_FAST, in, out);
+        for (int k = 0; k < l->g->outputs.n; k++) {
+            worst = fmax(worst, difference(l, name, k, s, out[k]));
+            free(out[k]);
+        }
+    }
+    cJSON_Delete(meta);
+    return worst;
+}
+
+/* ---- transpositions ---- */
+
+static bool minds_layout(enum op op)
+{
+    return op == OP_conv2d || op == OP_conv2d_transpose || op == OP_max_pool || op == OP_avg_pool || op == OP_resize ||
+           op == OP_depth_to_space || op == OP_space_to_depth;
+}
+
+/* Transpositions behind which something works on maps again. Backwards: users stand behind what they use. */
+static int count_inner_transposes(const struct graph *g)
+{
+    bool *reaches = calloc((size_t)g->next_id, sizeof *reaches);
+    int n_inner = 0;
+    for (const struct node *n = g->last; n; n = n->prev) {
+        bool any = minds_layout(n->op);
+        for (int i = 0; i < n->n_out; i++)
+            any |= reaches[n->out[i]->id];
+        n_inner += n->op == OP_transpose && any;
+        for (int i = 0; i < n->n_in; i++)
+            if (n->in[i])
+                reaches[n->in[i]->id] |= any;
+    }
+    free(reaches);
+    return n_inner;
+}
+
+/* ---- tests ---- */
+
+static const char *zoo_path(const char *folder, const char *name, char path[400])
+{
+    snprintf(path, 400, "%s/%s/%s.tflite", zoo(), folder, name);
+    return path;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static void float_models_agree(void **state)
+{
+    /* Hybrid models (int8 weights, float activations) have activations quantised on the way in TFLite, not here. */
+    static const struct {
+        const char *name;
+        double most;
+    } models[] = {
+        {"mlperf_ad_autoenc_f32", 1e-4},     {"mlperf_ic_resnet8_f32", 1e-4}, {"mlperf_vww96_mbv1_025_f32", 1e-4},
+        {"mp_face_short", 1e-4},             {"mp_palm_lite", 1e-4},          {"nncase_conv_f32", 1e-4},
+        {"nncase_iris_f32", 1e-4},           {"nncase_model5_f32", 1e-4},     {"nncase_ulffd_landmark_f32", 1e-4},
+        {"tflm_hello_world_f32", 1e-4},      {"tflm_magic_wand_f32", 1e-4},   {"tinymaix_cifar10_f", 1e-4},
+        {"tinymaix_mbnet128_0.25_f", 1e-4},  {"tinymaix_mnist_dw_f", 1e-4},   {"tinymaix_mnist_valid_f", 1e-4},
+        {"ulfg_slim320_f32", 1e-4},          {"mlperf_ad_autoenc_dynrange", 0.1}, {"mlperf_kws_dscnn_dynrange", 0.1},
+    };
+    (void)state;
+    skip_without_zoo();
+    int n_bad = 0;
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        struct loaded l;
+        char path[400];
+        const double start = now();
+        load_file(&l, zoo_path("tflite", models[i].name, path), NULL);
+        const double ms = now() - start;
+        expect_graph(&l, models[i].name);
+        const int n_inner = count_inner_transposes(l.g);
+        const double worst = worst_difference(&l, models[i].name);
+        print_message("%-28s %6.1f ms %4d nodes %3d transposes, %d between layers, %d warnings, difference %.1e\n",
+                      models[i].name, ms, ncc_graph_n_nodes(l.g), count_ops(l.g, OP_transpose), n_inner,
+                      l.diags.n_warnings, worst);
+        n_bad += worst > models[i].most || n_inner > 0;
+        unload(&l);
+    }
+    assert_int_equal(n_bad, 0);
+}
+
+static void other_models_are_refused(void **state)
+{
+    static const struct {
+        const char *folder, *name, *says;
+    } models[] = {
+        {"tflite", "mp_selfie", "CUSTOM Convolution2DTransposeBias"},
+        {"tflite", "tflm_audio_preproc_f32", "CUSTOM SignalPCAN"},
+        {"tflite", "mlperf_ic_resnet8_int8", "quantised models are not read yet"},
+        {"tflite", "tflm_mnist_lstm_int8", "quantised models are not read yet"},
+        {"tflite", "coral_mbv1_025_128_uint8", "quantised models are not read yet"},
+        {"tflite", "tflm_retinaface_torch_int8", "quantised models are not read yet"},
+    };
+    (void)state;
+    skip_without_zoo();
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        struct loaded l;
+        char path[400];
+        load_file(&l, zoo_path(models[i].folder, models[i].name, path), NULL);
+        assert_null(l.g);
+        if (!has_message(&l, models[i].says)) {
+            ncc_diag_print(&l.diags, stderr);
+            fail_msg("%s: no message with '%s'", models[i].name, models[i].says);
+        }
+        unload(&l);
+    }
+}
+
+static void bad_models_give_messages(void **state)
+{
+    static const char *const names[] = {"coral_model_invoking_error", "fuzz_int32_max_dim", "fuzz_malicious",
+                                        "fuzz_near_overflow", "fuzz_valid_rect"};
+    (void)state;
+    skip_without_zoo();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct loaded l;
+        char path[400];
+        load_file(&l, zoo_path("tflite_bad", names[i], path), NULL);
+        assert_true(l.g || l.diags.n_errors > 0);
+        ncc_diag_print(&l.diags, stdout);
+        print_message("%s: %s\n", names[i], l.g ? "loads" : "refused");
+        unload(&l);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(float_models_agree),
+        cmocka_unit_test(other_models_are_refused),
+        cmocka_unit_test(bad_models_give_messages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
