@@ -1,0 +1,18 @@
+/* A pass takes a graph that verifies and leaves one that verifies and means the same. */
+#ifndef NCC_PASS_PASS_H
+#define NCC_PASS_PASS_H
+
+#include "compiler/ir/op.h"
+
+struct pass {
+    const char *name; /* --print-after NAME */
+    const char *doc;
+    /* False: reported in g->diags. What it allocates in `scratch` is gone when it returns. */
+    bool (*run)(struct graph *g, struct arena *scratch);
+};
+
+/* The passes that make any imported graph canonical, in order; they know nothing of the chip. */
+extern const struct pass ncc_pass_canonical[];
+extern const int ncc_pass_n_canonical;
+
+#endif
