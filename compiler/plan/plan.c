@@ -1,0 +1,114 @@
+/* The whole plan: order, shared bytes, lifetimes, addresses. */
+#include "compiler/plan/plan.h"
+
+#include "compiler/plan/address.h"
+#include "compiler/plan/alias.h"
+#include "compiler/plan/order.h"
+
+static bool report(const struct graph *g, const struct alias_conflict *c)
+{
+    const struct value *v = c->concat->in[c->index];
+    ncc_diag_error(g->diags, FAULT_INTERNAL, ncc_node_place(g, c->concat),
+                   "the inputs of a kpu_concat must be able to lie side by side",
+                   "copy the input by a layer of its own", "input %d, '%s', lies elsewhere already", c->index, v->name);
+    return false;
+}
+
+/* Addresses of all buffers of one memory. */
+static void pack_memory(const struct alias_map *m, const struct life *life, enum memory mem, int64_t nodes,
+                        struct arena *a, int64_t *addr, struct plan_memory *out)
+{
+    struct job *jobs = NCC_NEW(a, struct job, m->n_buffers);
+    int *buffer = NCC_NEW(a, int, m->n_buffers), n = 0;
+    for (int i = 0; i < m->n_buffers; i++) {
+        if (m->buffer[i].mem != mem)
+            continue;
+        buffer[n] = i;
+        jobs[n++] = (struct job){m->buffer[i].size, life[i].birth, life[i].death, 0};
+    }
+    ncc_plan_pack(jobs, n, nodes, a, out);
+    for (int i = 0; i < n; i++)
+        addr[buffer[i]] = jobs[i].addr;
+}
+
+/* A choice of shared bytes, with the addresses that follow. */
+struct draft {
+    struct alias_map map;
+    const struct life *life;
+    int64_t *addr;
+    struct plan_memory main;
+};
+
+static struct draft draft_main(const struct graph *g, enum in_place mode, int64_t nodes, struct arena *a)
+{
+    struct draft d;
+    struct alias_conflict none;
+    ncc_plan_alias(g, mode, a, &d.map, &none); /* cannot fail: it did not for another order */
+    d.life = ncc_plan_life(g, &d.map, a);
+    d.addr = NCC_NEW(a, int64_t, d.map.n_buffers);
+    pack_memory(&d.map, d.life, MEM_MAIN, nodes, a, d.addr, &d.main);
+    return d;
+}
+
+/* In a KPU RAM that is large enough anyway there is little to be gained by a long search. */
+static struct plan_memory draft_kpu(const struct draft *d, int64_t limit, int64_t nodes, struct arena *a)
+{
+    const int64_t some = nodes < NCC_PLAN_NODES_PER_SECOND / 2 ? nodes : NCC_PLAN_NODES_PER_SECOND / 2;
+    struct plan_memory m;
+    pack_memory(&d->map, d->life, MEM_KPU, some, a, d->addr, &m);
+    if (m.peak > limit && !m.optimal && nodes > some)
+        pack_memory(&d->map, d->life, MEM_KPU, nodes, a, d->addr, &m);
+    return m;
+}
+
+static void finish(const struct draft *d, struct arena *a, struct plan *out)
+{
+    for (int i = 0; i < d->map.n_buffers; i++) {
+        const struct shared *s = &d->map.buffer[i];
+        const struct buffer b = {s->mem, s->size, d->life[i].birth, d->life[i].death, d->addr[i]};
+        NCC_PUSH(a, &out->buffers, b);
+    }
+    out->buffer_of = d->map.buffer_of;
+    out->offset_in = d->map.offset_in;
+    out->main = d->main;
+}
+
+static void set_addr(const struct plan *p, struct value *v)
+{
+    const int b = v ? p->buffer_of[v->id] : -1;
+    if (b >= 0)
+        v->addr = p->buffers.v[b].addr + p->offset_in[v->id];
+}
+
+static void set_all_addr(struct graph *g, const struct plan *p)
+{
+    for (int i = 0; i < g->inputs.n; i++)
+        set_addr(p, g->inputs.v[i]);
+    for (struct node *n = g->first; n; n = n->next) {
+        for (int i = 0; i < n->n_out; i++)
+            set_addr(p, n->out[i]);
+    }
+}
+
+bool ncc_plan_make(struct graph *g, const struct plan_options *options, struct arena *a, struct plan *out)
+{
+    struct alias_map m;
+    struct alias_conflict conflict;
+    if (!ncc_plan_alias(g, IN_PLACE_ANY_ORDER, a, &m, &conflict))
+        return report(g, &conflict);
+    ncc_plan_order(g, &m, a);
+
+    const double seconds = options->solve_seconds < 0 ? 0 : options->solve_seconds < 1e6 ? options->solve_seconds : 1e6;
+    const int64_t nodes = (int64_t)(seconds * NCC_PLAN_NODES_PER_SECOND);
+    struct draft d = draft_main(g, IN_PLACE_THIS_ORDER, nodes, a);
+    if (d.main.peak > d.main.bound) { /* longer lives are harder to place: perhaps without */
+        const struct draft apart = draft_main(g, IN_PLACE_NEVER, nodes, a);
+        if (apart.main.peak < d.main.peak)
+            d = apart;
+    }
+    *out = (struct plan){.n_ids = g->next_id, .n_steps = ncc_graph_n_nodes(g)};
+    out->kpu = draft_kpu(&d, options->kpu_limit, nodes, a);
+    finish(&d, a, out);
+    set_all_addr(g, out);
+    return true;
+}
