@@ -1,0 +1,29 @@
+/* Gives every float value of the lowered graph its range and its codes (value->range, value->quant), and canvases
+ * their means (value->mean).
+ *
+ * Values that must have the same codes form a group: input and output of an operator that moves elements
+ * (OP_SAME_QUANT) and of a kpu_conv with `copy`; all operands of a concat on the CPU whose result is uploaded. The
+ * group's range is the union of what its sources need, a source being a member that no move inside the group made.
+ * (So what a pad adds saturates if it lies outside of the range of the rest.)
+ * A value whose quant is set already keeps it and gives it to its group; failing that, a known range does; else the
+ * observation decides by `method`.
+ *
+ * kpu_concat puts channels of different origin side by side, and so its quant has one pair per channel, taken from its
+ * inputs (unused slots take their input's). What reads it must be able to use that: a kpu_conv can, if the zero points
+ * are equal or only centre taps are used (its pad has one code); kpu_concat, kpu_slice, kpu_recanvas and copies hand it
+ * on. Where a reader cannot, the inputs become one group.
+ *
+ * Afterwards every f32 value that is not constant has quant.n_channels > 0. Values without any observation (dead
+ * branches, no samples) get 0..1 and a warning. Call it again after changes to the graph: quants that it set itself
+ * count as given then.
+ */
+#ifndef NCC_QUANT_ASSIGN_H
+#define NCC_QUANT_ASSIGN_H
+
+#include "compiler/quant/range.h"
+
+/* What stays is allocated from the graph's arena. False: an error was reported. */
+bool ncc_quant_assign(struct graph *g, const struct observations *seen, enum range_method method,
+                      struct arena *scratch);
+
+#endif

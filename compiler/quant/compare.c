@@ -1,0 +1,38 @@
+/* Distances between tensors, summed in double. */
+#include "compiler/quant/compare.h"
+
+#include <math.h>
+
+double ncc_sqnr_db(const float *want, const float *got, size_t n)
+{
+    double signal = 0, noise = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double d = (double)got[i] - want[i];
+        signal += (double)want[i] * want[i];
+        noise += d * d;
+    }
+    if (noise == 0)
+        return INFINITY;
+    return 10 * log10(signal / noise);
+}
+
+double ncc_cosine(const float *a, const float *b, size_t n)
+{
+    double aa = 0, bb = 0, ab = 0;
+    for (size_t i = 0; i < n; i++) {
+        aa += (double)a[i] * a[i];
+        bb += (double)b[i] * b[i];
+        ab += (double)a[i] * b[i];
+    }
+    if (aa == 0 || bb == 0)
+        return aa == bb ? 1 : 0;
+    return ab / sqrt(aa * bb);
+}
+
+double ncc_max_difference(const float *a, const float *b, size_t n)
+{
+    double worst = 0;
+    for (size_t i = 0; i < n; i++)
+        worst = fmax(worst, fabs((double)a[i] - b[i]));
+    return worst;
+}

@@ -1,0 +1,114 @@
+/* Counting on a grid of power-of-two bins; see the header for why it is exact. */
+#include "compiler/quant/histogram.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Denormal floats are the finest there is. */
+enum { FINEST = -149 };
+
+void ncc_histogram_init(struct histogram *h)
+{
+    memset(h, 0, sizeof *h);
+    h->exponent = FINEST;
+}
+
+static int64_t bin_of(double x, double inverse_width)
+{
+    const double scaled = x * inverse_width;
+    const int64_t whole = (int64_t)scaled;
+    return whole - (scaled < (double)whole);
+}
+
+/* Doubles the width n times. Bins move down or stay, so this works in place. */
+static void coarsen(struct histogram *h, int n)
+{
+    const int shift = n > 40 ? 40 : n; /* bin numbers have 12 bits */
+    const int64_t first = h->first >> shift;
+    for (int64_t i = 0; i <= h->last - h->first; i++) {
+        const uint32_t count = h->bin[i];
+        h->bin[i] = 0;
+        h->bin[((h->first + i) >> shift) - first] += count;
+    }
+    h->first = first;
+    h->last >>= shift;
+    h->exponent += n;
+}
+
+/* Makes room for bins lo..hi of the present grid; they must fit. */
+static void extend(struct histogram *h, int64_t lo, int64_t hi)
+{
+    if (lo < h->first) {
+        const size_t n = (size_t)(h->last - h->first + 1), up = (size_t)(h->first - lo);
+        memmove(h->bin + up, h->bin, n * sizeof *h->bin);
+        memset(h->bin, 0, (up < n ? up : n) * sizeof *h->bin);
+        h->first = lo;
+    }
+    if (hi > h->last)
+        h->last = hi;
+}
+
+static int64_t min_i64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t max_i64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+void ncc_histogram_cover(struct histogram *h, float lo, float hi)
+{
+    if (lo == 0 && hi == 0)
+        return;
+    int size;
+    (void)frexpf(fmaxf(fabsf(lo), fabsf(hi)), &size);
+    /* At 2^(size - 12) the larger end alone would fill more than 2^11 bins. */
+    int exponent = size - 12 > h->exponent ? size - 12 : h->exponent;
+    for (;; exponent++) {
+        const double inverse = ldexp(1, -exponent);
+        const int up = exponent - h->exponent > 40 ? 40 : exponent - h->exponent;
+        const int64_t first = min_i64(h->first >> up, bin_of(lo, inverse));
+        const int64_t last = max_i64(h->last >> up, bin_of(hi, inverse));
+        if (last - first >= NCC_HISTOGRAM_BINS)
+            continue;
+        if (exponent > h->exponent)
+            coarsen(h, exponent - h->exponent);
+        extend(h, first, last);
+        return;
+    }
+}
+
+int64_t ncc_histogram_add(struct histogram *h, const float *x, int64_t n, int64_t stride)
+{
+    const double inverse = ldexp(1, -h->exponent);
+    int64_t i = 0;
+    for (; i < n; i += stride) {
+        if (x[i] == 0)
+            h->n_zero++;
+        else
+            h->bin[bin_of(x[i], inverse) - h->first]++;
+    }
+    return i - n;
+}
+
+void ncc_histogram_merge(struct histogram *h, const struct histogram *from)
+{
+    /* The two agree on a grid first: the coarser exponent, then whatever the common range needs. */
+    struct histogram other = *from;
+    for (;;) {
+        const int exponent = h->exponent > other.exponent ? h->exponent : other.exponent;
+        if (exponent > h->exponent)
+            coarsen(h, exponent - h->exponent);
+        if (exponent > other.exponent)
+            coarsen(&other, exponent - other.exponent);
+        if (max_i64(h->last, other.last) - min_i64(h->first, other.first) < NCC_HISTOGRAM_BINS)
+            break;
+        coarsen(h, 1);
+    }
+    extend(h, min_i64(h->first, other.first), max_i64(h->last, other.last));
+    for (int64_t i = other.first; i <= other.last; i++)
+        h->bin[i - h->first] += other.bin[i - other.first];
+    h->n_zero += other.n_zero;
+}

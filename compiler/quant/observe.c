@@ -1,0 +1,378 @@
+/* Watching values while the float graph runs. Every thread has its own observations; they are added up at the end. */
+#include "compiler/quant/observe.h"
+
+#include "compiler/base/parallel.h"
+#include "compiler/base/progress.h"
+
+#include <assert.h>
+#include <math.h>
+
+/* Elements of a tensor that a histogram counts at least, if there are as many. */
+enum { N_COUNTED = 8192 };
+
+/* Four times N_COUNTED per sample, in 32 bits. Later samples give minima and maxima only. */
+enum { MAX_HISTOGRAM_SAMPLES = 1 << 17 };
+
+/* Sums of floats depend on their order, so each sample has its own, added up in order at the end. */
+enum { N_MEAN_SAMPLES = 64 };
+
+/* The window as runs of neighbouring elements: run (c, y) starts at (c * plane + y * pitch + skip). */
+struct runs {
+    int64_t planes, plane;
+    int64_t rows, pitch, skip;
+    int64_t length;
+};
+
+static struct runs runs_of(const struct tensor *t, struct window window)
+{
+    const int64_t count = ncc_shape_count(t->shape);
+    if (!window.h || t->shape.rank != 4)
+        return (struct runs){.planes = 1, .rows = 1, .length = count};
+    const int64_t h = t->shape.dim[2], w = t->shape.dim[3];
+    struct runs r = {.planes = (int64_t)t->shape.dim[0] * t->shape.dim[1],
+                     .plane = h * w,
+                     .rows = window.h,
+                     .pitch = w,
+                     .skip = window.top * w + window.left,
+                     .length = window.w};
+    if (window.w == w) { /* whole rows join */
+        r.rows = 1;
+        r.length = window.h * w;
+    }
+    return r;
+}
+
+enum { LANES = 8 };
+
+/* Minimum and maximum; `zero` stays 0 as long as all is finite. Comparisons with NaN are false, so NaN is skipped. */
+struct extremes {
+    float min[LANES], max[LANES], zero[LANES];
+};
+
+static void extremes_add(struct extremes *e, const float *x, int64_t n)
+{
+    struct extremes local = *e;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++) {
+            local.min[k] = x[i + k] < local.min[k] ? x[i + k] : local.min[k];
+            local.max[k] = x[i + k] > local.max[k] ? x[i + k] : local.max[k];
+            local.zero[k] += x[i + k] * 0.0f;
+        }
+    for (; i < n; i++) {
+        local.min[0] = x[i] < local.min[0] ? x[i] : local.min[0];
+        local.max[0] = x[i] > local.max[0] ? x[i] : local.max[0];
+        local.zero[0] += x[i] * 0.0f;
+    }
+    *e = local;
+}
+
+static bool extremes_join(const struct extremes *e, float *min, float *max)
+{
+    float zero = 0;
+    *min = INFINITY;
+    *max = -INFINITY;
+    for (int k = 0; k < LANES; k++) {
+        *min = fminf(*min, e->min[k]);
+        *max = fmaxf(*max, e->max[k]);
+        zero += e->zero[k];
+    }
+    return zero == 0;
+}
+
+static void extend(struct observation *o, float min, float max, int64_t n)
+{
+    o->min = o->n ? fminf(o->min, min) : min;
+    o->max = o->n ? fmaxf(o->max, max) : max;
+    o->n += n;
+}
+
+/* The rare case: something is not finite. One element at a time. */
+static void add_one_by_one(struct observation *o, struct histogram *hist, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (!isfinite(x[i])) {
+            o->n_bad++;
+            continue;
+        }
+        extend(o, x[i], x[i], 1);
+        if (!hist)
+            continue;
+        ncc_histogram_cover(hist, x[i], x[i]);
+        ncc_histogram_add(hist, x + i, 1, 1);
+    }
+}
+
+static int64_t gcd(int64_t a, int64_t b)
+{
+    return b ? gcd(b, a % b) : a;
+}
+
+/* A step that meets all columns and rows alike: it has no factor in common with them. */
+static int64_t stride_for(const struct runs *r)
+{
+    int64_t stride = r->planes * r->rows * r->length / N_COUNTED;
+    while (stride > 1 && (gcd(stride, r->length) > 1 || gcd(stride, r->pitch ? r->pitch : 1) > 1))
+        stride--;
+    return stride > 1 ? stride : 1;
+}
+
+static const float *run_at(const struct runs *r, const float *x, int64_t i)
+{
+    return x + i / r->rows * r->plane + i % r->rows * r->pitch + r->skip;
+}
+
+void ncc_observation_add(struct observation *o, struct histogram *hist, const struct tensor *t, struct window window)
+{
+    assert(t->dtype == DT_F32);
+    const struct runs r = runs_of(t, window);
+    const float *x = t->data;
+    const int64_t n_runs = r.planes * r.rows;
+    if (n_runs * r.length == 0)
+        return;
+    struct extremes e;
+    for (int k = 0; k < LANES; k++) {
+        e.min[k] = INFINITY;
+        e.max[k] = -INFINITY;
+        e.zero[k] = 0;
+    }
+    for (int64_t i = 0; i < n_runs; i++)
+        extremes_add(&e, run_at(&r, x, i), r.length);
+    float min, max;
+    if (!extremes_join(&e, &min, &max)) {
+        for (int64_t i = 0; i < n_runs; i++)
+            add_one_by_one(o, hist, run_at(&r, x, i), r.length);
+        return;
+    }
+    extend(o, min, max, n_runs * r.length);
+    if (!hist)
+        return;
+    ncc_histogram_cover(hist, min, max);
+    const int64_t stride = stride_for(&r);
+    int64_t skip = 0;
+    for (int64_t i = 0; i < n_runs; i++) {
+        if (skip >= r.length)
+            skip -= r.length;
+        else
+            skip = ncc_histogram_add(hist, run_at(&r, x, i) + skip, r.length - skip, stride);
+    }
+}
+
+/* ---- all values of a graph ---- */
+
+struct watch {
+    bool (*feed)(void *ctx, int sample, int input, struct tensor *to);
+    void *ctx;
+    int n_values;
+    struct observation *seen; /* [thread][value id] */
+    struct histogram *hist;   /* [thread][slot], or NULL */
+    const int *slot;          /* of a value id; -1: not watched */
+    int n_slots;
+    double *sums;             /* [sample][n_sums]: per channel of every canvas */
+    const int64_t *sum_of;    /* by value id: its first channel in a row of sums; -1: none */
+    int64_t n_sums;
+    int n_sum_samples;
+    struct progress progress;
+};
+
+static bool feed_sample(void *ctx, int sample, int input, struct tensor *to)
+{
+    const struct watch *w = ctx;
+    return w->feed(w->ctx, sample, input, to);
+}
+
+static double sum_of_run(const float *x, int64_t n)
+{
+    float lane[LANES] = {0}, rest = 0;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            lane[k] += x[i + k];
+    for (; i < n; i++)
+        rest += x[i];
+    double sum = rest;
+    for (int k = 0; k < LANES; k++)
+        sum += lane[k];
+    return sum;
+}
+
+/* Means of the channels of one sample. */
+static void add_means(double *mean, const struct tensor *t, struct window window)
+{
+    const struct runs r = runs_of(t, window);
+    for (int64_t c = 0; c < r.planes; c++) {
+        double sum = 0;
+        for (int64_t y = 0; y < r.rows; y++)
+            sum += sum_of_run(run_at(&r, t->data, c * r.rows + y), r.length);
+        mean[c] = sum / (double)(r.rows * r.length);
+    }
+}
+
+static void see(void *ctx, int sample, int thread, const struct value *v, const struct tensor *t)
+{
+    struct watch *w = ctx;
+    const int slot = w->slot[v->id];
+    if (slot < 0)
+        return;
+    if (sample < w->n_sum_samples && w->sum_of[v->id] >= 0)
+        add_means(w->sums + sample * w->n_sums + w->sum_of[v->id], t, v->window);
+    struct histogram *hist = NULL;
+    if (w->hist && sample < MAX_HISTOGRAM_SAMPLES)
+        hist = w->hist + (size_t)thread * w->n_slots + slot;
+    ncc_observation_add(w->seen + (size_t)thread * w->n_values + v->id, hist, t, v->window);
+}
+
+static void step(void *ctx)
+{
+    struct watch *w = ctx;
+    ncc_progress_step(&w->progress);
+}
+
+static bool watched(const struct value *v)
+{
+    return v->dtype == DT_F32 && !v->data;
+}
+
+/* Room for the means of one value. */
+static void number_sums(struct watch *w, const struct value *v, int64_t *sum_of)
+{
+    if (!watched(v) || v->mem != MEM_KPU || !v->window.h)
+        return;
+    sum_of[v->id] = w->n_sums;
+    w->n_sums += v->shape.dim[1];
+}
+
+static void prepare_means(struct watch *w, const struct graph *g, int n_samples, struct arena *arena)
+{
+    int64_t *sum_of = NCC_NEW(arena, int64_t, g->next_id);
+    for (int i = 0; i < g->next_id; i++)
+        sum_of[i] = -1;
+    for (int i = 0; i < g->inputs.n; i++)
+        number_sums(w, g->inputs.v[i], sum_of);
+    for (const struct node *node = g->first; node; node = node->next)
+        for (int i = 0; i < node->n_out; i++)
+            number_sums(w, node->out[i], sum_of);
+    w->sum_of = sum_of;
+    w->n_sum_samples = n_samples < N_MEAN_SAMPLES ? n_samples : N_MEAN_SAMPLES;
+    w->sums = NCC_NEW(arena, double, (size_t)w->n_sum_samples * w->n_sums);
+}
+
+/* The means over the samples stand in the first sample's row afterwards. Where one is not finite there are none. */
+static void join_means(const struct watch *w, const struct value *v)
+{
+    const int64_t first = w->sum_of[v->id];
+    if (first < 0 || w->n_sum_samples == 0)
+        return;
+    double *mean = w->sums + first;
+    bool finite = true;
+    for (int c = 0; c < v->shape.dim[1]; c++) {
+        for (int s = 1; s < w->n_sum_samples; s++)
+            mean[c] += mean[s * w->n_sums + c];
+        mean[c] /= w->n_sum_samples;
+        finite = finite && isfinite(mean[c]);
+    }
+    w->seen[v->id].mean = finite ? mean : NULL;
+}
+
+static void join_all_means(const struct watch *w, const struct graph *g)
+{
+    for (int i = 0; i < g->inputs.n; i++)
+        join_means(w, g->inputs.v[i]);
+    for (const struct node *node = g->first; node; node = node->next)
+        for (int i = 0; i < node->n_out; i++)
+            join_means(w, node->out[i]);
+}
+
+/* Numbers the values to watch. */
+static int number_slots(const struct graph *g, int *slot)
+{
+    int n = 0;
+    for (int i = 0; i < g->next_id; i++)
+        slot[i] = -1;
+    for (int i = 0; i < g->inputs.n; i++)
+        if (watched(g->inputs.v[i]))
+            slot[g->inputs.v[i]->id] = n++;
+    for (const struct node *node = g->first; node; node = node->next)
+        for (int i = 0; i < node->n_out; i++)
+            if (watched(node->out[i]))
+                slot[node->out[i]->id] = n++;
+    return n;
+}
+
+/* Adds all threads' observations of one value to those of thread 0. */
+static void join_threads(const struct watch *w, int n_threads, int id)
+{
+    struct observation *o = &w->seen[id];
+    for (int t = 1; t < n_threads; t++) {
+        const struct observation *other = o + (size_t)t * w->n_values;
+        if (other->n)
+            extend(o, other->min, other->max, other->n);
+        o->n_bad += other->n_bad;
+        if (w->hist)
+            ncc_histogram_merge(&w->hist[w->slot[id]], &w->hist[(size_t)t * w->n_slots + w->slot[id]]);
+    }
+    if (w->hist && o->n)
+        o->hist = &w->hist[w->slot[id]];
+}
+
+static void warn_of_bad(const struct graph *g, const struct value *v, const struct observation *o)
+{
+    if (!o->n_bad)
+        return;
+    const struct place where = v->def ? ncc_node_place(g, v->def) : (struct place){.file = g->file, .node = v->name};
+    ncc_diag_warn(g->diags, where, "values are infinite or not a number; they are left out of the range",
+                  "check the model with these samples in its own framework, and the samples' mean and std",
+                  "%lld of %lld elements of '%s'", (long long)o->n_bad, (long long)(o->n + o->n_bad), v->name);
+}
+
+static void warn_of_all(const struct graph *g, const struct observations *seen)
+{
+    for (int i = 0; i < g->inputs.n; i++)
+        warn_of_bad(g, g->inputs.v[i], &seen->v[g->inputs.v[i]->id]);
+    for (const struct node *node = g->first; node; node = node->next)
+        for (int i = 0; i < node->n_out; i++)
+            warn_of_bad(g, node->out[i], &seen->v[node->out[i]->id]);
+}
+
+static bool run(const struct graph *g, struct watch *w, int n_samples, size_t limit)
+{
+    struct evaluator *e = ncc_eval_open(g, EVAL_FAST, limit);
+    if (!e) {
+        ncc_diag_error(g->diags, FAULT_INPUT, (struct place){.file = g->file}, "not enough memory to run the model",
+                       "close other programs, or use fewer threads (NCC_THREADS=1)", NULL);
+        return false;
+    }
+    const struct eval_hooks hooks = {.ctx = w, .feed = feed_sample, .see = see, .step = step};
+    const bool ok = ncc_eval_run(e, n_samples, &hooks);
+    ncc_eval_close(e);
+    return ok;
+}
+
+bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to),
+                       void *ctx, int n_samples, const struct observe_options *options, struct arena *arena,
+                       struct observations *out)
+{
+    const int n_threads = ncc_parallel_threads();
+    int *slot = NCC_NEW(arena, int, g->next_id);
+    struct watch w = {.feed = feed, .ctx = ctx, .n_values = g->next_id, .slot = slot};
+    w.n_slots = number_slots(g, slot);
+    w.seen = NCC_NEW(arena, struct observation, (size_t)n_threads * w.n_values);
+    if (options->histograms) {
+        w.hist = NCC_NEW(arena, struct histogram, (size_t)n_threads * w.n_slots);
+        for (size_t i = 0; i < (size_t)n_threads * w.n_slots; i++)
+            ncc_histogram_init(&w.hist[i]);
+    }
+    prepare_means(&w, g, n_samples, arena);
+    w.progress = ncc_progress_begin("calibrating", n_samples, options->quiet);
+    const bool ok = run(g, &w, n_samples, options->limit);
+    ncc_progress_end(&w.progress);
+    if (!ok)
+        return false;
+    for (int i = 0; i < w.n_values; i++)
+        if (slot[i] >= 0)
+            join_threads(&w, n_threads, i);
+    join_all_means(&w, g);
+    *out = (struct observations){.n = w.n_values, .v = w.seen};
+    warn_of_all(g, out);
+    return true;
+}

@@ -1,0 +1,50 @@
+/* Which range of real numbers the 256 codes shall stand for. */
+#ifndef NCC_QUANT_RANGE_H
+#define NCC_QUANT_RANGE_H
+
+#include "compiler/quant/observe.h"
+
+enum range_method {
+    RANGE_MINMAX, /* everything that was seen; nothing is clipped */
+    RANGE_L2,     /* least mean squared error of quantising, the error of what is clipped included */
+    N_RANGE_METHODS
+};
+
+/* Names for --calibrate-method: "minmax", "no_clip" (the same), "l2". False: not one of them. */
+bool ncc_range_method_by_name(const char *name, enum range_method *out);
+/* All names, comma separated, for messages. */
+const char *ncc_range_method_names(void);
+bool ncc_range_needs_histogram(enum range_method method);
+
+/* The range of one observation; includes zero. Not known when nothing was seen. Without a histogram every
+ * method is RANGE_MINMAX. */
+struct range ncc_quant_choose(const struct observation *o, enum range_method method);
+
+/* real = (q - zero_point) * scale */
+struct codes {
+    double scale;
+    int zero_point; /* 0..255 */
+};
+
+/* Codes that cover the range and zero, with zero at a whole code; an end that lies less than half a code beyond zero
+ * may be rounded to zero. A value that is always 0 (width below 1e-30) gets scale 1/255. */
+struct codes ncc_quant_codes(struct range r);
+
+/* The same as a struct quant of one channel, in the arena. */
+struct quant ncc_quant_make(struct codes c, struct arena *a);
+
+/* How often each of the 256 codes occurs, estimated from the histogram (all 1 without one): what an activation table
+ * is fitted for. */
+void ncc_quant_density(const struct observation *o, struct codes c, double out[256]);
+
+/* Scale and zero point of channel c, whether there is one pair or one per channel. */
+static inline double ncc_quant_scale(const struct quant *q, int c)
+{
+    return q->scale[q->n_channels == 1 ? 0 : c];
+}
+static inline double ncc_quant_zero(const struct quant *q, int c)
+{
+    return q->zero_point[q->n_channels == 1 ? 0 : c];
+}
+
+#endif

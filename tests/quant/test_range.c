@@ -1,0 +1,351 @@
+/* Histograms, observations, range methods, comparisons. */
+#include "compiler/quant/compare.h"
+#include "compiler/quant/range.h"
+#include "tests/quant/random.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+/* ---- histograms ---- */
+
+static bool same_histogram(const struct histogram *a, const struct histogram *b)
+{
+    return a->exponent == b->exponent && a->first == b->first && a->last == b->last && a->n_zero == b->n_zero &&
+           memcmp(a->bin, b->bin, sizeof a->bin) == 0;
+}
+
+static void cover_and_add(struct histogram *h, const float *x, int n)
+{
+    float lo = x[0], hi = x[0];
+    for (int i = 1; i < n; i++) {
+        lo = fminf(lo, x[i]);
+        hi = fmaxf(hi, x[i]);
+    }
+    ncc_histogram_cover(h, lo, hi);
+    ncc_histogram_add(h, x, n, 1);
+}
+
+static void random_values(float *x, int n)
+{
+    const double size = exp2(random_int(-130, 100));
+    const int kind = random_int(0, 3);
+    for (int i = 0; i < n; i++) {
+        const double spread = kind == 0 ? exp2(random_between(-40, 0)) : 1;
+        x[i] = (float)(random_normal() * size * spread);
+        if (kind == 1 && x[i] < 0)
+            x[i] = 0;
+        if (kind == 2)
+            x[i] = -fabsf(x[i]);
+    }
+}
+
+/* Counted in any number of parts, in any order: the same bits. */
+static void test_histogram_merge(void **state)
+{
+    (void)state;
+    random_start("histograms");
+    enum { N = 3000 };
+    static float x[N];
+    static struct histogram whole, part[7], sum;
+    for (int round = 0; round < 100; round++) {
+        random_values(x, N);
+        ncc_histogram_init(&whole);
+        cover_and_add(&whole, x, N);
+        const int n_parts = random_int(1, 7);
+        for (int p = 0; p < n_parts; p++)
+            ncc_histogram_init(&part[p]);
+        for (int i = 0; i < N;) {
+            const int n = random_int(1, N / 10) < N - i ? random_int(1, N - i) : N - i;
+            cover_and_add(&part[random_int(0, n_parts - 1)], x + i, n);
+            i += n;
+        }
+        ncc_histogram_init(&sum);
+        const int first = random_int(0, n_parts - 1);
+        for (int p = 0; p < n_parts; p++)
+            ncc_histogram_merge(&sum, &part[(first + p) % n_parts]);
+        assert_true(same_histogram(&sum, &whole));
+        int64_t count = sum.n_zero;
+        for (int i = 0; i < NCC_HISTOGRAM_BINS; i++)
+            count += sum.bin[i];
+        assert_int_equal(count, N);
+    }
+}
+
+static void test_histogram_extremes(void **state)
+{
+    (void)state;
+    static struct histogram h;
+    const float x[] = {1e-45f, -1e-45f, 0, 3.4e38f, -3.4e38f, 1};
+    ncc_histogram_init(&h);
+    for (int i = 0; i < 6; i++)
+        cover_and_add(&h, x + i, 1);
+    assert_int_equal(h.n_zero, 1);
+    assert_true(h.last - h.first < NCC_HISTOGRAM_BINS);
+    assert_int_equal(h.bin[0 - h.first], 2);  /* 1e-45 and 1 */
+    assert_int_equal(h.bin[-1 - h.first], 1); /* the negative one is below zero */
+}
+
+/* ---- observations ---- */
+
+static void test_window(void **state)
+{
+    (void)state;
+    float x[2 * 4 * 5];
+    for (int i = 0; i < 40; i++)
+        x[i] = 1000;
+    for (int c = 0; c < 2; c++)
+        for (int y = 1; y < 3; y++)
+            for (int k = 2; k < 5; k++)
+                x[(c * 4 + y) * 5 + k] = (float)(c * 10 + y * 3 + k);
+    const struct tensor t = {DT_F32, ncc_shape_4(1, 2, 4, 5), x};
+    struct observation o = {0};
+    static struct histogram h;
+    ncc_histogram_init(&h);
+    ncc_observation_add(&o, &h, &t, (struct window){.top = 1, .left = 2, .h = 2, .w = 3});
+    assert_int_equal(o.n, 12);
+    assert_true(o.min == 5 && o.max == 20);
+    int64_t n = 0;
+    for (int i = 0; i < NCC_HISTOGRAM_BINS; i++)
+        n += h.bin[i];
+    assert_int_equal(n, 12);
+    ncc_observation_add(&o, &h, &t, (struct window){0});
+    assert_int_equal(o.n, 52);
+    assert_true(o.max == 1000);
+}
+
+static void test_not_finite(void **state)
+{
+    (void)state;
+    float x[100];
+    for (int i = 0; i < 100; i++)
+        x[i] = (float)i - 50;
+    x[7] = NAN;
+    x[8] = INFINITY;
+    x[99] = -INFINITY;
+    const struct tensor t = {DT_F32, ncc_shape_make(1, (int[]){100}), x};
+    struct observation o = {0};
+    static struct histogram h;
+    ncc_histogram_init(&h);
+    ncc_observation_add(&o, &h, &t, (struct window){0});
+    assert_int_equal(o.n, 97);
+    assert_int_equal(o.n_bad, 3);
+    assert_true(o.min == -50 && o.max == 48);
+}
+
+/* The speed that calibration needs: not asserted, since other programs run too. */
+static void test_speed(void **state)
+{
+    (void)state;
+    enum { N = 2000000 };
+    float *x = malloc(N * sizeof *x);
+    for (int i = 0; i < N; i++)
+        x[i] = (float)random_unit();
+    const struct tensor t = {DT_F32, ncc_shape_4(1, 50, 200, 200), x};
+    static struct histogram h;
+    ncc_histogram_init(&h);
+    struct observation o = {0};
+    const clock_t start = clock();
+    ncc_observation_add(&o, NULL, &t, (struct window){0});
+    const clock_t middle = clock();
+    for (int i = 0; i < 100; i++) {
+        const struct tensor part = {DT_F32, ncc_shape_4(1, 1, 100, 200), x + i * 20000};
+        ncc_observation_add(&o, &h, &part, (struct window){0});
+    }
+    const double ms = 1000.0 / CLOCKS_PER_SEC;
+    printf("  2 M elements: minima and maxima %.1f ms; as 100 values with histograms %.1f ms\n",
+           (double)(middle - start) * ms, (double)(clock() - middle) * ms);
+    assert_int_equal(o.n, 2 * N);
+    free(x);
+}
+
+static void test_stride_counts_enough(void **state)
+{
+    (void)state;
+    const int sizes[][3] = {{64, 60, 80}, {3, 240, 320}, {1, 1, 8192}, {1, 128, 256}, {10, 100, 7}};
+    for (int k = 0; k < 5; k++) {
+        const int *s = sizes[k];
+        const int n = s[0] * s[1] * s[2];
+        float *x = malloc((size_t)n * sizeof *x);
+        for (int i = 0; i < n; i++)
+            x[i] = 1;
+        const struct tensor t = {DT_F32, ncc_shape_4(1, s[0], s[1], s[2]), x};
+        static struct histogram h;
+        for (int windowed = 0; windowed < 2; windowed++) {
+            struct observation o = {0};
+            struct window w = {.top = s[1] > 2, .left = s[2] > 2, .h = s[1] > 2 ? s[1] - 1 : 1, .w = s[2] - (s[2] > 2)};
+            ncc_histogram_init(&h);
+            ncc_observation_add(&o, &h, &t, windowed ? w : (struct window){0});
+            int64_t count = 0;
+            for (int i = 0; i < NCC_HISTOGRAM_BINS; i++)
+                count += h.bin[i];
+            assert_true(count >= (o.n < 8192 ? o.n : 8192));
+            assert_true(count <= 4 * 8192);
+        }
+        free(x);
+    }
+}
+
+/* ---- codes and methods ---- */
+
+static void test_codes(void **state)
+{
+    (void)state;
+    random_start("codes");
+    for (int i = 0; i < 20000; i++) {
+        const struct range r = {true, (float)(random_normal() * exp2(random_int(-20, 20))),
+                                (float)(random_normal() * exp2(random_int(-20, 20)))};
+        const double lo = fmin(fmin(r.lo, r.hi), 0), hi = fmax(fmax(r.lo, r.hi), 0);
+        const struct codes c = ncc_quant_codes((struct range){true, fminf(r.lo, r.hi), fmaxf(r.lo, r.hi)});
+        assert_in_range(c.zero_point, 0, 255);
+        /* Both ends are within half a code of one, and hardly anything is wasted. */
+        assert_true(-c.zero_point * c.scale <= lo + c.scale * 0.502);
+        assert_true((255 - c.zero_point) * c.scale >= hi - c.scale * 0.502);
+        assert_true(c.scale <= (hi - lo) / 254 && c.scale > 0);
+        if (lo == 0)
+            assert_true(c.zero_point == 0 && fabs(c.scale * 255 - hi) <= hi * 1e-12);
+    }
+    const struct codes zero = ncc_quant_codes((struct range){true, 0, 0});
+    assert_true(zero.scale > 0 && zero.zero_point == 0);
+}
+
+enum { N_PART = 10000, N_DATA = 20 * N_PART };
+
+static struct observation observe(float *x, struct histogram *h)
+{
+    struct observation o = {0};
+    ncc_histogram_init(h);
+    for (int i = 0; i < N_DATA; i += N_PART) { /* small enough for every element to count */
+        const struct tensor t = {DT_F32, ncc_shape_make(1, (int[]){N_PART}), x + i};
+        ncc_observation_add(&o, h, &t, (struct window){0});
+    }
+    o.hist = h;
+    return o;
+}
+
+static double quantising_error(const float *x, struct range r)
+{
+    const struct codes c = ncc_quant_codes(r);
+    double sum = 0;
+    for (int i = 0; i < N_DATA; i++) {
+        const double q = fmin(fmax(rint(x[i] / c.scale + c.zero_point), 0), 255);
+        const double d = (q - c.zero_point) * c.scale - x[i];
+        sum += d * d;
+    }
+    return sum;
+}
+
+static void fill_data(float *x, int kind)
+{
+    for (int i = 0; i < N_DATA; i++)
+        switch (kind) {
+        case 0: /* uniform */
+            x[i] = (float)random_between(-1, 3);
+            break;
+        case 1: /* normal */
+            x[i] = (float)random_normal();
+            break;
+        case 2: /* heavy tails on both sides */
+            x[i] = (float)(pow(-log(1 - random_unit()), 1.5) * (random_int(0, 1) ? 1 : -1));
+            break;
+        case 3: /* behind a ReLU, with outliers */
+            x[i] = (float)fmax(random_normal() * (random_int(0, 9999) == 0 ? 30 : 1), 0);
+            break;
+        default: /* ReLU6 that saturates often */
+            x[i] = (float)fmin(fmax(random_normal() * 6, 0), 6);
+        }
+}
+
+static void test_l2(void **state)
+{
+    (void)state;
+    random_start("l2");
+    static const char *const names[] = {"uniform", "normal", "heavy tails", "relu with outliers", "relu6"};
+    float *x = malloc(N_DATA * sizeof *x);
+    static struct histogram h;
+    for (int kind = 0; kind < 5; kind++) {
+        fill_data(x, kind);
+        const struct observation o = observe(x, &h);
+        const clock_t start = clock();
+        const struct range l2 = ncc_quant_choose(&o, RANGE_L2);
+        const double ms = 1000.0 * (double)(clock() - start) / CLOCKS_PER_SEC;
+        const struct range all = ncc_quant_choose(&o, RANGE_MINMAX);
+        const double gain = 10 * log10(quantising_error(x, all) / quantising_error(x, l2));
+        /* What a plain search over the data finds. */
+        double best = quantising_error(x, all);
+        for (int lo = 0; lo < 20; lo++)
+            for (int hi = 0; hi < 20 && (lo == 0 || all.lo < 0); hi++) {
+                const struct range r = {true, all.lo * exp2f(-(float)lo / 4), all.hi * exp2f(-(float)hi / 4)};
+                best = kind < 2 && lo + hi > 8 ? best : fmin(best, quantising_error(x, r));
+            }
+        printf("  %-18s %6.2f .. %6.2f -> %6.2f .. %6.2f, gain %.2f dB (coarse search %.2f), %.2f ms\n", names[kind],
+               all.lo, all.hi, l2.lo, l2.hi, gain, 10 * log10(quantising_error(x, all) / best), ms);
+        assert_true(gain >= 0);
+        assert_true(quantising_error(x, l2) <= best * 1.03);
+        if (kind == 0 || kind == 4)
+            assert_true(l2.lo == all.lo && l2.hi == all.hi);
+        if (kind == 2 || kind == 3)
+            assert_true(gain > 0.3);
+    }
+    free(x);
+}
+
+static void test_methods(void **state)
+{
+    (void)state;
+    enum range_method m;
+    assert_true(ncc_range_method_by_name("no_clip", &m) && m == RANGE_MINMAX);
+    assert_true(ncc_range_method_by_name("minmax", &m) && m == RANGE_MINMAX);
+    assert_true(ncc_range_method_by_name("l2", &m) && m == RANGE_L2);
+    assert_false(ncc_range_method_by_name("l3", &m));
+    assert_true(ncc_range_needs_histogram(RANGE_L2) && !ncc_range_needs_histogram(RANGE_MINMAX));
+    const struct observation none = {0}, some = {.min = 2, .max = 3, .n = 10};
+    assert_false(ncc_quant_choose(&none, RANGE_L2).known);
+    const struct range r = ncc_quant_choose(&some, RANGE_L2); /* no histogram: all of it */
+    assert_true(r.known && r.lo == 0 && r.hi == 3);
+}
+
+static void test_density(void **state)
+{
+    (void)state;
+    float *x = malloc(N_DATA * sizeof *x);
+    for (int i = 0; i < N_DATA; i++)
+        x[i] = i % 4 ? (float)(i % 256) / 255 : 0;
+    static struct histogram h;
+    const struct observation o = observe(x, &h);
+    double density[256], sum = 0;
+    ncc_quant_density(&o, (struct codes){1.0 / 255, 0}, density);
+    for (int q = 0; q < 256; q++)
+        sum += density[q];
+    assert_true(density[0] > sum / 5 && density[0] < sum / 3);
+    free(x);
+}
+
+static void test_compare(void **state)
+{
+    (void)state;
+    const float a[] = {1, 2, 3, 4}, b[] = {1, 2, 3, 5}, zero[4] = {0}, minus[] = {-1, -2, -3, -4};
+    assert_true(isinf(ncc_sqnr_db(a, a, 4)) && ncc_sqnr_db(a, a, 4) > 0);
+    assert_true(fabs(ncc_sqnr_db(a, b, 4) - 10 * log10(30)) < 1e-9);
+    assert_true(isinf(ncc_sqnr_db(zero, a, 4)) && ncc_sqnr_db(zero, a, 4) < 0);
+    assert_true(fabs(ncc_cosine(a, a, 4) - 1) < 1e-12 && fabs(ncc_cosine(a, minus, 4) + 1) < 1e-12);
+    assert_true(ncc_cosine(zero, zero, 4) == 1 && ncc_cosine(zero, a, 4) == 0);
+    assert_true(ncc_max_difference(a, b, 4) == 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_histogram_merge), cmocka_unit_test(test_histogram_extremes),
+        cmocka_unit_test(test_window),          cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_speed),           cmocka_unit_test(test_stride_counts_enough),
+        cmocka_unit_test(test_codes),           cmocka_unit_test(test_l2),
+        cmocka_unit_test(test_methods),         cmocka_unit_test(test_density),
+        cmocka_unit_test(test_compare),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
