@@ -1,0 +1,260 @@
+#include "compiler/k210/cost.h"
+
+#include "compiler/k210/lower.h"
+#include "compiler/ops/attrs.h"
+#include "kpu/layout.h"
+
+#define CLOCKS_PER_INSTRUCTION 2.1 /* doc/cpu-cost.md: two kernels known both ways */
+
+enum kernel {
+#define NCC_KERNEL(name, instructions, per, source) KERNEL_##name,
+#define NCC_DEVICE_KERNEL(name, instructions, per, source)
+#include "runtime/kernels.def"
+#undef NCC_KERNEL
+    N_KERNELS,
+    KERNEL_none
+};
+
+enum per { OUT, IN, MAC, TAP, BYTE };
+static const struct { double instructions; enum per per; } kernels[] = {
+#define NCC_KERNEL(name, instructions, per, source) {instructions, per},
+#include "runtime/kernels.def"
+#undef NCC_KERNEL
+#undef NCC_DEVICE_KERNEL
+};
+
+static enum kernel kernel_of(const struct node *n)
+{
+    const bool u8 = n->out[0]->dtype == DT_U8;
+    switch ((int)n->op) {
+    case OP_conv2d:
+        return KERNEL_conv2d;
+    case OP_q_conv2d:
+        return KERNEL_quantized_conv2d;
+    case OP_conv2d_transpose:
+        return KERNEL_conv2d_transpose;
+    case OP_matmul:
+        return KERNEL_matmul;
+    case OP_q_matmul:
+        return KERNEL_quantized_matmul;
+    case OP_max_pool:
+    case OP_avg_pool:
+        return KERNEL_reduce_window2d;
+    case OP_reduce:
+        return KERNEL_reduce;
+    case OP_softmax:
+        return KERNEL_softmax;
+    case OP_q_binary:
+        return KERNEL_quantized_binary;
+    case OP_transpose:
+    case OP_depth_to_space:
+    case OP_space_to_depth:
+    case OP_tile:
+        return KERNEL_transpose;
+    case OP_concat:
+        return KERNEL_concat;
+    case OP_slice:
+    case OP_split:
+    case OP_gather:
+        return KERNEL_strided_slice;
+    case OP_pad:
+        return KERNEL_pad;
+    case OP_resize:
+        return KERNEL_resize_image;
+    case OP_quantize:
+        return KERNEL_quantize;
+    case OP_dequantize:
+        return KERNEL_dequantize;
+    case OP_lookup:
+        return KERNEL_table_lookup1d;
+    case OP_exp:
+    case OP_abs:
+    case OP_neg:
+    case OP_log:
+    case OP_rsqrt:
+    case OP_square:
+    case OP_sin:
+    case OP_cos:
+    case OP_floor:
+    case OP_ceil:
+        return KERNEL_unary;
+    default:
+        break;
+    }
+    const unsigned flags = ncc_op_desc(n->op)->flags;
+    if (flags & OP_UNARY)
+        return u8 ? KERNEL_table_lookup1d : KERNEL_nnil_unary_method;
+    return flags & OP_BINARY || n->op == OP_prelu ? KERNEL_binary : KERNEL_none;
+}
+
+static bool broadcasts(const struct node *n)
+{
+    return n->n_in > 1 && n->in[1] && !ncc_shape_equal(n->in[0]->shape, n->in[1]->shape);
+}
+
+static double work(const struct node *n, enum per per)
+{
+    const double out = (double)ncc_shape_count(n->out[0]->shape);
+    switch (per) {
+    case OUT:
+        return out;
+    case IN:
+        return (double)ncc_shape_count(n->in[0]->shape);
+    case MAC:
+        return ncc_op_desc(n->op)->macs(n);
+    case TAP: {
+        const struct pool_attrs *a = n->attrs;
+        return out * a->kernel_h * a->kernel_w;
+    }
+    case BYTE:
+        return out * (double)ncc_dtype_size(n->out[0]->dtype);
+    }
+    return out;
+}
+
+static double us_of_instructions(double n)
+{
+    return n * CLOCKS_PER_INSTRUCTION / (NCC_KPU_CPU_CLOCK_HZ / 1e6);
+}
+
+double ncc_cost_cpu_us(const struct node *n)
+{
+    const enum kernel k = kernel_of(n);
+    if (k == KERNEL_none)
+        return 0;
+    double each = kernels[k].instructions;
+    if ((k == KERNEL_quantized_binary || k == KERNEL_binary) && broadcasts(n))
+        each = 175; /* runtime/kernels.def */
+    if (n->op == OP_prelu)
+        each *= 3;
+    return us_of_instructions(each * work(n, kernels[k].per));
+}
+
+/* ---- KPU ---- */
+
+static double layer_us(struct ncc_kpu_shape s, enum ncc_kpu_runtime runtime)
+{
+    return ncc_kpu_layer_us(&s, runtime);
+}
+
+static struct ncc_kpu_shape on_map(const struct value *x, int in_c, int out_c, int kernel, bool depthwise)
+{
+    const bool map = x->shape.rank == 4;
+    int h = map ? x->shape.dim[2] : 1, w = map ? x->shape.dim[3] : 1;
+    h = h < NCC_KPU_MIN_H ? NCC_KPU_MIN_H : h;
+    w = w < NCC_KPU_MIN_W ? NCC_KPU_MIN_W : w;
+    return (struct ncc_kpu_shape){in_c, h, w, out_c, kernel, depthwise, NCC_KPU_POOL_NONE};
+}
+
+/* Copies of the input that a kernel needs per dimension, roughly: 3 taps each. */
+static int copies(int kernel, int dilation)
+{
+    if (kernel == 1)
+        return 1;
+    return dilation == 1 ? (kernel + 2) / 3 + (kernel > 3) : kernel;
+}
+
+static double conv_us(const struct node *n, enum ncc_kpu_runtime runtime)
+{
+    const struct conv2d_attrs *a = n->attrs;
+    const struct shape *w = &n->in[1]->shape;
+    const int in_c = n->in[0]->shape.dim[1], out_c = n->out[0]->shape.dim[1];
+    const int k = w->dim[2] == 1 && w->dim[3] == 1 ? 1 : 3;
+    const bool depthwise = a->groups > 1 && a->groups == in_c && out_c == in_c && w->dim[2] <= 3 && w->dim[3] <= 3 &&
+                           a->dil_h == 1 && a->dil_w == 1;
+    const int n_copies = copies(w->dim[2], a->dil_h) * copies(w->dim[3], a->dil_w);
+    double us = layer_us(on_map(n->in[0], depthwise ? in_c : in_c * n_copies, out_c, depthwise ? 3 : k, depthwise), runtime);
+    if (n_copies > 1)
+        us += (n_copies - 1) * layer_us(on_map(n->in[0], in_c, in_c, 3, true), runtime);
+    if (depthwise && a->stride_h > 1)
+        us += layer_us(on_map(n->in[0], in_c, in_c, 1, false), runtime);
+    return us;
+}
+
+/* Does n ride in the layer of the node before it? */
+static bool rides(const struct graph *g, const struct node *n)
+{
+    const struct value *x = n->in[0];
+    if (!x->def || ncc_value_only_use(g, x) != n)
+        return false;
+    const enum op p = x->def->op;
+    const unsigned flags = ncc_op_desc(p)->flags;
+    return p == OP_conv2d || p == OP_matmul || flags & (OP_UNARY | OP_BINARY);
+}
+
+double ncc_cost_kpu_us(const struct graph *g, const struct node *n, enum ncc_kpu_runtime runtime)
+{
+    const struct value *x = n->in[0];
+    const int c = x->shape.rank >= 2 ? x->shape.dim[1] : 1;
+    switch ((int)n->op) {
+    case OP_conv2d:
+        return conv_us(n, runtime);
+    case OP_matmul:
+        return layer_us(on_map(x, c, n->out[0]->shape.dim[1], 1, false), runtime);
+    case OP_concat:
+        return 0;
+    case OP_max_pool:
+    case OP_avg_pool:
+        return rides(g, n) ? 0 : layer_us(on_map(x, c, c, 1, false), runtime);
+    default:
+        break;
+    }
+    if (n->op == OP_pad) { /* in front of a sum it disappears */
+        const struct node *next = ncc_value_only_use(g, n->out[0]);
+        return next && (next->op == OP_add || next->op == OP_sub)
+                   ? 0
+                   : layer_us(on_map(x, c, n->out[0]->shape.dim[1], 1, false), runtime);
+    }
+    if (n->op == OP_prelu)
+        return 2 * layer_us(on_map(x, c, c, 3, true), runtime) + layer_us(on_map(x, 2 * c, c, 1, false), runtime);
+    if (ncc_op_desc(n->op)->flags & OP_UNARY)
+        return rides(g, n) ? 0 : layer_us(on_map(x, c, c, 3, true), runtime);
+    const bool constant = ncc_is_const(n->in[0]) || ncc_is_const(n->in[1]);
+    const int out_c = n->out[0]->shape.dim[1];
+    return constant ? layer_us(on_map(n->out[0], out_c, out_c, 3, true), runtime)
+                    : layer_us(on_map(x, 2 * c, c, 1, false), runtime);
+}
+
+double ncc_cost_layer_us(const struct node *n, enum ncc_kpu_runtime runtime)
+{
+    const struct shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
+    struct ncc_kpu_shape s = {x->dim[1], x->dim[2], x->dim[3], y->dim[1], 1, false, 0};
+    if (n->op == OP_kpu_conv) {
+        const struct kpu_conv_attrs *a = n->attrs;
+        s.kernel = a->kernel;
+        s.depthwise = a->depthwise;
+        s.pool = a->pool;
+    } else {
+        const struct kpu_layer_attrs *a = n->attrs;
+        s.kernel = a->kernel;
+        s.depthwise = a->depthwise;
+        s.pool = a->pool;
+    }
+    return layer_us(s, runtime);
+}
+
+/* ---- copies ---- */
+
+static void map_of(const struct value *v, int *c, int *h, int *w)
+{
+    const struct ncc_kpu_shape s = on_map(v, v->shape.rank >= 2 ? v->shape.dim[1] : 1, 1, 1, false);
+    *c = s.in_c;
+    *h = s.in_h;
+    *w = s.in_w;
+}
+
+double ncc_cost_upload_us(const struct value *v, enum ncc_kpu_runtime runtime)
+{
+    int c, h, w;
+    map_of(v, &c, &h, &w);
+    const double convert = kernels[KERNEL_quantize].instructions * (double)ncc_shape_count(v->shape);
+    return ncc_kpu_upload_us(c, h, w, runtime) + us_of_instructions(convert);
+}
+
+double ncc_cost_download_us(const struct value *v, enum ncc_kpu_runtime runtime)
+{
+    int c, h, w;
+    map_of(v, &c, &h, &w);
+    const double convert = kernels[KERNEL_dequantize].instructions * (double)ncc_shape_count(v->shape);
+    return ncc_kpu_download_us(c, h, w, runtime) + us_of_instructions(convert);
+}

@@ -1,0 +1,188 @@
+/* Operators that kmodel v4's CPU kernels do not have, taken apart into those that they have. */
+#include "compiler/ir/eval.h"
+#include "compiler/k210/k210.h"
+#include "compiler/ops/attrs.h"
+#include "compiler/pass/rewrite.h"
+
+#include <math.h>
+#include <string.h>
+
+static void replace(struct graph *g, struct node *n, struct value *y)
+{
+    if (y->def && !y->def->origin)
+        y->def->origin = n->origin;
+    ncc_value_replace(g, n->out[0], y);
+}
+
+static struct value *scalar(struct graph *g, const char *name, float x)
+{
+    return ncc_const_copy(g, name, DT_F32, (struct shape){0}, &x);
+}
+
+/* ---- prelu: max(x, 0) + a min(x, 0) ---- */
+
+static bool expand_prelu(struct graph *g, struct node *n)
+{
+    struct value *x = n->in[0];
+    struct value *up = NCC_OP(g, OP_relu, ncc_name(g, n->name, "positive"), NULL, x);
+    const struct clip_attrs below = {-INFINITY, 0};
+    struct value *down = NCC_OP(g, OP_clip, ncc_name(g, n->name, "negative"), &below, x);
+    down = NCC_OP(g, OP_mul, ncc_name(g, n->name, "slope"), NULL, down, n->in[1]);
+    replace(g, n, NCC_OP(g, OP_add, n->name, NULL, up, down));
+    return true;
+}
+
+/* ---- split: slices ---- */
+
+static bool expand_split(struct graph *g, struct node *n)
+{
+    const struct split_attrs *a = n->attrs;
+    const struct shape *s = &n->in[0]->shape;
+    struct slice_attrs part = {.begin = {.n = s->rank}, .size = {.n = s->rank}, .stride = {.n = s->rank}};
+    for (int i = 0; i < s->rank; i++) {
+        part.size.v[i] = s->dim[i];
+        part.stride.v[i] = 1;
+    }
+    for (int i = 0; i < n->n_out; i++) {
+        part.size.v[a->axis] = a->sizes.v[i];
+        struct value *y = NCC_OP(g, OP_slice, n->out[i]->name, &part, n->in[0]);
+        y->def->origin = n->origin;
+        ncc_value_replace(g, n->out[i], y);
+        part.begin.v[a->axis] += a->sizes.v[i];
+    }
+    return true;
+}
+
+/* ---- (a - b)^2, x^2, x^(1/2) ---- */
+
+static bool expand_squared_difference(struct graph *g, struct node *n)
+{
+    struct value *d = NCC_OP(g, OP_sub, ncc_name(g, n->name, "difference"), NULL, n->in[0], n->in[1]);
+    replace(g, n, NCC_OP(g, OP_square, n->name, NULL, d));
+    return true;
+}
+
+static bool expand_pow(struct graph *g, struct node *n)
+{
+    if (!ncc_is_const(n->in[1]) || ncc_shape_count(n->in[1]->shape) != 1)
+        return false;
+    const float e = *(const float *)n->in[1]->data;
+    if (!(e == 2.0f || e == 0.5f))
+        return false;
+    replace(g, n, NCC_OP(g, e == 2.0f ? OP_square : OP_sqrt, n->name, NULL, n->in[0]));
+    return true;
+}
+
+/* ---- softmax and l2_normalize over any axis ---- */
+
+static bool expand_softmax(struct graph *g, struct node *n)
+{
+    const struct softmax_attrs *a = n->attrs;
+    const int rank = n->in[0]->shape.rank;
+    if (a->axis == rank - 1)
+        return false;
+    struct transpose_attrs t = {.perm = {.n = rank}};
+    for (int i = 0; i < rank; i++)
+        t.perm.v[i] = i == a->axis ? rank - 1 : i == rank - 1 ? a->axis : i;
+    const struct softmax_attrs last = {rank - 1, a->beta};
+    struct value *x = NCC_OP(g, OP_transpose, ncc_name(g, n->name, "rows"), &t, n->in[0]);
+    x = NCC_OP(g, OP_softmax, n->name, &last, x);
+    replace(g, n, NCC_OP(g, OP_transpose, ncc_name(g, n->name, "back"), &t, x));
+    return true;
+}
+
+static bool expand_l2_normalize(struct graph *g, struct node *n)
+{
+    const struct l2_normalize_attrs *a = n->attrs;
+    const struct reduce_attrs r = {.kind = REDUCE_SUM, .axes = {1, {a->axis}}, .keep_dims = true};
+    struct value *s = NCC_OP(g, OP_square, ncc_name(g, n->name, "squares"), NULL, n->in[0]);
+    s = NCC_OP(g, OP_reduce, ncc_name(g, n->name, "sum"), &r, s);
+    s = NCC_OP(g, OP_maximum, ncc_name(g, n->name, "floor"), NULL, s, scalar(g, ncc_name(g, n->name, "eps"), a->eps));
+    s = NCC_OP(g, OP_rsqrt, ncc_name(g, n->name, "rsqrt"), NULL, s);
+    replace(g, n, NCC_OP(g, OP_mul, n->name, NULL, n->in[0], s));
+    return true;
+}
+
+/* ---- means that count the padding ---- */
+
+static bool expand_padded_mean(struct graph *g, struct node *n)
+{
+    struct pool_attrs a = *(const struct pool_attrs *)n->attrs;
+    if (!a.count_pad || !(a.pad_top || a.pad_left || a.pad_bottom || a.pad_right))
+        return false;
+    const struct pad_attrs p = {.before = {4, {0, 0, a.pad_top, a.pad_left}}, .after = {4, {0, 0, a.pad_bottom, a.pad_right}}};
+    struct value *x = NCC_OP(g, OP_pad, ncc_name(g, n->name, "pad"), &p, n->in[0]);
+    a.pad_top = a.pad_left = a.pad_bottom = a.pad_right = 0;
+    a.count_pad = false;
+    replace(g, n, NCC_OP(g, OP_avg_pool, n->name, &a, x));
+    return true;
+}
+
+/* ---- a transposed convolution's bias, which the runtime's kernel drops ---- */
+
+static bool split_transposed_bias(struct graph *g, struct node *n)
+{
+    if (n->n_in < 3 || !n->in[2])
+        return false;
+    const int c = n->out[0]->shape.dim[1];
+    struct value *bias = ncc_const(g, n->in[2]->name, DT_F32, ncc_shape_4(1, c, 1, 1), n->in[2]->data);
+    struct value *y = NCC_OP(g, OP_conv2d_transpose, ncc_name(g, n->name, "product"), n->attrs, n->in[0], n->in[1]);
+    replace(g, n, NCC_OP(g, OP_add, n->name, NULL, y, bias));
+    return true;
+}
+
+/* ---- resizing that the runtime's kernel does not know: two matrix products ---- */
+
+/* The matrix [from][to] of one direction, found by resizing unit vectors with the operator's own definition. */
+static struct value *resize_matrix(struct graph *g, const struct node *n, int from, int to)
+{
+    const struct resize_attrs *a = n->attrs;
+    const struct resize_attrs line = {a->mode, 1, to, a->align_corners, a->half_pixel};
+    struct tensor x = {DT_F32, ncc_shape_4(1, from, 1, from), NCC_NEW(g->arena, float, (size_t)from * from)};
+    struct tensor y = {DT_F32, ncc_shape_4(1, from, 1, to), NCC_NEW(g->arena, float, (size_t)from * to)};
+    for (int i = 0; i < from; i++)
+        ((float *)x.data)[(size_t)i * from + i] = 1;
+    struct value *unit = ncc_const(g, ncc_name(g, n->name, "unit"), DT_F32, x.shape, x.data);
+    struct value *m = NCC_OP(g, OP_resize, ncc_name(g, n->name, "matrix"), &line, unit);
+    ncc_eval_node(m->def, (const struct tensor *const[]){&x}, (struct tensor *const[]){&y}, EVAL_REFERENCE);
+    return ncc_const(g, ncc_name(g, n->name, "weights"), DT_F32, ncc_shape_make(2, (const int[]){from, to}), y.data);
+}
+
+/* [1, C, H, W] times a [W, W'] matrix along the last dimension, and the last two dimensions swapped. */
+static struct value *resize_last(struct graph *g, const struct node *n, struct value *x, int to)
+{
+    const int c = x->shape.dim[1], h = x->shape.dim[2], w = x->shape.dim[3];
+    const struct reshape_attrs rows = {{2, {c * h, w}}}, map = {{4, {1, c, h, to}}};
+    const struct transpose_attrs swap = {{4, {0, 1, 3, 2}}};
+    struct value *y = NCC_OP(g, OP_reshape, ncc_name(g, n->name, "rows"), &rows, x);
+    y = NCC_OP(g, OP_matmul, ncc_name(g, n->name, "line"), NULL, y, resize_matrix(g, n, w, to));
+    y = NCC_OP(g, OP_reshape, ncc_name(g, n->name, "map"), &map, y);
+    return NCC_OP(g, OP_transpose, ncc_name(g, n->name, "turn"), &swap, y);
+}
+
+static bool expand_resize(struct graph *g, struct node *n)
+{
+    const struct resize_attrs *a = n->attrs;
+    if (ncc_is_const(n->in[0]) || (!a->half_pixel && !(a->align_corners && a->mode == RESIZE_NEAREST)))
+        return false;
+    struct value *y = resize_last(g, n, n->in[0], a->out_w);
+    replace(g, n, resize_last(g, n, y, a->out_h));
+    return true;
+}
+
+static const struct rewrite rewrites[] = {
+    {"prelu", OP_prelu, expand_prelu},
+    {"split", OP_split, expand_split},
+    {"squared difference", OP_squared_difference, expand_squared_difference},
+    {"power", OP_pow, expand_pow},
+    {"softmax axis", OP_softmax, expand_softmax},
+    {"l2 normalise", OP_l2_normalize, expand_l2_normalize},
+    {"padded mean", OP_avg_pool, expand_padded_mean},
+    {"transposed bias", OP_conv2d_transpose, split_transposed_bias},
+    {"resize", OP_resize, expand_resize},
+};
+
+bool ncc_k210_cpu_forms(struct graph *g)
+{
+    return ncc_rewrite_run(g, rewrites, sizeof rewrites / sizeof rewrites[0]);
+}

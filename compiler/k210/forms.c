@@ -1,0 +1,275 @@
+/* The two forms of a value, and the layers that only move data: shifts, copies, growing. */
+#include "compiler/k210/lower.h"
+#include "kpu/layout.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+/* ---- main memory to KPU ---- */
+
+static struct value *pad_to(struct lowering *l, struct value *v, int h, int w)
+{
+    struct pad_attrs p = {.before = {4, {0}}, .after = {4, {0, 0, h - v->shape.dim[2], w - v->shape.dim[3]}}};
+    if (p.after.v[2] == 0 && p.after.v[3] == 0)
+        return v;
+    return NCC_OP(l->g, OP_pad, ncc_name(l->g, v->name, "pad"), &p, v);
+}
+
+static bool fits(int c, int h, int w)
+{
+    return c <= NCC_KPU_MAX_C && h <= NCC_KPU_MAX_H && w <= NCC_KPU_MAX_W &&
+           ncc_kpu_bytes(c, h, w) < NCC_KPU_RAM_SIZE;
+}
+
+/* A vector stands in the first column of a 4-high map; declaring four columns costs nothing. */
+static struct value *upload_vector(struct lowering *l, struct value *v, int c)
+{
+    const struct reshape_attrs r = {{4, {1, c, 1, 1}}};
+    struct value *x = v->shape.rank == 4 ? v : NCC_OP(l->g, OP_reshape, ncc_name(l->g, v->name, "column"), &r, v);
+    x = pad_to(l, x, NCC_KPU_MIN_H, 1);
+    const struct kpu_upload_attrs u = {.h = 1, .w = 1, .outside = OUT_JUNK};
+    x = NCC_OP(l->g, OP_kpu_upload, ncc_name(l->g, v->name, "upload"), &u, x);
+    const struct kpu_recanvas_attrs wide = {.canvas_h = NCC_KPU_MIN_H, .canvas_w = NCC_KPU_MIN_W, .h = 1, .w = 1};
+    return NCC_OP(l->g, OP_kpu_recanvas, ncc_name(l->g, v->name, "canvas"), &wide, x);
+}
+
+static struct value *upload_map(struct lowering *l, struct value *v)
+{
+    const int h = v->shape.dim[2], w = v->shape.dim[3];
+    struct value *x = pad_to(l, v, h < NCC_KPU_MIN_H ? NCC_KPU_MIN_H : h, w < NCC_KPU_MIN_W ? NCC_KPU_MIN_W : w);
+    const struct kpu_upload_attrs u = {.h = h, .w = w, .outside = OUT_ZERO};
+    return NCC_OP(l->g, OP_kpu_upload, ncc_name(l->g, v->name, "upload"), &u, x);
+}
+
+static struct value *upload(struct lowering *l, struct value *v)
+{
+    const struct shape s = v->shape;
+    const bool vector = s.rank == 2 && s.dim[0] == 1;
+    if (!vector && (s.rank != 4 || s.dim[0] != 1))
+        return NULL;
+    const int h = vector ? 1 : s.dim[2], w = vector ? 1 : s.dim[3];
+    if (!fits(s.dim[1], h, w))
+        return NULL;
+    return h == 1 && w == 1 ? upload_vector(l, v, s.dim[1]) : upload_map(l, v);
+}
+
+/* A graph input that only the KPU reads is fed into KPU RAM by the runtime itself. */
+static bool feeds_kpu_only(const struct lowering *l, const struct value *v)
+{
+    if (v->def || v->data || l->options->float_input || v->shape.rank != 4 || v->shape.dim[2] < NCC_KPU_MIN_H ||
+        v->shape.dim[3] < NCC_KPU_MIN_W || ncc_value_is_output(l->g, v))
+        return false;
+    for (const struct use *u = v->uses; u; u = u->next)
+        if (!u->node->on_kpu && !(ncc_op_desc(u->node->op)->flags & OP_KPU))
+            return false;
+    return true;
+}
+
+struct value *ncc_lower_canvas(struct lowering *l, struct value *v)
+{
+    assert(v->id < l->n_forms);
+    struct form *f = &l->forms[v->id];
+    if (f->kpu)
+        return f->kpu;
+    if (feeds_kpu_only(l, v) && fits(v->shape.dim[1], v->shape.dim[2], v->shape.dim[3])) {
+        v->mem = MEM_KPU;
+        v->window = ncc_lower_full(v);
+        f->kpu = v;
+    } else {
+        f->kpu = upload(l, v);
+    }
+    return f->kpu;
+}
+
+/* ---- KPU to main memory ---- */
+
+static struct value *download(struct lowering *l, struct value *canvas);
+
+/* The parts of a concatenation come one by one: a download is always one layer's result. */
+static struct value *download_parts(struct lowering *l, const struct node *concat)
+{
+    struct value **part = NCC_NEW(l->g->arena, struct value *, concat->n_in);
+    for (int i = 0; i < concat->n_in; i++)
+        part[i] = download(l, concat->in[i]);
+    const struct concat_attrs a = {1};
+    return ncc_op(l->g, OP_concat, ncc_name(l->g, concat->name, "download"), &a, part, concat->n_in);
+}
+
+/* Channels begin .. and the window of a packed canvas. */
+static struct value *crop(struct lowering *l, struct value *m, int begin, int count, struct window w)
+{
+    const struct shape *s = &m->shape;
+    if (begin == 0 && count == s->dim[1] && w.h == s->dim[2] && w.w == s->dim[3])
+        return m;
+    const struct slice_attrs a = {
+        .begin = {4, {0, begin, w.top, w.left}}, .size = {4, {1, count, w.h, w.w}}, .stride = {4, {1, 1, 1, 1}}};
+    return NCC_OP(l->g, OP_slice, ncc_name(l->g, m->name, "window"), &a, m);
+}
+
+/* The window of a canvas, packed in main memory. Views are taken from what they show. */
+static struct value *download(struct lowering *l, struct value *canvas)
+{
+    const struct node *def = canvas->def;
+    if (!def || def->op == OP_kpu_upload) /* only layers can be downloaded */
+        canvas = ncc_lower_shift(l, canvas, 0, 0);
+    else if (def->op == OP_kpu_concat)
+        return download_parts(l, def);
+    else if (def->op == OP_kpu_recanvas)
+        return download(l, def->in[0]);
+    else if (def->op == OP_kpu_slice) {
+        const struct kpu_slice_attrs *a = def->attrs;
+        struct value *whole = download(l, def->in[0]);
+        const struct window all = {.h = whole->shape.dim[2], .w = whole->shape.dim[3]};
+        return crop(l, whole, a->begin, a->count, all);
+    }
+    struct value *m = NCC_OP(l->g, OP_kpu_download, ncc_name(l->g, canvas->name, "download"), NULL, canvas);
+    return crop(l, m, 0, m->shape.dim[1], canvas->window);
+}
+
+static bool was_uploaded(const struct value *canvas)
+{
+    if (canvas->def && canvas->def->op == OP_kpu_recanvas)
+        canvas = canvas->def->in[0];
+    return canvas->def && canvas->def->op == OP_kpu_upload;
+}
+
+struct value *ncc_lower_main(struct lowering *l, struct value *v)
+{
+    if (v->id >= l->n_forms || !l->forms[v->id].kpu)
+        return v;
+    struct form *f = &l->forms[v->id];
+    if (f->main || was_uploaded(f->kpu))
+        return f->main ? f->main : v;
+    struct value *m = download(l, f->kpu);
+    if (!ncc_shape_equal(m->shape, v->shape)) {
+        struct reshape_attrs r = {{v->shape.rank, {0}}};
+        for (int i = 0; i < v->shape.rank; i++)
+            r.shape.v[i] = v->shape.dim[i];
+        m = NCC_OP(l->g, OP_reshape, ncc_name(l->g, v->name, "shape"), &r, m);
+    }
+    return f->main = m;
+}
+
+struct value *ncc_lower_clean(struct lowering *l, struct value *v)
+{
+    return upload(l, ncc_lower_main(l, v));
+}
+
+/* ---- layers that move codes unchanged ---- */
+
+static struct value *move_channels(struct lowering *l, struct value *x, int a, int b, const char *suffix)
+{
+    const int c = x->shape.dim[1];
+    const int shape[4] = {c, 1, 3, 3};
+    float *w = NCC_NEW(l->g->arena, float, (size_t)c * 9);
+    for (int i = 0; i < c; i++)
+        w[i * 9 + (1 + a) * 3 + 1 + b] = 1;
+    const char *name = ncc_name(l->g, x->name, suffix);
+    const struct window win = x->window; /* a shifted copy is read beside x, at the same pixels */
+    const struct kpu_conv_attrs k = {.kernel = 3, .depthwise = true, .copy = true, .top = win.top, .left = win.left,
+                                     .h = win.h, .w = win.w, .outside = a || b ? OUT_JUNK : win.outside};
+    const int bias_shape[1] = {c};
+    return NCC_OP(l->g, OP_kpu_conv, name, &k, x, ncc_const(l->g, ncc_name(l->g, name, "w"), DT_F32, ncc_shape_make(4, shape), w),
+                  ncc_const(l->g, ncc_name(l->g, name, "b"), DT_F32, ncc_shape_make(1, bias_shape),
+                            NCC_NEW(l->g->arena, float, c)));
+}
+
+struct value *ncc_lower_shift(struct lowering *l, struct value *x, int a, int b)
+{
+    char suffix[32];
+    snprintf(suffix, sizeof suffix, a || b ? "shift%+d%+d" : "copy", a, b);
+    return move_channels(l, x, a, b, suffix);
+}
+
+/* May x itself become part of a concatenation? Only what a layer or an upload writes as a whole, once. */
+static bool movable(const struct value *x)
+{
+    if (x->def && x->def->op != OP_kpu_conv && x->def->op != OP_kpu_upload)
+        return false;
+    for (const struct use *u = x->uses; u; u = u->next)
+        if (u->node->op == OP_kpu_concat)
+            return false;
+    return true;
+}
+
+struct value *ncc_lower_beside(struct lowering *l, struct value *const *parts, int n, const char *name)
+{
+    if (n == 1)
+        return parts[0];
+    struct value **v = NCC_NEW(l->g->arena, struct value *, n);
+    for (int i = 0; i < n; i++) {
+        bool again = false;
+        for (int j = 0; j < i; j++)
+            again = again || parts[j] == parts[i];
+        v[i] = !again && movable(parts[i]) ? parts[i] : ncc_lower_shift(l, parts[i], 0, 0);
+    }
+    return ncc_op(l->g, OP_kpu_concat, name, NULL, v, n);
+}
+
+/* ---- growing ---- */
+
+static struct value *recanvas(struct lowering *l, struct value *x, int h, int w)
+{
+    if (x->shape.dim[2] == h && x->shape.dim[3] == w)
+        return x;
+    const struct kpu_recanvas_attrs r = {.canvas_h = h, .canvas_w = w, .top = x->window.top, .left = x->window.left,
+                                         .h = x->window.h, .w = x->window.w, .outside = OUT_JUNK};
+    return NCC_OP(l->g, OP_kpu_recanvas, ncc_name(l->g, x->name, "canvas"), &r, x);
+}
+
+/* The depthwise layer behind x restricted to channels c0 .. c0 + n - 1, reading its own slice of its input: so that
+ * a map can be written in pieces without another pass over it. */
+static struct value *depthwise_part(struct lowering *l, const struct node *dw, int c0, int n)
+{
+    const struct kpu_slice_attrs s = {c0, n};
+    char suffix[32];
+    snprintf(suffix, sizeof suffix, "c%d", c0);
+    const char *name = ncc_name(l->g, dw->name, suffix);
+    const int w_shape[4] = {n, 1, 3, 3}, b_shape[1] = {n};
+    struct value *x = NCC_OP(l->g, OP_kpu_slice, ncc_name(l->g, name, "in"), &s, dw->in[0]);
+    struct value *w = ncc_const(l->g, ncc_name(l->g, name, "w"), DT_F32, ncc_shape_make(4, w_shape),
+                                (const float *)dw->in[1]->data + (size_t)c0 * 9);
+    struct value *b = ncc_const(l->g, ncc_name(l->g, name, "b"), DT_F32, ncc_shape_make(1, b_shape),
+                                (const float *)dw->in[2]->data + c0);
+    struct node *part = ncc_node_new(l->g, OP_kpu_conv, name, dw->attrs, (struct value *[]){x, w, b}, 3);
+    part->origin = dw->origin;
+    return part->out[0];
+}
+
+static bool is_depthwise_layer(const struct value *x)
+{
+    if (!x->def || x->def->op != OP_kpu_conv)
+        return false;
+    const struct kpu_conv_attrs *k = x->def->attrs;
+    return k->depthwise && k->kernel == 3 && !x->uses;
+}
+
+/* Channel groups lie rl * H lines apart, so a map of several groups gets more rows only by being written again,
+ * group by group, into the larger map. */
+static struct value *grow_rows(struct lowering *l, struct value *x, int h)
+{
+    const int c = x->shape.dim[1], w = x->shape.dim[3], group = ncc_kpu_layout_of(w).group;
+    const int n = ncc_kpu_groups(c, w);
+    if (n == 1)
+        return recanvas(l, x, h, w);
+    struct value **part = NCC_NEW(l->g->arena, struct value *, n);
+    struct node *dw = is_depthwise_layer(x) ? x->def : NULL;
+    for (int i = 0; i < n; i++) {
+        const int count = c - i * group < group ? c - i * group : group;
+        const struct kpu_slice_attrs s = {i * group, count};
+        struct value *p = dw ? depthwise_part(l, dw, i * group, count)
+                             : ncc_lower_shift(l, NCC_OP(l->g, OP_kpu_slice, ncc_name(l->g, x->name, "part"), &s, x), 0, 0);
+        part[i] = recanvas(l, p, h, w);
+    }
+    return ncc_op(l->g, OP_kpu_concat, ncc_name(l->g, x->name, "grown"), NULL, part, n);
+}
+
+struct value *ncc_lower_grow(struct lowering *l, struct value *x, int h, int w)
+{
+    const struct ncc_kpu_layout from = ncc_kpu_layout_of(x->shape.dim[3]), to = ncc_kpu_layout_of(w);
+    if (h > NCC_KPU_MAX_H || w > NCC_KPU_MAX_W || from.group != to.group || from.row_lines != to.row_lines)
+        return NULL;
+    if (h > x->shape.dim[2])
+        x = grow_rows(l, x, h);
+    return recanvas(l, x, h, w);
+}

@@ -1,0 +1,438 @@
+/* One KPU layer from real numbers to integers; the header has the arithmetic.
+ *
+ * Order of decisions: the weights' zero point; v_scale; from both, per channel, mul and with it the weight scale; the
+ * weights; add; the range of v that these give in the worst case; and the table for that range. If something does not
+ * fit its bits, v_scale is doubled and all after it done again.
+ */
+#include "compiler/k210/integer.h"
+
+#include "compiler/k210/act_table.h"
+#include "compiler/ops/attrs.h"
+
+#include <assert.h>
+#include <math.h>
+
+/* v is finer than the steepest output code by 2^8, so that its rounding does not show; up to 2^12 where the
+ * multipliers would have few bits otherwise. Coarser is better for the table, whose slopes have 20 binary places. */
+enum { V_BITS = 8, MAX_V_BITS = 12, GOOD_MUL = 128 };
+
+enum { MAX_MUL = (1 << (NCC_KPU_MUL_BITS_SAFE - 1)) - 1 };
+
+struct channel {
+    double lo, hi; /* of its weights, input scales included; lo <= 0 <= hi */
+    double bias;
+    double scale;
+    struct ncc_kpu_bn bn;
+    int64_t acc_lo, acc_hi; /* over all possible inputs */
+};
+
+struct layer {
+    const struct kpu_conv_attrs *a;
+    const struct value *x, *y;
+    const float *w, *bias;
+    int n_out, n_in, taps; /* n_in: input channels that one output reads */
+    double sign;           /* -1: the sum is negated */
+    int x_zero, w_zero;
+    double v_scale;    /* positive here */
+    double z_lo, z_hi; /* the real sum in the worst case */
+    struct channel *c;
+    uint8_t *q;
+    int64_t v_lo, v_hi;
+    double signal, noise; /* of the weights */
+};
+
+static double of_channel(const double *v, int n_channels, int c)
+{
+    return v[n_channels == 1 ? 0 : c];
+}
+
+static int input_channel(const struct layer *l, int o, int i)
+{
+    return l->a->depthwise ? o : i;
+}
+
+static double input_scale(const struct layer *l, int o, int i)
+{
+    return of_channel(l->x->quant.scale, l->x->quant.n_channels, input_channel(l, o, i));
+}
+
+static double input_zero(const struct layer *l, int o, int i)
+{
+    return of_channel(l->x->quant.zero_point, l->x->quant.n_channels, input_channel(l, o, i));
+}
+
+/* The mean of an input channel in codes above zero, where it was observed. */
+static double mean_code(const struct layer *l, int o, int i)
+{
+    return l->x->mean ? l->x->mean[input_channel(l, o, i)] / input_scale(l, o, i) : 0;
+}
+
+static const float *weights_of(const struct layer *l, int o, int i)
+{
+    return l->w + ((int64_t)o * l->n_in + i) * l->taps;
+}
+
+static struct layer open_layer(struct graph *g, const struct node *n)
+{
+    const struct kpu_conv_attrs *a = n->attrs;
+    const struct value *w = n->in[1], *bias = n->n_in > 2 ? n->in[2] : NULL;
+    struct layer l = {.a = a, .x = n->in[0], .y = n->out[0], .w = w->data, .sign = 1};
+    assert(l.x->dtype == DT_U8 && l.x->quant.n_channels > 0 && l.y->quant.n_channels > 0);
+    assert(w->data && w->dtype == DT_F32 && (!bias || bias->data));
+    l.bias = bias ? bias->data : NULL;
+    l.n_out = w->shape.dim[0];
+    l.n_in = w->shape.dim[1];
+    l.taps = a->kernel * a->kernel;
+    l.c = NCC_NEW(g->arena, struct channel, l.n_out);
+    l.q = NCC_NEW(g->arena, uint8_t, (size_t)l.n_out * l.n_in * l.taps);
+    l.x_zero = a->pad_lowest ? 0 : (int)fmin(fmax(rint(l.x->quant.zero_point[0]), 0), 255);
+    return l;
+}
+
+/* ---- what the weights and sums can be ---- */
+
+static void measure_weights(struct layer *l)
+{
+    for (int o = 0; o < l->n_out; o++) {
+        struct channel *c = &l->c[o];
+        *c = (struct channel){.bias = l->bias ? l->sign * l->bias[o] : 0};
+        double z_lo = c->bias, z_hi = c->bias;
+        for (int i = 0; i < l->n_in; i++) {
+            const float *w = weights_of(l, o, i);
+            const double scale = l->sign * input_scale(l, o, i), zero = input_zero(l, o, i);
+            for (int t = 0; t < l->taps; t++) {
+                const double x = w[t] * scale;
+                c->lo = fmin(c->lo, x);
+                c->hi = fmax(c->hi, x);
+                z_lo += fmin(x * (255 - zero), -x * zero);
+                z_hi += fmax(x * (255 - zero), -x * zero);
+            }
+        }
+        l->z_lo = o ? fmin(l->z_lo, z_lo) : z_lo;
+        l->z_hi = o ? fmax(l->z_hi, z_hi) : z_hi;
+    }
+}
+
+/* ---- the weights' zero point ---- */
+
+/* The finest scale at which codes 0..255 reach both ends. */
+static double finest_scale(const struct channel *c, int w_zero)
+{
+    const double below = c->lo < 0 ? -c->lo / w_zero : 0;
+    const double above = c->hi > 0 ? c->hi / (255 - w_zero) : 0;
+    return fmax(below, above);
+}
+
+static int weight_code(double w, double inverse_scale, int w_zero)
+{
+    const double q = w * inverse_scale + w_zero + 0.5;
+    return q < 0 ? 0 : q >= 256 ? 255 : (int)q;
+}
+
+/* As if the rounding error were spread evenly over a code. */
+static double expected_error(const struct layer *l, int w_zero)
+{
+    double sum = 0;
+    for (int o = 0; o < l->n_out; o++) {
+        const double scale = finest_scale(&l->c[o], w_zero);
+        sum += scale * scale;
+    }
+    return sum;
+}
+
+static double squared_error(const struct layer *l, int w_zero)
+{
+    double sum = 0;
+    for (int o = 0; o < l->n_out; o++) {
+        const double scale = finest_scale(&l->c[o], w_zero);
+        if (scale == 0)
+            continue;
+        if (isinf(scale))
+            return INFINITY;
+        for (int i = 0; i < l->n_in; i++) {
+            const float *w = weights_of(l, o, i);
+            const double fold = l->sign * input_scale(l, o, i);
+            for (int t = 0; t < l->taps; t++) {
+                const double d = w[t] * fold - (weight_code(w[t] * fold, 1 / scale, w_zero) - w_zero) * scale;
+                sum += d * d;
+            }
+        }
+    }
+    return sum;
+}
+
+/* Zero points that released compilers would take: the middle, and that of the whole layer's range. */
+static int whole_range_zero(const struct layer *l)
+{
+    double lo = 0, hi = 0;
+    for (int o = 0; o < l->n_out; o++) {
+        lo = fmin(lo, l->c[o].lo);
+        hi = fmax(hi, l->c[o].hi);
+    }
+    return hi > lo ? (int)rint(-lo * 255 / (hi - lo)) : 0;
+}
+
+/* The true error is computed for the zero points that look best, and for the two usual ones. */
+static int best_zero(const struct layer *l)
+{
+    enum { N_TRIED = 5 };
+    double expected[256];
+    for (int z = 0; z < 256; z++)
+        expected[z] = expected_error(l, z);
+    const int usual[2] = {128, whole_range_zero(l)};
+    int best = 128;
+    double best_error = INFINITY;
+    for (int n = 0; n < N_TRIED; n++) {
+        int z = 0;
+        for (int other = 1; other < 256; other++)
+            z = expected[other] < expected[z] ? other : z;
+        if (n < 2)
+            z = usual[n];
+        const double error = squared_error(l, z);
+        expected[z] = INFINITY;
+        if (error < best_error) {
+            best_error = error;
+            best = z;
+        }
+    }
+    return best;
+}
+
+/* ---- scales ---- */
+
+/* mul is the next whole number, and the weight scale follows from it, so that their product is exact. */
+static void set_multiplier(const struct layer *l, struct channel *c)
+{
+    const double wanted = finest_scale(c, l->w_zero) / l->v_scale;
+    int shift = NCC_KPU_MAX_BN_SHIFT;
+    while (shift > 0 && ceil(ldexp(wanted, shift)) > MAX_MUL)
+        shift--;
+    const double mul = fmax(ceil(ldexp(wanted, shift)), 1);
+    c->bn.mul = mul > MAX_MUL ? MAX_MUL : (int32_t)mul;
+    c->bn.shift = shift;
+    c->scale = ldexp(c->bn.mul, -shift) * l->v_scale;
+}
+
+static int largest_multiplier(const struct layer *l)
+{
+    int largest = 0;
+    for (int o = 0; o < l->n_out; o++)
+        largest = l->c[o].bn.mul > largest ? l->c[o].bn.mul : largest;
+    return largest;
+}
+
+static void set_multipliers(struct layer *l)
+{
+    for (int o = 0; o < l->n_out; o++)
+        set_multiplier(l, &l->c[o]);
+}
+
+/* ---- integers ---- */
+
+static void quantise_channel(struct layer *l, int o)
+{
+    struct channel *c = &l->c[o];
+    double shift_of_zero = 0; /* sum of (x_zero - zero point of the input) * weight */
+    double lost = 0;          /* what the weights' rounding takes from the mean of the sum */
+    c->acc_lo = c->acc_hi = 0;
+    for (int i = 0; i < l->n_in; i++) {
+        const float *w = weights_of(l, o, i);
+        uint8_t *q = l->q + (w - l->w);
+        const double fold = l->sign * input_scale(l, o, i);
+        int64_t sum = 0;
+        for (int t = 0; t < l->taps; t++) {
+            q[t] = (uint8_t)weight_code(w[t] * fold, 1 / c->scale, l->w_zero);
+            const int d = q[t] - l->w_zero;
+            const double error = w[t] * fold - d * c->scale;
+            l->signal += w[t] * fold * (w[t] * fold);
+            l->noise += error * error;
+            lost += error * mean_code(l, o, i);
+            sum += d;
+            c->acc_lo += d < 0 ? d * (255 - l->x_zero) : -d * l->x_zero;
+            c->acc_hi += d > 0 ? d * (255 - l->x_zero) : -d * l->x_zero;
+        }
+        shift_of_zero += (l->x_zero - input_zero(l, o, i)) * (double)sum;
+    }
+    /* The floor of >> loses half a quantum on average, less where mul has trailing zeros. */
+    const double step = ldexp(c->bn.mul & -c->bn.mul, -c->bn.shift);
+    const double floor_loss = step < 1 ? (1 - step) / 2 : 0;
+    const double add = rint((c->bias + lost + c->scale * shift_of_zero) / l->v_scale + floor_loss);
+    c->bn.add = (int32_t)fmax(fmin(add, INT32_MAX), INT32_MIN);
+}
+
+/* Quantises all channels; false when v needs more than 35 bits or add more than 31, one spare each, or acc 36. */
+static bool quantise(struct layer *l)
+{
+    const int64_t v_limit = NCC_KPU_ACC_MAX / 2;
+    bool fits = true;
+    l->signal = l->noise = 0;
+    l->v_lo = INT64_MAX;
+    l->v_hi = INT64_MIN;
+    for (int o = 0; o < l->n_out; o++) {
+        struct channel *c = &l->c[o];
+        quantise_channel(l, o);
+        const int64_t lo = ncc_kpu_bn_apply(c->bn, c->acc_lo), hi = ncc_kpu_bn_apply(c->bn, c->acc_hi);
+        l->v_lo = lo < l->v_lo ? lo : l->v_lo;
+        l->v_hi = hi > l->v_hi ? hi : l->v_hi;
+        fits &= ncc_kpu_acc_fits(c->acc_lo) && ncc_kpu_acc_fits(c->acc_hi);
+        fits &= lo >= -v_limit && hi <= v_limit && c->bn.add < INT32_MAX / 2 && c->bn.add > INT32_MIN / 2;
+    }
+    return fits;
+}
+
+static double output_scale(const struct layer *l)
+{
+    return l->y->quant.scale[0];
+}
+
+static void choose_scales(struct layer *l, const struct integer_options *options)
+{
+    const double zero = l->y->quant.zero_point[0], y_scale = output_scale(l);
+    l->sign = 1;
+    measure_weights(l);
+    if (ncc_act_falls(&l->a->act, l->z_lo, l->z_hi)) {
+        l->sign = -1;
+        measure_weights(l);
+    }
+    l->w_zero = options && options->w_zero >= 0 ? options->w_zero : best_zero(l);
+    const double z_lo = l->sign > 0 ? l->z_lo : -l->z_hi, z_hi = l->sign > 0 ? l->z_hi : -l->z_lo;
+    const double slope = ncc_act_slope(&l->a->act, z_lo, z_hi, -zero * y_scale, (255 - zero) * y_scale);
+    /* In powers of two, so that slopes such as 1 stay exact in the table. */
+    const double steep = slope > 0 ? fmin(fmax(ceil(log2(slope) - 1e-3), -6), 8) : 0;
+    int bits = V_BITS;
+    do {
+        l->v_scale = y_scale * exp2(-bits - steep);
+        set_multipliers(l);
+    } while (largest_multiplier(l) < GOOD_MUL && bits++ < MAX_V_BITS);
+    while (!quantise(l)) {
+        l->v_scale *= 2;
+        set_multipliers(l);
+    }
+}
+
+/* Mean pools drop the fraction: 0, 1/4, 1/2 or 3/4 of a code, or as many sixteenths. */
+static double pool_loss(int pool)
+{
+    return pool == 2 || pool == 8 ? 3.0 / 8 : pool == 4 ? 15.0 / 32 : 0;
+}
+
+static int bits_of(int64_t lo, int64_t hi)
+{
+    int bits = 1;
+    while (lo < -(INT64_C(1) << (bits - 1)) || hi > (INT64_C(1) << (bits - 1)) - 1)
+        bits++;
+    return bits;
+}
+
+static void fit_table(const struct layer *l, const struct integer_options *options, struct ncc_kpu_table *table,
+                      struct layer_quality *quality)
+{
+    const struct act_target t = {.act = &l->a->act,
+                                 .v_scale = l->sign * l->v_scale,
+                                 .v_min = l->v_lo,
+                                 .v_max = l->v_hi,
+                                 .y_scale = output_scale(l),
+                                 .y_zero = l->y->quant.zero_point[0] + pool_loss(l->a->pool),
+                                 .density = options ? options->density : NULL};
+    struct act_fit fit;
+    ncc_act_table_fit(&t, table, quality ? &fit : NULL);
+    if (!quality)
+        return;
+    *quality = (struct layer_quality){.weight_sqnr_db = l->noise > 0 ? 10 * log10(l->signal / l->noise) : INFINITY,
+                                      .act_max_error = fit.max_error,
+                                      .act_mean_error = fit.mean_error,
+                                      .act_pieces = fit.n_pieces,
+                                      .w_zero = l->w_zero,
+                                      .v_bits = bits_of(l->v_lo, l->v_hi),
+                                      .v_scale = t.v_scale};
+    for (int o = 0; o < l->n_out; o++) {
+        const int bits = bits_of(l->c[o].acc_lo, l->c[o].acc_hi);
+        quality->acc_bits = bits > quality->acc_bits ? bits : quality->acc_bits;
+    }
+}
+
+/* ---- layers that only move codes ---- */
+
+static void make_copy(struct layer *l, struct ncc_kpu_table *table, struct layer_quality *quality)
+{
+    const int64_t n = (int64_t)l->n_out * l->n_in * l->taps;
+    l->w_zero = 0;
+    for (int64_t i = 0; i < n; i++) {
+        assert(l->w[i] == 0 || l->w[i] == 1);
+        l->q[i] = l->w[i] != 0;
+    }
+    for (int o = 0; o < l->n_out; o++)
+        l->c[o].bn = (struct ncc_kpu_bn){.mul = 1 << NCC_KPU_MAX_BN_SHIFT, .shift = NCC_KPU_MAX_BN_SHIFT};
+    ncc_act_table_copy(l->x_zero, table);
+    if (quality)
+        *quality = (struct layer_quality){
+            .weight_sqnr_db = INFINITY, .act_pieces = 2, .acc_bits = 9, .v_bits = 9, .v_scale = 1};
+}
+
+/* ---- the node ---- */
+
+static struct value *batch_norm_words(struct graph *g, const struct layer *l, const char *name)
+{
+    int64_t *words = NCC_NEW(g->arena, int64_t, l->n_out);
+    for (int o = 0; o < l->n_out; o++)
+        words[o] = (int64_t)ncc_kpu_bn_pack(l->c[o].bn);
+    return ncc_const(g, ncc_name(g, name, "bn"), DT_I64, ncc_shape_make(1, (int[]){l->n_out}), words);
+}
+
+static struct value *table_bytes(struct graph *g, const struct ncc_kpu_table *table, const char *name)
+{
+    uint8_t *bytes = NCC_NEW(g->arena, uint8_t, NCC_KPU_TABLE_SIZE);
+    ncc_kpu_table_pack(table, bytes);
+    return ncc_const(g, ncc_name(g, name, "act"), DT_U8, ncc_shape_make(1, (int[]){NCC_KPU_TABLE_SIZE}), bytes);
+}
+
+static struct node *replace(struct graph *g, struct node *conv, const struct layer *l,
+                            const struct ncc_kpu_table *table)
+{
+    const struct kpu_conv_attrs *a = l->a;
+    const struct kpu_layer_attrs attrs = {.kernel = a->kernel,
+                                          .depthwise = a->depthwise,
+                                          .pool = a->pool,
+                                          .x_zero = l->x_zero,
+                                          .w_zero = l->w_zero,
+                                          .top = a->top,
+                                          .left = a->left,
+                                          .h = a->h,
+                                          .w = a->w,
+                                          .outside = a->outside};
+    struct value *const in[] = {conv->in[0],
+                                ncc_const(g, ncc_name(g, conv->name, "weights"), DT_U8, conv->in[1]->shape, l->q),
+                                batch_norm_words(g, l, conv->name), table_bytes(g, table, conv->name)};
+    struct node *const cursor = g->cursor;
+    g->cursor = conv;
+    struct node *layer = ncc_node_new(g, OP_kpu_layer, conv->name, &attrs, in, 4);
+    g->cursor = cursor == conv ? conv->next : cursor;
+    if (!layer)
+        return NULL;
+    struct value *y = layer->out[0];
+    y->name = l->y->name;
+    y->quant = l->y->quant;
+    y->range = l->y->range;
+    y->mean = l->y->mean;
+    layer->origin = conv->origin;
+    layer->on_kpu = conv->on_kpu;
+    layer->reason = conv->reason;
+    ncc_value_replace(g, conv->out[0], y);
+    ncc_node_remove(g, conv);
+    return layer;
+}
+
+struct node *ncc_k210_integer_layer(struct graph *g, struct node *kpu_conv, const struct integer_options *options,
+                                    struct layer_quality *quality)
+{
+    struct layer l = open_layer(g, kpu_conv);
+    struct ncc_kpu_table table;
+    if (l.a->copy) {
+        make_copy(&l, &table, quality);
+    } else {
+        choose_scales(&l, options);
+        fit_table(&l, options, &table, quality);
+    }
+    assert(!ncc_kpu_table_check(&table));
+    return replace(g, kpu_conv, &l, &table);
+}

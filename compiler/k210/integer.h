@@ -1,0 +1,48 @@
+/* A float KPU layer becomes integers.
+ *
+ * Expects a kpu_conv whose input is DT_U8 with a quant (one pair, or one per channel), whose output has a quant (the
+ * f32 value's, set by ncc_quant_assign), and whose weights and bias are constant f32. Walk the graph in order, so that
+ * inputs are already u8: uploads of quantised values, kpu_layers, and kpu_concat, kpu_slice or kpu_recanvas of these.
+ *
+ *     real            integer (doc/kpu.md 5)
+ *     sum(x * w)      acc = sum((qx - x_zero) * (qw - w_zero)), in units of sx * sw[oc]
+ *     + bias          v = ((acc * mul) >> shift) + add, in units of v_scale = s / 2^k
+ *     act, quantise   table
+ *
+ * - Scales that differ per input channel go into the weights before these are quantised; zero points that differ (or
+ *   are not whole: the model's input) into add, using the quantised weights, so that nothing but the pad sees the
+ * rounding.
+ * - Weight scales are chosen so that mul is a whole number: the multiplier costs no accuracy.
+ * - w_zero is the one of 0..255 with the least squared error of the weights. A weight of 0 is always exactly w_zero.
+ * - Where the input's means are known (value->mean), what the rounding of the weights takes from the mean of each
+ *   channel's sum is given back through add.
+ * - Mean pools truncate (codes 2, 4, 8): the table adds what that loses on average, 3/8 or 15/32 of a code.
+ * - acc and v are proven to fit 36 bits for every input, add 32 bits; otherwise k is made smaller.
+ * - Layers with `copy` move all 256 codes unchanged.
+ */
+#ifndef NCC_K210_INTEGER_H
+#define NCC_K210_INTEGER_H
+
+#include "compiler/ir/op.h"
+
+struct integer_options {
+    const double *density; /* NULL, or 256 counts of this layer's output codes: where the table shall be best */
+    int w_zero;            /* -1: search; 0..255: take this one (tests, comparisons) */
+};
+
+struct layer_quality {
+    double weight_sqnr_db; /* of the quantised weights; INFINITY when exact */
+    double act_max_error;  /* of the table, in codes against the real function; perfect: 0.5 */
+    double act_mean_error; /* perfect: 0.25 */
+    int act_pieces;
+    int w_zero;
+    int acc_bits, v_bits; /* signed bits that the worst input needs */
+    double v_scale;       /* real per quantum of v; negative: the sum is negated, as the activation falls */
+};
+
+/* Puts a kpu_layer in the place of the kpu_conv and removes that. The new output has the old one's name, quant, range,
+ * window and uses, and is u8. `options` and `quality` may be NULL. NULL: an error was reported. */
+struct node *ncc_k210_integer_layer(struct graph *g, struct node *kpu_conv, const struct integer_options *options,
+                                    struct layer_quality *quality);
+
+#endif

@@ -1,0 +1,207 @@
+/* From real numbers to codes: KPU layers become integer layers, every CPU node gets its float or its uint8 form, and
+ * quantize / dequantize stand where the two meet, once per value.
+ *
+ * A CPU node works on codes when its input comes as codes and either it only moves them, or the result is wanted as
+ * codes again (something uploads it), or there is so much of it that float costs more than it brings
+ * (output_quantize_threshold). Everything else is float: the heads of networks keep their precision.
+ */
+#include "compiler/k210/cpu_integer.h"
+#include "compiler/k210/integer.h"
+#include "compiler/k210/k210.h"
+#include "compiler/ops/attrs.h"
+
+struct integers {
+    struct graph *g;
+    const struct k210_options *options;
+    bool *wanted;                 /* by value id: somebody wants codes */
+    struct forms { struct value **v; int n, cap; } as_u8, as_f32; /* by value id: the converted form, once made */
+};
+
+/* ---- what is wanted as codes ---- */
+
+/* Ops whose v4 kernel moves uint8 as well as float. Bilinear resizing truncates codes, and so only serves the KPU. */
+static bool moves_codes(const struct node *n)
+{
+    switch ((int)n->op) {
+    case OP_reshape:
+    case OP_transpose:
+    case OP_slice:
+    case OP_pad:
+    case OP_resize:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool has_integer_form(const struct node *n)
+{
+    return ncc_op_desc(n->op)->flags & OP_UNARY || ncc_cpu_integer_possible(n);
+}
+
+/* Backwards: a value is wanted as codes if an upload reads it, or a node that hands codes on to one. */
+static void find_wanted(struct integers *t)
+{
+    for (const struct node *n = t->g->last; n; n = n->prev)
+        for (int o = 0; o < n->n_out; o++)
+            for (const struct use *u = n->out[o]->uses; u; u = u->next) {
+                const struct node *reader = u->node;
+                const bool hands_on = moves_codes(reader) || has_integer_form(reader);
+                if (reader->op == OP_kpu_upload || (hands_on && t->wanted[reader->out[0]->id]))
+                    t->wanted[n->out[o]->id] = true;
+            }
+}
+
+/* ---- conversions ---- */
+
+static struct value *convert(struct integers *t, struct value *v, enum op op, const char *suffix)
+{
+    struct value *y = NCC_OP(t->g, op, ncc_name(t->g, v->name, suffix), NULL, v);
+    y->quant = v->quant;
+    y->range = v->range;
+    return y;
+}
+
+/* The place for value `id`, which may be younger than the graph was at the start. */
+static struct value **slot(const struct integers *t, struct forms *f, int id)
+{
+    while (f->n <= id)
+        NCC_PUSH(t->g->arena, f, NULL);
+    return &f->v[id];
+}
+
+static struct value *as_u8(struct integers *t, struct value *v)
+{
+    struct value **form = slot(t, &t->as_u8, v->id);
+    if (v->dtype == DT_U8)
+        return v;
+    if (!*form)
+        *form = convert(t, v, OP_quantize, "q");
+    return *form;
+}
+
+static struct value *as_f32(struct integers *t, struct value *v)
+{
+    struct value **form = slot(t, &t->as_f32, v->id);
+    if (v->dtype != DT_U8)
+        return v;
+    if (!*form)
+        *form = convert(t, v, OP_dequantize, "real");
+    return *form;
+}
+
+static void set_inputs(struct integers *t, struct node *n, struct value *(*form)(struct integers *, struct value *))
+{
+    for (int i = 0; i < n->n_in; i++)
+        if (n->in[i] && !n->in[i]->data)
+            ncc_node_set_input(n, i, form(t, n->in[i]), t->g->arena);
+}
+
+static void become_u8(struct node *n)
+{
+    n->out[0]->dtype = DT_U8;
+}
+
+/* ---- nodes ---- */
+
+static bool same_codes(const struct value *a, const struct value *b)
+{
+    return a->quant.n_channels == 1 && b->quant.n_channels == 1 && a->quant.scale[0] == b->quant.scale[0] &&
+           a->quant.zero_point[0] == b->quant.zero_point[0];
+}
+
+/* Codes side by side are codes if all stand for the same. */
+static bool concat_of_codes(const struct node *n)
+{
+    for (int i = 0; i < n->n_in; i++)
+        if (n->in[i]->dtype != DT_U8 || !same_codes(n->in[i], n->in[0]))
+            return false;
+    return true;
+}
+
+static bool all_u8(const struct node *n)
+{
+    for (int i = 0; i < n->n_in; i++)
+        if (n->in[i] && !n->in[i]->data && n->in[i]->dtype != DT_U8)
+            return false;
+    return true;
+}
+
+static bool worth_it(const struct integers *t, const struct node *n)
+{
+    return t->wanted[n->out[0]->id] || ncc_shape_count(n->out[0]->shape) >= t->options->output_quantize_threshold;
+}
+
+static void visit_mover(struct integers *t, struct node *n)
+{
+    const struct resize_attrs *r = n->op == OP_resize ? n->attrs : NULL;
+    const bool truncates = r && r->mode == RESIZE_BILINEAR;
+    if (n->in[0]->dtype == DT_U8 && (!truncates || t->wanted[n->out[0]->id]))
+        become_u8(n);
+    else
+        set_inputs(t, n, as_f32);
+}
+
+static bool visit_cpu(struct integers *t, struct node *n)
+{
+    if (moves_codes(n)) {
+        visit_mover(t, n);
+    } else if (n->op == OP_concat && concat_of_codes(n)) {
+        n->out[0]->quant = n->in[0]->quant;
+        become_u8(n);
+    } else if (has_integer_form(n) && all_u8(n) && worth_it(t, n) &&
+               !(t->options->float_binary && ncc_op_desc(n->op)->flags & OP_BINARY)) {
+        return ncc_cpu_integer_make(t->g, n);
+    } else {
+        set_inputs(t, n, as_f32);
+    }
+    return true;
+}
+
+static bool visit(struct integers *t, struct node *n)
+{
+    switch ((int)n->op) {
+    case OP_kpu_upload:
+        set_inputs(t, n, as_u8);
+        become_u8(n);
+        return true;
+    case OP_kpu_conv:
+        return ncc_k210_integer_layer(t->g, n, NULL, NULL) != NULL;
+    case OP_kpu_download:
+    case OP_kpu_concat:
+    case OP_kpu_slice:
+    case OP_kpu_recanvas:
+        become_u8(n);
+        return true;
+    default:
+        return visit_cpu(t, n);
+    }
+}
+
+static void convert_inputs(struct integers *t)
+{
+    for (int i = 0; i < t->g->inputs.n; i++) {
+        struct value *v = t->g->inputs.v[i];
+        if (v->dtype == DT_F32 && (v->mem == MEM_KPU || !t->options->float_input))
+            v->dtype = DT_U8;
+    }
+}
+
+bool ncc_k210_integers(struct graph *g, const struct k210_options *options, struct arena *scratch)
+{
+    struct integers t = {.g = g, .options = options};
+    t.wanted = NCC_NEW(scratch, bool, g->next_id);
+    find_wanted(&t);
+    convert_inputs(&t);
+    bool good = true;
+    for (struct node *n = g->first, *next; n && good; n = next) {
+        next = n->next;
+        g->cursor = n;
+        good = visit(&t, n);
+    }
+    g->cursor = NULL;
+    for (int i = 0; i < g->outputs.n && good && !options->u8_output; i++)
+        g->outputs.v[i].value = as_f32(&t, g->outputs.v[i].value);
+    ncc_graph_sweep(g);
+    return good;
+}

@@ -1,0 +1,34 @@
+/* From the canonical graph to KPU layers and CPU kernels, still in real numbers; after quantisation, to integers.
+ *
+ *     ncc_k210_legalise    rewrites that suit the chip and mean the same on any device
+ *     ncc_k210_place       node->on_kpu and node->reason: what runs where, by estimated time
+ *     ncc_k210_lower       kpu_conv, kpu_upload, kpu_download ... for the nodes on the KPU
+ *     (quant observes ranges on this graph and assigns scales)
+ *     ncc_k210_integers    kpu_conv -> kpu_layer, CPU kernels -> float or uint8 forms, quantize / dequantize between
+ */
+#ifndef NCC_K210_K210_H
+#define NCC_K210_K210_H
+
+#include "compiler/ir/op.h"
+#include "kpu/timing.h"
+
+struct k210_options {
+    bool allow_untested;  /* emit layers that no released compiler emits */
+    bool cpu_only;        /* -t cpu */
+    bool float_input;     /* the firmware feeds floats: inputs stay in main memory */
+    bool u8_output;       /* outputs are left as codes */
+    bool float_binary;    /* --no-quantized-binary */
+    int output_quantize_threshold; /* elements below which CPU kernels stay float */
+    enum ncc_kpu_runtime runtime; /* whose copying costs count */
+};
+
+bool ncc_k210_legalise(struct graph *g);
+bool ncc_k210_place(struct graph *g, const struct k210_options *options, struct arena *scratch);
+bool ncc_k210_lower(struct graph *g, const struct k210_options *options, struct arena *scratch);
+bool ncc_k210_integers(struct graph *g, const struct k210_options *options, struct arena *scratch);
+
+/* What a compiled kmodel v4's CPU kernels cannot express is rewritten into what they can (rank above 4 merged,
+ * prelu, split, squared_difference ... taken apart). What remains is an error per node. */
+bool ncc_k210_cpu_forms(struct graph *g);
+
+#endif

@@ -1,0 +1,69 @@
+/* Rewrites that suit the KPU and mean the same on any device. */
+#include "compiler/k210/k210.h"
+#include "compiler/ops/attrs.h"
+#include "compiler/pass/rewrite.h"
+
+/* The KPU has no pick behind a depthwise layer. So
+ *
+ *     depthwise, stride s -> unary ... -> conv 1x1, stride 1
+ *
+ * becomes a depthwise of stride 1 and a 1x1 of stride s, whose layer has the pick (rewrites 3.3). Any stride: the
+ * 1x1 reads every s-th pixel of what the depthwise now computes everywhere. */
+
+static bool is_pointwise(const struct node *n)
+{
+    const struct conv2d_attrs *a = n->attrs;
+    const struct shape *w = &n->in[1]->shape;
+    return w->dim[2] == 1 && w->dim[3] == 1 && a->stride_h == 1 && a->stride_w == 1 && a->groups == 1 && !a->pad_top &&
+           !a->pad_left && !a->pad_bottom && !a->pad_right;
+}
+
+static bool is_strided_depthwise(const struct node *n)
+{
+    const struct conv2d_attrs *a = n->attrs;
+    return n->op == OP_conv2d && a->groups > 1 && a->groups == n->in[0]->shape.dim[1] && a->stride_h == a->stride_w &&
+           (a->stride_h == 2 || a->stride_h == 4);
+}
+
+#define MAX_BETWEEN NCC_MAX_ACT
+
+static bool move_stride(struct graph *g, struct node *pointwise)
+{
+    if (!is_pointwise(pointwise))
+        return false;
+    struct node *between[MAX_BETWEEN];
+    int n_between = 0;
+    struct value *v = pointwise->in[0];
+    while (v->def && ncc_value_only_use(g, v) && ncc_op_desc(v->def->op)->flags & OP_UNARY && n_between < MAX_BETWEEN) {
+        between[n_between++] = v->def;
+        v = v->def->in[0];
+    }
+    struct node *dw = v->def;
+    if (!dw || !ncc_value_only_use(g, v) || !is_strided_depthwise(dw))
+        return false;
+    struct conv2d_attrs full = *(const struct conv2d_attrs *)dw->attrs;
+    struct conv2d_attrs picked = *(const struct conv2d_attrs *)pointwise->attrs;
+    picked.stride_h = picked.stride_w = full.stride_h;
+    full.stride_h = full.stride_w = 1;
+    struct node *n = ncc_node_new(g, OP_conv2d, dw->name, &full, dw->in, dw->n_in);
+    n->origin = dw->origin;
+    while (n_between-- > 0) {
+        const struct node *old = between[n_between];
+        n = ncc_node_new(g, old->op, old->name, old->attrs, n->out, 1);
+        n->origin = old->origin;
+    }
+    struct value *in[3] = {n->out[0], pointwise->in[1], pointwise->n_in > 2 ? pointwise->in[2] : NULL};
+    n = ncc_node_new(g, OP_conv2d, pointwise->name, &picked, in, pointwise->n_in);
+    n->origin = pointwise->origin;
+    ncc_value_replace(g, pointwise->out[0], n->out[0]);
+    return true;
+}
+
+static const struct rewrite rewrites[] = {
+    {"depthwise stride into the next 1x1", OP_conv2d, move_stride},
+};
+
+bool ncc_k210_legalise(struct graph *g)
+{
+    return ncc_rewrite_run(g, rewrites, sizeof rewrites / sizeof rewrites[0]);
+}

@@ -1,0 +1,134 @@
+/* The walk: every node that placement put on the KPU builds its canvas, together with the activations and the pool
+ * behind it; every other node gets its inputs in main memory. A node that cannot be built after all stays on
+ * the CPU with the reason. */
+#include "compiler/k210/lower.h"
+
+#include <string.h>
+
+int ncc_lower_pool_code(const struct node *n)
+{
+    const struct pool_attrs *a = n->attrs;
+    const bool max = n->op == OP_max_pool;
+    const int k = a->kernel_h, s = a->stride_h;
+    if ((!max && n->op != OP_avg_pool) || a->kernel_w != k || a->stride_w != s || a->pad_top || a->pad_left)
+        return NCC_KPU_POOL_NONE;
+    const struct shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
+    if ((y->dim[2] - 1) * s + k > x->dim[2] || (y->dim[3] - 1) * s + k > x->dim[3])
+        return NCC_KPU_POOL_NONE; /* the last window is cut off by the map's edge */
+    if (k == 2 && s == 2)
+        return max ? NCC_KPU_POOL_MAX_2_S2 : NCC_KPU_POOL_MEAN_2_S2;
+    if (k == 4 && s == 4)
+        return max ? NCC_KPU_POOL_MAX_4_S4 : NCC_KPU_POOL_MEAN_4_S4;
+    if (k == 2 && s == 1)
+        return max ? NCC_KPU_POOL_MAX_2_S1 : NCC_KPU_POOL_MEAN_2_S1;
+    return NCC_KPU_POOL_NONE;
+}
+
+static const char *joined(struct lowering *l, const char *a, const char *b)
+{
+    return a && b ? ncc_arena_printf(l->g->arena, "%s,%s", a, b) : a ? a : b;
+}
+
+struct fused ncc_lower_fuse(struct lowering *l, struct node *n, bool allow_pool)
+{
+    struct fused f = {.end = n->out[0], .origin = n->origin ? n->origin : n->name};
+    for (;;) {
+        struct node *next = ncc_value_only_use(l->g, f.end);
+        if (!next || !next->on_kpu)
+            break;
+        const bool unary = ncc_op_desc(next->op)->flags & OP_UNARY && ncc_act_push(&f.act, next);
+        const bool pool = !unary && allow_pool && ncc_lower_pool_code(next) != NCC_KPU_POOL_NONE;
+        if (!unary && !pool)
+            break;
+        f.end = next->out[0];
+        f.origin = joined(l, f.origin, next->origin);
+        if (pool) {
+            f.pool = next;
+            break;
+        }
+    }
+    return f;
+}
+
+void ncc_lower_fused(struct lowering *l, const struct node *n, const struct fused *f, struct value *canvas)
+{
+    for (struct value *v = n->out[0];; v = v->uses->node->out[0]) {
+        l->forms[v->id].kpu = canvas;
+        if (v == f->end)
+            return;
+    }
+}
+
+typedef bool lower_fn(struct lowering *l, struct node *n, const char **why);
+
+static bool constant_operand(const struct node *n)
+{
+    return ncc_is_const(n->in[0]) || ncc_is_const(n->in[1]);
+}
+
+static lower_fn *method_of(const struct node *n)
+{
+    switch ((int)n->op) {
+    case OP_conv2d:
+        return ncc_lower_op_conv2d;
+    case OP_matmul:
+        return ncc_lower_op_matmul;
+    case OP_max_pool:
+    case OP_avg_pool:
+        return ncc_lower_op_pool;
+    case OP_add:
+    case OP_sub:
+        return constant_operand(n) ? ncc_lower_op_affine : ncc_lower_op_sum;
+    case OP_mul:
+    case OP_div:
+        return ncc_lower_op_affine;
+    case OP_concat:
+        return ncc_lower_op_concat;
+    case OP_pad:
+        return ncc_lower_op_pad;
+    case OP_prelu:
+        return ncc_lower_op_prelu;
+    default:
+        return ncc_op_desc(n->op)->flags & OP_UNARY ? ncc_lower_op_unary : NULL;
+    }
+}
+
+static void take_from_main(struct lowering *l, struct node *n)
+{
+    for (int i = 0; i < n->n_in; i++) {
+        struct value *v = n->in[i];
+        if (v && !v->data && v->id < l->n_forms)
+            ncc_node_set_input(n, i, ncc_lower_main(l, v), l->g->arena);
+    }
+}
+
+static void visit(struct lowering *l, struct node *n)
+{
+    if (n->on_kpu) {
+        if (l->forms[n->out[0]->id].kpu)
+            return; /* fused into an earlier layer */
+        const char *why = "no KPU form of this operator is known";
+        lower_fn *lower = method_of(n);
+        if (lower && lower(l, n, &why))
+            return;
+        n->on_kpu = false;
+        n->reason = why;
+    }
+    take_from_main(l, n);
+}
+
+bool ncc_k210_lower(struct graph *g, const struct k210_options *options, struct arena *scratch)
+{
+    struct lowering l = {.g = g, .options = options, .n_forms = g->next_id};
+    l.forms = NCC_NEW(scratch, struct form, l.n_forms);
+    for (struct node *n = g->first, *next; n; n = next) {
+        next = n->next;
+        g->cursor = n;
+        visit(&l, n);
+    }
+    g->cursor = NULL;
+    for (int i = 0; i < g->outputs.n; i++)
+        g->outputs.v[i].value = ncc_lower_main(&l, g->outputs.v[i].value);
+    ncc_graph_sweep(g);
+    return true;
+}

@@ -1,0 +1,102 @@
+/* Lowering, inside: what the files lower_*.c share. The phase's interface is k210.h.
+ *
+ * A value of the canonical graph has up to two forms: a canvas in KPU RAM and a packed tensor in main memory. Each is
+ * made from the other when it is first asked for, and only once. The walk over the nodes (lower.c) asks every
+ * node that placement put on the KPU to build its canvas; all others take their inputs in main memory.
+ */
+#ifndef NCC_K210_LOWER_H
+#define NCC_K210_LOWER_H
+
+#include "compiler/k210/k210.h"
+#include "compiler/ops/attrs.h"
+#include "kpu/layer.h"
+
+struct form {
+    struct value *kpu, *main;
+};
+
+struct lowering {
+    struct graph *g;
+    const struct k210_options *options;
+    struct form *forms; /* by id of the canonical graph's values */
+    int n_forms;
+};
+
+/* ---- forms.c ---- */
+
+/* The canvas of a value: made by its KPU node, a KPU graph input, or uploaded. NULL: too large. */
+struct value *ncc_lower_canvas(struct lowering *l, struct value *v);
+/* The value packed in main memory, in its canonical shape. */
+struct value *ncc_lower_main(struct lowering *l, struct value *v);
+/* A canvas whose window is all of it, by way of main memory: for when nothing else helps. */
+struct value *ncc_lower_clean(struct lowering *l, struct value *v);
+
+/* A copy moved by (a, b): out(r, c) = x(r + a, c + b), |a|, |b| <= 1; (0, 0) is a plain copy. */
+struct value *ncc_lower_shift(struct lowering *l, struct value *x, int a, int b);
+/* Channels side by side. Members that cannot be placed there (they already lie beside others, or are only a view
+ * of something) are copied first. */
+struct value *ncc_lower_beside(struct lowering *l, struct value *const *parts, int n, const char *name);
+/* x with at least one row and one column more where h or w ask for it; the new ones are junk. NULL: not possible. */
+struct value *ncc_lower_grow(struct lowering *l, struct value *x, int h, int w);
+
+static inline struct window ncc_lower_full(const struct value *canvas)
+{
+    return (struct window){.h = canvas->shape.dim[2], .w = canvas->shape.dim[3], .outside = OUT_JUNK};
+}
+static inline bool ncc_lower_is_full(const struct value *canvas)
+{
+    return canvas->window.h == canvas->shape.dim[2] && canvas->window.w == canvas->shape.dim[3];
+}
+
+/* ---- layer.c: one convolution on a canvas, in whatever number of layers it takes ---- */
+
+struct conv_job {
+    const char *name, *origin;
+    struct value *x;          /* canvas */
+    int out_c;
+    bool depthwise;
+    const float *w;           /* [out_c][in_c or 1][kh][kw] */
+    const float *bias;        /* [out_c] or NULL */
+    int kh, kw, dil_h, dil_w, stride, pad_top, pad_left;
+    int out_h, out_w;         /* of the convolution */
+    struct act_chain act;
+    int pool;                 /* pool code; with a stride above 1: NONE, the pick is chosen here */
+    int pooled_h, pooled_w;   /* behind the pool: out_h, out_w without one */
+};
+
+/* The canvas of the result, or NULL (`why` says what stood against it) with the graph unchanged but for unused nodes. */
+struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *job, const char **why);
+
+/* A convolution of each channel by itself (w: [c][1][kh][kw]) in regular layers whose weights are zero off the diagonal,
+ * for what a depthwise layer cannot do: large kernels, picks and pools. In channel blocks where that is cheaper. */
+struct value *ncc_lower_diagonal(struct lowering *l, const struct conv_job *job, const char **why);
+
+/* The same with the identity: layers over all channels with a pick (stride 2 or 4) or a pool. */
+struct value *ncc_lower_identity(struct lowering *l, const struct conv_job *job, const char **why);
+
+/* ---- lower_*.c: one function per operator; false: leave the node to the CPU (why is set) ---- */
+
+struct fused {
+    struct act_chain act;
+    struct node *pool; /* NULL: none */
+    struct value *end; /* the canonical value that the layer produces */
+    const char *origin;
+};
+
+/* The chain of unary nodes on the KPU behind v (each the only user), and a pool that the layer can take. */
+struct fused ncc_lower_fuse(struct lowering *l, struct node *n, bool allow_pool);
+/* Notes `canvas` as the form of f->end and of all values between n and it. */
+void ncc_lower_fused(struct lowering *l, const struct node *n, const struct fused *f, struct value *canvas);
+int ncc_lower_pool_code(const struct node *pool); /* the code of a pool node, or NCC_KPU_POOL_NONE */
+
+bool ncc_lower_op_conv2d(struct lowering *l, struct node *n, const char **why);
+bool ncc_lower_op_matmul(struct lowering *l, struct node *n, const char **why);
+bool ncc_lower_op_pool(struct lowering *l, struct node *n, const char **why);
+bool ncc_lower_op_unary(struct lowering *l, struct node *n, const char **why);
+bool ncc_lower_op_sum(struct lowering *l, struct node *n, const char **why);    /* add, sub of two maps */
+bool ncc_lower_op_affine(struct lowering *l, struct node *n, const char **why); /* add, sub, mul, div by constants */
+bool ncc_lower_op_pad(struct lowering *l, struct node *n, const char **why);    /* zero channels */
+bool ncc_lower_op_prelu(struct lowering *l, struct node *n, const char **why);
+bool ncc_lower_op_concat(struct lowering *l, struct node *n, const char **why);
+
+#endif

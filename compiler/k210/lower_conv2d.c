@@ -1,0 +1,90 @@
+/* conv2d: regular, grouped and depthwise. */
+#include "compiler/k210/lower.h"
+
+#include <string.h>
+
+static bool is_depthwise(const struct node *n)
+{
+    const struct conv2d_attrs *a = n->attrs;
+    return a->groups > 1 && a->groups == n->in[0]->shape.dim[1] && n->out[0]->shape.dim[1] == a->groups;
+}
+
+/* Grouped weights with zeros where the groups do not meet: the KPU has no groups. */
+static const float *dense_weights(struct lowering *l, const struct node *n)
+{
+    const struct conv2d_attrs *a = n->attrs;
+    const float *w = n->in[1]->data;
+    if (a->groups == 1)
+        return w;
+    const struct shape *s = &n->in[1]->shape;
+    const size_t taps = (size_t)s->dim[2] * s->dim[3], in_g = s->dim[1], in_c = n->in[0]->shape.dim[1];
+    const size_t out_g = s->dim[0] / a->groups;
+    float *dense = NCC_NEW(l->g->arena, float, s->dim[0] * in_c * taps);
+    for (size_t o = 0; o < (size_t)s->dim[0]; o++)
+        memcpy(dense + (o * in_c + o / out_g * in_g) * taps, w + o * in_g * taps, in_g * taps * sizeof *w);
+    return dense;
+}
+
+static struct conv_job job_of(struct lowering *l, const struct node *n, bool depthwise)
+{
+    const struct conv2d_attrs *a = n->attrs;
+    const struct shape *w = &n->in[1]->shape, *y = &n->out[0]->shape;
+    return (struct conv_job){
+        .name = n->name,
+        .out_c = y->dim[1],
+        .depthwise = depthwise,
+        .w = depthwise ? n->in[1]->data : dense_weights(l, n),
+        .bias = n->n_in > 2 && n->in[2] ? n->in[2]->data : NULL,
+        .kh = w->dim[2],
+        .kw = w->dim[3],
+        .dil_h = a->dil_h,
+        .dil_w = a->dil_w,
+        .stride = a->stride_h,
+        .pad_top = a->pad_top,
+        .pad_left = a->pad_left,
+        .out_h = y->dim[2],
+        .out_w = y->dim[3],
+        .pooled_h = y->dim[2],
+        .pooled_w = y->dim[3],
+    };
+}
+
+static struct value *layers_of(struct lowering *l, const struct conv_job *j, const char **why)
+{
+    struct value *y = ncc_lower_conv(l, j, why);
+    return y || !j->depthwise ? y : ncc_lower_diagonal(l, j, why);
+}
+
+/* The job as it is, or on an input that has passed through main memory to lie on a canvas of its own. */
+static struct value *build(struct lowering *l, struct conv_job *j, struct value *in, const char **why)
+{
+    j->x = ncc_lower_canvas(l, in);
+    if (!j->x) {
+        *why = "the input does not fit the KPU";
+        return NULL;
+    }
+    struct value *y = layers_of(l, j, why);
+    if (y || ncc_lower_is_full(j->x) || !(j->x = ncc_lower_clean(l, in)))
+        return y;
+    return layers_of(l, j, why);
+}
+
+bool ncc_lower_op_conv2d(struct lowering *l, struct node *n, const char **why)
+{
+    const struct conv2d_attrs *a = n->attrs;
+    const bool depthwise = is_depthwise(n);
+    const struct fused f = ncc_lower_fuse(l, n, !depthwise && a->stride_h == 1);
+    struct conv_job j = job_of(l, n, depthwise);
+    j.act = f.act;
+    j.origin = f.origin;
+    if (f.pool) {
+        j.pool = ncc_lower_pool_code(f.pool);
+        j.pooled_h = f.end->shape.dim[2];
+        j.pooled_w = f.end->shape.dim[3];
+    }
+    struct value *y = build(l, &j, n->in[0], why);
+    if (!y)
+        return false;
+    ncc_lower_fused(l, n, &f, y);
+    return true;
+}

@@ -1,0 +1,179 @@
+/* What runs where: a minimum cut.
+ *
+ * Every node costs so much on the KPU and so much on the CPU, and every value that changes sides costs a copy, once,
+ * however many readers there are. Choosing sides at least total cost is a minimum cut between K (the KPU) and C (the
+ * CPU):
+ *
+ *     K --cpu cost--> node --kpu cost--> C            cut: the node is on the other side
+ *     producer --download--> d,  d --inf--> consumer  cut: made on the KPU, some reader on the CPU
+ *     consumer --inf--> u,  u --upload--> producer    cut: made on the CPU, some reader on the KPU
+ *
+ * A node that breaks a hardware rule costs infinity on the KPU. Found by Dinic's algorithm.
+ */
+#include "compiler/k210/cost.h"
+#include "compiler/k210/k210.h"
+#include "compiler/k210/rules.h"
+
+#include <float.h>
+#include <string.h>
+
+#define INF 1e12
+
+struct edge {
+    int to, next; /* next edge of the same vertex, -1: last */
+    double room;  /* edge i ^ 1 is its reverse */
+};
+
+struct network {
+    struct arena *arena;
+    struct { struct edge *v; int n, cap; } edges;
+    struct { int *v; int n, cap; } head; /* first edge of each vertex */
+    int *level, *at, *queue;
+};
+
+enum { SIDE_KPU, SIDE_CPU, FIRST_VERTEX };
+
+static int new_vertex(struct network *net)
+{
+    NCC_PUSH(net->arena, &net->head, -1);
+    return net->head.n - 1;
+}
+
+static void connect(struct network *net, int from, int to, double room, double back)
+{
+    NCC_PUSH(net->arena, &net->edges, ((struct edge){to, net->head.v[from], room}));
+    net->head.v[from] = net->edges.n - 1;
+    NCC_PUSH(net->arena, &net->edges, ((struct edge){from, net->head.v[to], back}));
+    net->head.v[to] = net->edges.n - 1;
+}
+
+/* Distances from SIDE_KPU over edges with room. False: SIDE_CPU is out of reach. */
+static bool levels(struct network *net)
+{
+    for (int i = 0; i < net->head.n; i++)
+        net->level[i] = -1;
+    int n = 0;
+    net->queue[n++] = SIDE_KPU;
+    net->level[SIDE_KPU] = 0;
+    for (int i = 0; i < n; i++)
+        for (int e = net->head.v[net->queue[i]]; e >= 0; e = net->edges.v[e].next) {
+            const struct edge *x = &net->edges.v[e];
+            if (x->room > 1e-9 && net->level[x->to] < 0) {
+                net->level[x->to] = net->level[net->queue[i]] + 1;
+                net->queue[n++] = x->to;
+            }
+        }
+    return net->level[SIDE_CPU] >= 0;
+}
+
+/* One augmenting path at a time along rising levels, without recursion: path[] holds its edges. */
+static bool augment(struct network *net, int *path)
+{
+    int n = 0, v = SIDE_KPU;
+    while (v != SIDE_CPU) {
+        int *e = &net->at[v];
+        while (*e >= 0 && !(net->edges.v[*e].room > 1e-9 && net->level[net->edges.v[*e].to] == net->level[v] + 1))
+            *e = net->edges.v[*e].next;
+        if (*e >= 0) {
+            path[n++] = *e;
+            v = net->edges.v[*e].to;
+        } else if (n == 0) {
+            return false;
+        } else {
+            net->level[v] = -1; /* a dead end */
+            v = net->edges.v[path[--n] ^ 1].to;
+        }
+    }
+    double room = DBL_MAX;
+    for (int i = 0; i < n; i++)
+        room = net->edges.v[path[i]].room < room ? net->edges.v[path[i]].room : room;
+    for (int i = 0; i < n; i++) {
+        net->edges.v[path[i]].room -= room;
+        net->edges.v[path[i] ^ 1].room += room;
+    }
+    return true;
+}
+
+/* Afterwards level[v] >= 0 for the vertices on the KPU's side. */
+static void cut(struct network *net)
+{
+    const int n = net->head.n;
+    net->level = NCC_NEW(net->arena, int, n);
+    net->at = NCC_NEW(net->arena, int, n);
+    net->queue = NCC_NEW(net->arena, int, n);
+    int *path = NCC_NEW(net->arena, int, n);
+    while (levels(net)) {
+        memcpy(net->at, net->head.v, (size_t)n * sizeof *net->at);
+        while (augment(net, path))
+            ;
+    }
+}
+
+/* ---- the graph as a network ---- */
+
+struct placing {
+    struct graph *g;
+    const struct k210_options *options;
+    struct network net;
+    int *vertex; /* by value id: that of the node that makes it; 0: constants and inputs that are anywhere */
+};
+
+static void add_node(struct placing *p, struct node *n)
+{
+    const int v = new_vertex(&p->net);
+    char found[120] = "";
+    const char *rule = p->options->cpu_only ? "the target is the CPU" : n->barred ? n->reason : ncc_k210_rule_broken(n, found);
+    n->reason = !rule ? NULL : found[0] ? ncc_arena_printf(p->g->arena, "%s (%s)", rule, found) : rule;
+    connect(&p->net, SIDE_KPU, v, ncc_cost_cpu_us(n), 0);
+    connect(&p->net, v, SIDE_CPU, rule ? INF : ncc_cost_kpu_us(p->g, n, p->options->runtime), 0);
+    for (int i = 0; i < n->n_out; i++)
+        p->vertex[n->out[i]->id] = v;
+}
+
+static void add_value(struct placing *p, const struct value *v)
+{
+    const int made = p->vertex[v->id];
+    const int down = new_vertex(&p->net), up = new_vertex(&p->net);
+    connect(&p->net, made, down, ncc_cost_download_us(v, p->options->runtime), 0);
+    connect(&p->net, up, made, ncc_cost_upload_us(v, p->options->runtime), 0);
+    for (const struct use *u = v->uses; u; u = u->next) {
+        const int reader = p->vertex[u->node->out[0]->id];
+        connect(&p->net, down, reader, INF, 0);
+        connect(&p->net, reader, up, INF, 0);
+    }
+    if (ncc_value_is_output(p->g, v))
+        connect(&p->net, down, SIDE_CPU, INF, 0);
+}
+
+/* An input is fed into KPU RAM for nothing if only the KPU reads it, else (or when fed as floats) it is uploaded. */
+static void add_input(struct placing *p, const struct value *v)
+{
+    if (!p->options->float_input && v->shape.rank == 4)
+        return;
+    const int up = new_vertex(&p->net);
+    connect(&p->net, up, SIDE_CPU, ncc_cost_upload_us(v, p->options->runtime), 0);
+    for (const struct use *u = v->uses; u; u = u->next)
+        connect(&p->net, p->vertex[u->node->out[0]->id], up, INF, 0);
+}
+
+bool ncc_k210_place(struct graph *g, const struct k210_options *options, struct arena *scratch)
+{
+    struct placing p = {.g = g, .options = options, .net = {.arena = scratch}};
+    p.vertex = NCC_NEW(scratch, int, g->next_id);
+    for (int i = 0; i < FIRST_VERTEX; i++)
+        new_vertex(&p.net);
+    for (struct node *n = g->first; n; n = n->next)
+        add_node(&p, n);
+    for (struct node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->n_out; i++)
+            add_value(&p, n->out[i]);
+    for (int i = 0; i < g->inputs.n; i++)
+        add_input(&p, g->inputs.v[i]);
+    cut(&p.net);
+    for (struct node *n = g->first; n; n = n->next) {
+        n->on_kpu = p.net.level[p.vertex[n->out[0]->id]] >= 0;
+        if (!n->on_kpu && !n->reason)
+            n->reason = "the CPU is estimated to be faster here, copies included";
+    }
+    return true;
+}

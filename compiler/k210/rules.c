@@ -1,0 +1,221 @@
+#include "compiler/k210/rules.h"
+
+#include "compiler/k210/lower.h"
+#include "compiler/k210/taps.h"
+#include "kpu/limits.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* ---- shapes ---- */
+
+/* A map, or a vector, which stands on a 4x4 canvas. */
+static bool map_fits(const struct value *v, char *found)
+{
+    char text[80];
+    const struct shape *s = &v->shape;
+    snprintf(found, 120, "%.60s is %.40s", v->name, ncc_shape_text(*s, text));
+    if ((s->rank != 4 && s->rank != 2) || s->dim[0] != 1 || s->dim[1] > NCC_KPU_MAX_C)
+        return false;
+    return s->rank == 2 || (s->dim[2] <= NCC_KPU_MAX_H && s->dim[3] <= NCC_KPU_MAX_W);
+}
+
+static bool maps_fit(const struct node *n, char *found)
+{
+    for (int i = 0; i < n->n_in; i++)
+        if (n->in[i] && !n->in[i]->data && !map_fits(n->in[i], found))
+            return false;
+    return map_fits(n->out[0], found);
+}
+
+static bool first_and_out_fit(const struct node *n, char *found)
+{
+    return map_fits(n->in[0], found) && map_fits(n->out[0], found);
+}
+
+/* ---- convolutions ---- */
+
+static bool weights_constant(const struct node *n, char *found)
+{
+    const struct value *bias = n->n_in > 2 ? n->in[2] : NULL;
+    snprintf(found, 120, "%s is computed", ncc_is_const(n->in[1]) && bias ? bias->name : n->in[1]->name);
+    return ncc_is_const(n->in[1]) && (!bias || ncc_is_const(bias));
+}
+
+static bool stride_has_code(const struct node *n, char *found)
+{
+    const struct conv2d_attrs *a = n->attrs;
+    snprintf(found, 120, "stride is %dx%d", a->stride_h, a->stride_w);
+    return a->stride_h == a->stride_w && (a->stride_h == 1 || a->stride_h == 2 || a->stride_h == 4);
+}
+
+static bool kernel_covered(const struct node *n, char *found)
+{
+    const struct shape *w = &n->in[1]->shape;
+    snprintf(found, 120, "kernel is %dx%d", w->dim[2], w->dim[3]);
+    return w->dim[2] <= NCC_MAX_TAPS && w->dim[3] <= NCC_MAX_TAPS;
+}
+
+/* ---- matmul ---- */
+
+static bool one_row(const struct node *n, char *found)
+{
+    char text[80];
+    snprintf(found, 120, "%s is %s", n->in[0]->name, ncc_shape_text(n->in[0]->shape, text));
+    return n->in[0]->shape.rank == 2 && n->in[0]->shape.dim[0] == 1 && n->in[1]->shape.rank == 2;
+}
+
+static bool vectors_fit(const struct node *n, char *found)
+{
+    const int k = n->in[0]->shape.dim[1], m = n->out[0]->shape.dim[1];
+    snprintf(found, 120, "%d inputs, %d outputs", k, m);
+    return k <= NCC_KPU_MAX_C && m <= NCC_KPU_MAX_C;
+}
+
+/* ---- pools, element-wise ---- */
+
+static bool pool_has_code(const struct node *n, char *found)
+{
+    const struct pool_attrs *a = n->attrs;
+    snprintf(found, 120, "%dx%d, stride %dx%d, pads %d %d %d %d", a->kernel_h, a->kernel_w, a->stride_h, a->stride_w,
+             a->pad_top, a->pad_left, a->pad_bottom, a->pad_right);
+    return ncc_lower_pool_code(n) != NCC_KPU_POOL_NONE;
+}
+
+static bool per_channel_constant(const struct value *k, const struct value *out)
+{
+    const int64_t count = ncc_shape_count(k->shape);
+    const int axis = k->shape.rank - 3; /* channels, counted from the end as broadcasting does */
+    return k->dtype == DT_F32 && (count == 1 || (axis >= 0 && count == k->shape.dim[axis] && count == out->shape.dim[1]));
+}
+
+static bool operands_known(const struct node *n, char *found)
+{
+    const bool a = ncc_is_const(n->in[0]), b = ncc_is_const(n->in[1]);
+    char s[80], t[80];
+    snprintf(found, 120, "%.50s and %.50s", ncc_shape_text(n->in[0]->shape, s), ncc_shape_text(n->in[1]->shape, t));
+    if (!a && !b)
+        return ncc_shape_equal(n->in[0]->shape, n->in[1]->shape);
+    return a != b && per_channel_constant(n->in[a ? 0 : 1], n->out[0]);
+}
+
+static bool factor_constant(const struct node *n, char *found)
+{
+    snprintf(found, 120, "%s and %s are computed", n->in[0]->name, n->in[1]->name);
+    return ncc_is_const(n->in[1]) || (ncc_is_const(n->in[0]) && n->op == OP_mul);
+}
+
+static bool over_channels(const struct node *n, char *found)
+{
+    const struct concat_attrs *a = n->attrs;
+    snprintf(found, 120, "axis is %d", a->axis);
+    return a->axis == 1;
+}
+
+static bool slope_constant(const struct node *n, char *found)
+{
+    char text[80];
+    snprintf(found, 120, "%.60s is %.40s", n->in[1]->name, ncc_shape_text(n->in[1]->shape, text));
+    return ncc_is_const(n->in[1]) && per_channel_constant(n->in[1], n->out[0]);
+}
+
+static bool zero_channels(const struct node *n, char *found)
+{
+    const struct pad_attrs *a = n->attrs;
+    snprintf(found, 120, "value %g", (double)a->value);
+    bool only_channels = a->mode == PAD_CONSTANT && a->value == 0;
+    for (int i = 0; i < a->before.n; i++)
+        only_channels = only_channels && (i == 1 ? a->before.v[i] >= 0 && a->after.v[i] >= 0
+                                                 : a->before.v[i] == 0 && a->after.v[i] == 0);
+    return only_channels;
+}
+
+/* ---- the table ---- */
+
+#define MAPS(check) {"the maps must be at most 1024 channels of 256x512 pixels", "a smaller input", check}
+
+static const struct rule conv2d_rules[] = {
+    MAPS(first_and_out_fit),
+    {"weights and bias must be constant", "freeze the model before exporting it", weights_constant},
+    {"the stride must be 1, 2 or 4, alike in both directions", NULL, stride_has_code},
+    {"the kernel must be at most 32 in each direction", NULL, kernel_covered},
+    {0},
+};
+static const struct rule matmul_rules[] = {
+    {"the left operand must be one row", NULL, one_row},
+    {"weights and bias must be constant", "freeze the model before exporting it", weights_constant},
+    {"at most 1024 inputs and outputs", NULL, vectors_fit},
+    {0},
+};
+static const struct rule pool_rules[] = {
+    MAPS(first_and_out_fit),
+    {"the pool must be 2x2 with stride 1 or 2, or 4x4 with stride 4, inside the map", NULL, pool_has_code},
+    {0},
+};
+static const struct rule unary_rules[] = {MAPS(maps_fit), {0}};
+static const struct rule sum_rules[] = {
+    MAPS(maps_fit),
+    {"the operands must have equal shapes, or one be constant per channel", NULL, operands_known},
+    {0},
+};
+static const struct rule product_rules[] = {
+    MAPS(maps_fit),
+    {"one factor must be constant", NULL, factor_constant},
+    {"the operands must have equal shapes, or one be constant per channel", NULL, operands_known},
+    {0},
+};
+static const struct rule prelu_rules[] = {
+    MAPS(maps_fit),
+    {"the slopes must be constant, one for each channel", NULL, slope_constant},
+    {0},
+};
+static const struct rule pad_rules[] = {
+    MAPS(maps_fit),
+    {"only channels can be padded, with zeros", "pad in front of a convolution, where it costs nothing", zero_channels},
+    {0},
+};
+static const struct rule concat_rules[] = {
+    MAPS(maps_fit),
+    {"only channels can lie side by side", NULL, over_channels},
+    {0},
+};
+
+const struct rule *ncc_k210_rules(enum op op)
+{
+    switch ((int)op) {
+    case OP_conv2d:
+        return conv2d_rules;
+    case OP_matmul:
+        return matmul_rules;
+    case OP_max_pool:
+    case OP_avg_pool:
+        return pool_rules;
+    case OP_add:
+    case OP_sub:
+        return sum_rules;
+    case OP_mul:
+    case OP_div:
+        return product_rules;
+    case OP_concat:
+        return concat_rules;
+    case OP_prelu:
+        return prelu_rules;
+    case OP_pad:
+        return pad_rules;
+    default:
+        return ncc_op_desc(op)->flags & OP_UNARY ? unary_rules : NULL;
+    }
+}
+
+const char *ncc_k210_rule_broken(const struct node *n, char found[120])
+{
+    found[0] = 0;
+    const struct rule *r = ncc_k210_rules(n->op);
+    if (!r)
+        return "the KPU has no such operation";
+    for (; r->text; r++)
+        if (!r->holds(n, found))
+            return r->text;
+    found[0] = 0;
+    return NULL;
+}
