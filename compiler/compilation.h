@@ -1,0 +1,55 @@
+/* One compilation: what its steps share, and the runner that carries them out.
+ *
+ * compile.c lists the steps. Everything that belongs to every step (timing, progress, printing, verification) is
+ * the runner's business.
+ */
+#ifndef NCC_COMPILER_COMPILATION_H
+#define NCC_COMPILER_COMPILATION_H
+
+#include "compiler/data/dataset.h"
+#include "compiler/ir/graph.h"
+#include "compiler/k210/k210.h"
+#include "compiler/plan/plan.h"
+#include "compiler/quant/assign.h"
+#include "compiler/report/report.h"
+
+#include <ncc/compiler.h>
+
+struct compilation {
+    const struct ncc_compile_options *options;
+    FILE *out, *err;
+    struct exit exit;
+    struct arena arena;    /* lives as long as the compilation */
+    struct arena scratch;  /* emptied after every step */
+    struct diags diags;
+    struct graph *graph;
+    struct graph *source;  /* as imported and made canonical, for the report and for verification */
+    struct k210_options k210;
+    struct dataset data;
+    const char *data_text; /* one line about the samples */
+    float **samples;       /* [sample * n_inputs + input], loaded once */
+    struct observations seen;
+    struct plan plan;
+    struct bytes file;     /* the kmodel */
+    struct report report;
+    double seconds;        /* of all steps so far */
+};
+
+/* A step: false when it failed, with a diagnostic. */
+struct step {
+    const char *name; /* for --print-after, --verbose, and messages */
+    bool (*run)(struct compilation *c);
+    bool same_meaning; /* the graph afterwards computes what the source computes, in real numbers */
+};
+
+/* Runs the steps in order until one fails; prints all diagnostics to c->err. The graph is verified after each. */
+enum ncc_exit ncc_compilation_run(struct compilation *c, const struct step *steps, int n);
+
+/* Sets up everything but the graph. Release with ncc_compilation_close, also after a failure. */
+void ncc_compilation_open(struct compilation *c, const struct ncc_compile_options *options, FILE *out, FILE *err);
+void ncc_compilation_close(struct compilation *c);
+
+/* Feeds sample data to an evaluator: `ctx` is the compilation. */
+bool ncc_compilation_feed(void *ctx, int sample, int input, struct tensor *to);
+
+#endif

@@ -1,0 +1,29 @@
+/* The compiler on one screen. */
+#include "compiler/compilation.h"
+#include "compiler/emit/emit.h"
+#include "compiler/steps.h"
+
+static const struct step steps[] = {
+    /* name, step, means the same in real numbers */
+    {"import", ncc_step_import, true},       /* model file -> graph */
+    {"canonical", ncc_step_canonical, true}, /* one way to write everything */
+    {"samples", ncc_step_samples, true},     /* find and read the sample inputs */
+    {"equalise", ncc_step_equalise, true},   /* channels share their tensor's codes evenly */
+    {"legalise", ncc_step_legalise, true},   /* forms that suit the KPU */
+    {"lower", ncc_step_lower, true},         /* KPU or CPU by estimated time, layers on canvases, copies */
+    {"observe", ncc_step_observe, true},     /* which values occur */
+    {"quantise", ncc_step_quantise, true},   /* ranges and scales */
+    {"integers", ncc_step_integers, false},  /* codes, batch-norm words, tables */
+    {"plan", ncc_step_plan, false},          /* order, addresses */
+    {"emit", ncc_step_emit, false},          /* kmodel */
+    {"report", ncc_step_report, false},
+};
+
+enum ncc_exit ncc_compile(const struct ncc_compile_options *options, FILE *out, FILE *err)
+{
+    struct compilation c;
+    ncc_compilation_open(&c, options, out, err);
+    const enum ncc_exit e = ncc_compilation_run(&c, steps, sizeof steps / sizeof steps[0]);
+    ncc_compilation_close(&c);
+    return e;
+}

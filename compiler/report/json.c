@@ -1,0 +1,84 @@
+#include "compiler/report/report.h"
+
+#include <ncc/compiler.h>
+
+#include <cjson/cJSON.h>
+
+static cJSON *shape_json(struct shape s)
+{
+    return cJSON_CreateIntArray(s.dim, s.rank);
+}
+
+static void add_tensors(cJSON *root, const char *name, const struct report_tensor *v, int n)
+{
+    cJSON *list = cJSON_AddArrayToObject(root, name);
+    for (int i = 0; i < n; i++) {
+        cJSON *t = cJSON_CreateObject();
+        cJSON_AddStringToObject(t, "name", v[i].name);
+        cJSON_AddItemToObject(t, "shape", shape_json(v[i].shape));
+        cJSON_AddStringToObject(t, "dtype", v[i].dtype);
+        if (v[i].scale > 0) {
+            cJSON_AddNumberToObject(t, "scale", v[i].scale);
+            cJSON_AddNumberToObject(t, "zero_point", v[i].zero_point);
+        }
+        cJSON_AddItemToArray(list, t);
+    }
+}
+
+static void add_layers(cJSON *root, const struct report *r)
+{
+    cJSON *list = cJSON_AddArrayToObject(root, "layers");
+    for (int i = 0; i < r->layers.n; i++) {
+        const struct report_layer *l = &r->layers.v[i];
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "name", l->name);
+        if (l->origin)
+            cJSON_AddStringToObject(o, "origin", l->origin);
+        cJSON_AddStringToObject(o, "op", l->op);
+        cJSON_AddStringToObject(o, "on", l->on);
+        cJSON_AddStringToObject(o, "in_shape", l->in_shape);
+        cJSON_AddStringToObject(o, "out_shape", l->out_shape);
+        cJSON_AddNumberToObject(o, "est_us", l->est_us);
+        cJSON_AddStringToObject(o, "reason", l->reason ? l->reason : "");
+        cJSON_AddItemToArray(list, o);
+    }
+}
+
+static void add_summary(cJSON *root, const struct report *r)
+{
+    cJSON *s = cJSON_AddObjectToObject(root, "summary");
+    cJSON_AddNumberToObject(s, "kpu_layers", r->kpu_layers);
+    cJSON_AddNumberToObject(s, "cpu_kernels", r->cpu_kernels);
+    cJSON_AddNumberToObject(s, "crossings", r->crossings);
+    cJSON *ms = cJSON_AddObjectToObject(s, "est_ms");
+    cJSON_AddNumberToObject(ms, "total", (r->kpu_us + r->copy_us + r->cpu_us) / 1e3);
+    cJSON_AddNumberToObject(ms, "kpu", r->kpu_us / 1e3);
+    cJSON_AddNumberToObject(ms, "copy", r->copy_us / 1e3);
+    cJSON_AddNumberToObject(ms, "cpu", r->cpu_us / 1e3);
+}
+
+char *ncc_report_json(const struct report *r, struct arena *a)
+{
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "version", ncc_version());
+    cJSON_AddStringToObject(root, "model", r->model);
+    if (r->output)
+        cJSON_AddStringToObject(root, "output", r->output);
+    add_tensors(root, "inputs", r->inputs.v, r->inputs.n);
+    add_tensors(root, "outputs", r->outputs.v, r->outputs.n);
+    if (r->input_text)
+        cJSON_AddStringToObject(root, "firmware", r->input_text);
+    cJSON_AddNumberToObject(root, "file_bytes", (double)r->file_bytes);
+    cJSON_AddNumberToObject(root, "main_memory_bytes", (double)r->main_memory_bytes);
+    cJSON_AddNumberToObject(root, "main_memory_bound_bytes", (double)r->main.bound);
+    cJSON_AddNumberToObject(root, "kpu_ram_peak_bytes", (double)r->kpu.peak);
+    cJSON_AddNumberToObject(root, "kpu_ram_bound_bytes", (double)r->kpu.bound);
+    cJSON_AddBoolToObject(root, "kpu_ram_optimal", r->kpu.optimal);
+    add_layers(root, r);
+    add_summary(root, r);
+    char *text = cJSON_Print(root);
+    cJSON_Delete(root);
+    char *copy = ncc_arena_printf(a, "%s\n", text ? text : "{}");
+    cJSON_free(text);
+    return copy;
+}

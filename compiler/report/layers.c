@@ -1,0 +1,104 @@
+/* What the integer graph does on the chip, node by node, and what it costs. */
+#include "compiler/report/report.h"
+
+#include "compiler/k210/cost.h"
+#include "compiler/ops/attrs.h"
+#include "kpu/layer.h"
+
+#include <string.h>
+
+static const char *shape_text(struct shape s, struct arena *a)
+{
+    char text[80];
+    return ncc_arena_printf(a, "%s", ncc_shape_text(s, text));
+}
+
+static const char *layer_op(const struct node *n, struct arena *a)
+{
+    const struct kpu_layer_attrs *k = n->attrs;
+    const char *pool = k->pool ? ncc_kpu_pool_info(k->pool)->name : "";
+    return ncc_arena_printf(a, "conv %dx%d%s%s%s", k->kernel, k->kernel, k->depthwise ? " depthwise" : "", *pool ? ", " : "", pool);
+}
+
+/* Nodes that are only a way to look at bytes. */
+static bool is_view(const struct node *n)
+{
+    return n->op == OP_kpu_concat || n->op == OP_kpu_slice || n->op == OP_kpu_recanvas || n->op == OP_reshape;
+}
+
+static bool is_copy(const struct node *n)
+{
+    return n->op == OP_kpu_upload || n->op == OP_kpu_download;
+}
+
+/* A copy moves every byte of the canvas; conversions are nodes of their own. */
+static double copy_us(const struct node *n, enum ncc_kpu_runtime runtime)
+{
+    const struct shape *s = &n->in[0]->shape;
+    return n->op == OP_kpu_upload ? ncc_kpu_upload_us(s->dim[1], s->dim[2], s->dim[3], runtime)
+                                  : ncc_kpu_download_us(s->dim[1], s->dim[2], s->dim[3], runtime);
+}
+
+static struct report_layer describe(struct report *r, const struct node *n, enum ncc_kpu_runtime runtime, struct arena *a)
+{
+    struct report_layer l = {.name = n->name, .origin = n->origin, .op = ncc_op_desc(n->op)->name,
+                             .in_shape = shape_text(n->in[0]->shape, a), .out_shape = shape_text(n->out[0]->shape, a)};
+    if (n->op == OP_kpu_layer) {
+        l.on = "kpu";
+        l.op = layer_op(n, a);
+        l.est_us = ncc_cost_layer_us(n, runtime);
+        r->kpu_us += l.est_us;
+        r->kpu_layers++;
+    } else if (is_copy(n)) {
+        l.on = "copy";
+        l.est_us = copy_us(n, runtime);
+        r->copy_us += l.est_us;
+    } else {
+        l.on = "cpu";
+        l.est_us = ncc_cost_cpu_us(n);
+        l.reason = n->reason;
+        r->cpu_us += l.est_us;
+        r->cpu_kernels++;
+    }
+    return l;
+}
+
+/* ---- crossings ---- */
+
+/* By value id, forwards: depends on a KPU layer; backwards: reaches an upload. */
+static int count_crossings(const struct graph *g, struct arena *a)
+{
+    bool *from_kpu = NCC_NEW(a, bool, g->next_id), *to_upload = NCC_NEW(a, bool, g->next_id);
+    for (const struct node *n = g->first; n; n = n->next)
+        for (int o = 0; o < n->n_out; o++) {
+            bool from = n->op == OP_kpu_layer;
+            for (int i = 0; i < n->n_in; i++)
+                from = from || (n->in[i] && from_kpu[n->in[i]->id]);
+            from_kpu[n->out[o]->id] = from;
+        }
+    for (const struct node *n = g->last; n; n = n->prev) {
+        bool reaches = n->op == OP_kpu_upload;
+        for (int o = 0; o < n->n_out; o++)
+            reaches = reaches || to_upload[n->out[o]->id];
+        for (int i = 0; i < n->n_in; i++)
+            if (n->in[i] && reaches)
+                to_upload[n->in[i]->id] = true;
+    }
+    int count = 0;
+    for (const struct node *n = g->first; n; n = n->next) {
+        count += n->op == OP_kpu_upload && from_kpu[n->in[0]->id];
+        count += n->op == OP_kpu_download && to_upload[n->out[0]->id];
+    }
+    return count;
+}
+
+void ncc_report_layers(struct report *r, const struct graph *g, const struct plan *plan, enum ncc_kpu_runtime runtime,
+                       struct arena *a)
+{
+    for (const struct node *n = g->first; n; n = n->next)
+        if (!is_view(n))
+            NCC_PUSH(a, &r->layers, describe(r, n, runtime, a));
+    r->crossings = count_crossings(g, a);
+    r->kpu = plan->kpu;
+    r->main = plan->main;
+}

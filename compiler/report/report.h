@@ -1,0 +1,48 @@
+/* What the user gets to read after a compilation: a summary, one JSON object, and why each node is where it is. */
+#ifndef NCC_REPORT_REPORT_H
+#define NCC_REPORT_REPORT_H
+
+#include "compiler/base/file.h"
+#include "compiler/plan/plan.h"
+#include "kpu/timing.h"
+
+#include <stdio.h>
+
+/* One line per node of the integer graph that does something on the chip. */
+struct report_layer {
+    const char *name, *origin, *op; /* op: "kpu_conv2d 3x3 pick", "softmax", "download" */
+    const char *on;                 /* "kpu", "cpu", "copy" */
+    const char *in_shape, *out_shape;
+    double est_us;
+    const char *reason;             /* why it is on the CPU, else NULL */
+};
+
+struct report_tensor {
+    const char *name, *dtype;
+    struct shape shape;
+    double scale; /* 0: not quantised */
+    double zero_point;
+};
+
+struct report {
+    const char *model, *output;
+    const char *input_text; /* "feed planar uint8 RGB, 0..255, 3x96x96" */
+    const char *data_text;
+    struct { struct report_tensor *v; int n, cap; } inputs, outputs;
+    struct { struct report_layer *v; int n, cap; } layers;
+    int64_t file_bytes, main_memory_bytes, input_bytes;
+    struct plan_memory kpu, main;
+    int kpu_layers, cpu_kernels, crossings;
+    double kpu_us, copy_us, cpu_us;
+    double compile_seconds;
+};
+
+/* Fills layers, counts and times from the integer graph. */
+void ncc_report_layers(struct report *r, const struct graph *g, const struct plan *plan, enum ncc_kpu_runtime runtime,
+                       struct arena *a);
+
+void ncc_report_text(const struct report *r, bool verbose, FILE *out);
+/* One JSON object (ncc(1) lists its members). The text is in the arena. */
+char *ncc_report_json(const struct report *r, struct arena *a);
+
+#endif

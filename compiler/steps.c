@@ -1,0 +1,308 @@
+/* Each step calls one phase with what the options say. */
+#include "compiler/steps.h"
+
+#include "compiler/base/parallel.h"
+#include "compiler/base/progress.h"
+#include "compiler/emit/emit.h"
+#include "compiler/import/import.h"
+#include "compiler/ir/text.h"
+#include "compiler/pass/pass.h"
+#include "compiler/quant/equalise.h"
+#include "kmodel/kmodel.h"
+#include "kpu/limits.h"
+
+#include <string.h>
+
+static struct place whole(const struct compilation *c)
+{
+    return (struct place){c->options->model, NULL, NULL};
+}
+
+/* ---- options ---- */
+
+static void k210_options(struct compilation *c)
+{
+    const struct ncc_compile_options *o = c->options;
+    const enum ncc_element_choice input = o->input == NCC_ELEMENT_DEFAULT ? o->inference : o->input;
+    c->k210 = (struct k210_options){
+        .allow_untested = o->allow_untested,
+        .cpu_only = o->target_cpu || o->inference == NCC_ELEMENT_FLOAT,
+        .float_input = input == NCC_ELEMENT_FLOAT,
+        .u8_output = o->output_type == NCC_ELEMENT_U8,
+        .float_binary = o->float_binary,
+        .output_quantize_threshold = o->output_quantize_threshold,
+        .runtime = NCC_KPU_RUNTIME_V4,
+    };
+}
+
+/* ---- model ---- */
+
+bool ncc_step_import(struct compilation *c)
+{
+    const struct ncc_compile_options *o = c->options;
+    k210_options(c);
+    struct shape_override *shapes = NCC_NEW(&c->arena, struct shape_override, o->n_shapes);
+    for (int i = 0; i < o->n_shapes; i++)
+        shapes[i] = (struct shape_override){o->shapes[i].name, ncc_shape_make(o->shapes[i].rank, o->shapes[i].dim)};
+    const struct import_options options = {shapes, o->n_shapes, o->input_tensors, o->n_input_tensors, o->output_tensors,
+                                           o->n_output_tensors};
+    static const enum model_format formats[] = {MODEL_AUTO, MODEL_TFLITE, MODEL_ONNX, MODEL_CAFFE};
+    c->graph = ncc_import(o->model, formats[o->format], &options, &c->arena, &c->diags);
+    return c->graph != NULL;
+}
+
+bool ncc_step_canonical(struct compilation *c)
+{
+    for (int i = 0; i < ncc_pass_n_canonical; i++)
+        if (!ncc_pass_canonical[i].run(c->graph, &c->scratch))
+            return false;
+    c->source = ncc_graph_copy(c->graph, &c->arena, &c->diags);
+    return true;
+}
+
+/* ---- chip ---- */
+
+bool ncc_step_legalise(struct compilation *c)
+{
+    return c->k210.cpu_only || ncc_k210_legalise(c->graph);
+}
+
+/* ---- samples ---- */
+
+static struct input_spec spec_of(const struct compilation *c, const struct value *v)
+{
+    const struct ncc_compile_options *o = c->options;
+    struct input_spec s = {.name = v->name, .n_dims = v->shape.rank, .is_u8 = !c->k210.float_input,
+                           .has_norm = o->has_norm, .mean = o->mean, .std = o->std,
+                           .order = o->bgr ? ORDER_BGR : ORDER_RGB};
+    memcpy(s.dim, v->shape.dim, sizeof s.dim);
+    return s;
+}
+
+struct loading {
+    struct compilation *c;
+    struct progress progress;
+    char (*error)[NCC_DATA_ERROR]; /* per item; "" : loaded */
+};
+
+static void load_one(void *ctx, int i, int thread)
+{
+    (void)thread;
+    struct loading *l = ctx;
+    const struct dataset *d = &l->c->data;
+    l->error[i][0] = 0;
+    if (!ncc_data_load(d, i / d->n_inputs, i % d->n_inputs, l->c->samples[i], l->error[i]) && !l->error[i][0])
+        strcpy(l->error[i], "the file cannot be read");
+    ncc_progress_step(&l->progress);
+}
+
+static bool load_samples(struct compilation *c)
+{
+    const int n = c->data.n * c->data.n_inputs;
+    c->samples = NCC_NEW(&c->arena, float *, n);
+    for (int i = 0; i < n; i++)
+        c->samples[i] = NCC_NEW(&c->arena, float, ncc_data_size(&c->data.inputs[i % c->data.n_inputs]));
+    struct loading l = {.c = c, .error = ncc_arena_alloc(&c->scratch, (size_t)n, NCC_DATA_ERROR, 1)};
+    l.progress = ncc_progress_begin("reading samples", n, c->options->quiet);
+    ncc_parallel_for(n, load_one, &l);
+    ncc_progress_end(&l.progress);
+    for (int i = 0; i < n; i++)
+        if (l.error[i][0])
+            ncc_diag_error(&c->diags, FAULT_INPUT,
+                           (struct place){ncc_data_file(&c->data, i / c->data.n_inputs, i % c->data.n_inputs), NULL, NULL},
+                           "the sample cannot be used", "repair or remove the file", "%s", l.error[i]);
+    return c->diags.n_errors == 0;
+}
+
+bool ncc_step_samples(struct compilation *c)
+{
+    const struct ncc_compile_options *o = c->options;
+    if (!o->dataset) {
+        if (c->k210.cpu_only)
+            return true;
+        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "a float model needs samples to be quantised",
+                       "give a folder of pictures or tensors with --dataset", NULL);
+        return false;
+    }
+    const int n = c->graph->inputs.n;
+    struct input_spec *specs = NCC_NEW(&c->arena, struct input_spec, n);
+    for (int i = 0; i < n; i++)
+        specs[i] = spec_of(c, c->graph->inputs.v[i]);
+    static const enum sample_format formats[] = {SAMPLES_AUTO, SAMPLES_IMAGE, SAMPLES_RAW, SAMPLES_NPY};
+    return ncc_data_open(o->dataset, formats[o->dataset_format], specs, n, &c->arena, &c->diags, &c->data) &&
+           load_samples(c);
+}
+
+/* ---- quantisation ---- */
+
+/* What a byte of the input means follows from mean and std: ((q / 255) - mean) / std. */
+static void quantise_input(struct compilation *c, struct value *v, int input)
+{
+    const struct ncc_compile_options *o = c->options;
+    if (c->k210.float_input || (!o->has_norm && !ncc_data_has_bytes(&c->data, 0, input)))
+        return; /* from the samples */
+    double *scale = NCC_NEW(&c->arena, double, 1), *zero = NCC_NEW(&c->arena, double, 1);
+    const double mean = o->has_norm ? (double)o->mean : 0, std = o->has_norm ? (double)o->std : 1;
+    *scale = 1 / (255 * std);
+    *zero = 255 * mean;
+    v->quant = (struct quant){1, scale, zero};
+}
+
+static enum range_method method_of(const struct compilation *c)
+{
+    enum range_method m = RANGE_L2;
+    if (c->options->calibrate_method)
+        ncc_range_method_by_name(c->options->calibrate_method, &m);
+    return m;
+}
+
+static bool method_known(struct compilation *c)
+{
+    enum range_method m;
+    const char *name = c->options->calibrate_method;
+    if (!name || ncc_range_method_by_name(name, &m))
+        return true;
+    ncc_diag_error(&c->diags, FAULT_USAGE, (struct place){0}, "unknown calibration method",
+                   ncc_arena_printf(&c->arena, "one of: %s", ncc_range_method_names()), "%s", name);
+    return false;
+}
+
+bool ncc_step_equalise(struct compilation *c)
+{
+    return c->k210.cpu_only || ncc_quant_equalise(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch);
+}
+
+bool ncc_step_observe(struct compilation *c)
+{
+    if (c->k210.cpu_only)
+        return true;
+    if (!method_known(c))
+        return false;
+    for (int i = 0; i < c->graph->inputs.n; i++)
+        quantise_input(c, c->graph->inputs.v[i], i);
+    const struct observe_options o = {.histograms = ncc_range_needs_histogram(method_of(c)), .quiet = c->options->quiet};
+    return ncc_quant_observe(c->graph, ncc_compilation_feed, c, c->data.n, &o, &c->arena, &c->seen);
+}
+
+bool ncc_step_quantise(struct compilation *c)
+{
+    return c->k210.cpu_only || ncc_quant_assign(c->graph, &c->seen, method_of(c), &c->scratch);
+}
+
+bool ncc_step_integers(struct compilation *c)
+{
+    return c->k210.cpu_only || ncc_k210_integers(c->graph, &c->k210, &c->scratch);
+}
+
+/* ---- memory and file ---- */
+
+bool ncc_step_plan(struct compilation *c)
+{
+    const struct plan_options o = {.solve_seconds = c->options->solve_seconds, .kpu_limit = NCC_KPU_RAM_SIZE};
+    if (!ncc_plan_make(c->graph, &o, &c->arena, &c->plan) || !ncc_plan_check(c->graph, &c->plan, &c->scratch))
+        return false;
+    if (c->plan.kpu.peak > o.kpu_limit)
+        ncc_diag_error(&c->diags, FAULT_NO_FIT, whole(c), "the model does not fit the 2 MiB of KPU RAM",
+                       "a smaller input, or fewer channels in the layers named", "%s",
+                       ncc_plan_explain(c->graph, &c->plan, MEM_KPU, o.kpu_limit, &c->arena));
+    return c->diags.n_errors == 0;
+}
+
+/* What we write, we also accept: a kmodel that fails the runtime's own check never reaches a board. */
+static bool check_file(struct compilation *c)
+{
+    struct ncc_kmodel km;
+    struct ncc_km_fault fault = {.text = "it cannot be opened"};
+    if (ncc_kmodel_open(c->file.data, c->file.size, &km) == NCC_OK && ncc_kmodel_check(&km, &fault) == NCC_OK)
+        return true;
+    ncc_diag_error(&c->diags, FAULT_INTERNAL, whole(c), "the kmodel would be refused by the runtime",
+                   "report this with the model", "node %u: %s", (unsigned)fault.node, fault.text);
+    return false;
+}
+
+static bool is_identifier_char(char ch, bool first)
+{
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || ch == '_' || (!first && ch >= '0' && ch <= '9');
+}
+
+static const char *identifier(const char *path, struct arena *a)
+{
+    char *name = ncc_arena_printf(a, "%s", ncc_file_stem(path, a));
+    for (char *p = name; *p; p++)
+        if (!is_identifier_char(*p, p == name))
+            *p = '_';
+    return *name ? name : "model";
+}
+
+bool ncc_step_emit(struct compilation *c)
+{
+    const struct ncc_compile_options *o = c->options;
+    if (!ncc_emit_v4(c->graph, &c->plan, &c->arena, &c->file) || !check_file(c))
+        return false;
+    if (!o->output)
+        return true;
+    struct bytes file = c->file;
+    if (o->output_c)
+        file = ncc_emit_c_array(c->file, identifier(o->output, &c->arena), &c->arena);
+    return ncc_file_write(o->output, file.data, file.size, &c->diags);
+}
+
+/* ---- report ---- */
+
+static struct report_tensor tensor_of(const struct value *v, const char *name)
+{
+    struct report_tensor t = {.name = name, .dtype = ncc_dtype_name(v->dtype), .shape = v->shape};
+    if (v->dtype == DT_U8 && v->quant.n_channels == 1) {
+        t.scale = v->quant.scale[0];
+        t.zero_point = v->quant.zero_point[0];
+    }
+    return t;
+}
+
+/* One sentence for whoever writes the firmware. */
+static const char *input_text(struct compilation *c)
+{
+    const struct graph *g = c->graph;
+    if (g->inputs.n != 1)
+        return NULL;
+    const struct value *v = g->inputs.v[0];
+    char text[80];
+    ncc_shape_text(v->shape, text);
+    const char *order = v->shape.rank != 4 || v->shape.dim[1] != 3 ? "" : c->options->bgr ? " BGR" : " RGB";
+    if (v->dtype == DT_U8)
+        return ncc_arena_printf(&c->arena, "feed planar uint8%s, 0..255, %s", order, text);
+    return ncc_arena_printf(&c->arena, "feed planar float32%s, prepared as for the model, %s", order, text);
+}
+
+static void fill_report(struct compilation *c)
+{
+    struct report *r = &c->report;
+    const struct graph *g = c->graph;
+    r->model = c->options->model;
+    r->output = c->options->output;
+    r->input_text = input_text(c);
+    r->data_text = c->data_text;
+    r->file_bytes = (int64_t)c->file.size;
+    r->main_memory_bytes = c->plan.main.peak;
+    for (int i = 0; i < g->inputs.n; i++) {
+        const struct value *v = g->inputs.v[i];
+        NCC_PUSH(&c->arena, &r->inputs, tensor_of(v, v->name));
+        r->input_bytes += ncc_shape_count(v->shape) * (int64_t)ncc_dtype_size(v->dtype);
+    }
+    for (int i = 0; i < g->outputs.n; i++)
+        NCC_PUSH(&c->arena, &r->outputs, tensor_of(g->outputs.v[i].value, g->outputs.v[i].name));
+    ncc_report_layers(r, g, &c->plan, c->k210.runtime, &c->arena);
+}
+
+bool ncc_step_report(struct compilation *c)
+{
+    fill_report(c);
+    const char *json = c->options->json || c->options->report ? ncc_report_json(&c->report, &c->arena) : NULL;
+    if (c->options->report && !ncc_file_write(c->options->report, json, strlen(json), &c->diags))
+        return false;
+    if (c->options->json)
+        fputs(json, c->out);
+    else if (!c->options->quiet)
+        ncc_report_text(&c->report, c->options->verbose, c->out);
+    return true;
+}

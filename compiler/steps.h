@@ -1,0 +1,20 @@
+/* The steps of compile, check and evaluate: each calls one phase. */
+#ifndef NCC_COMPILER_STEPS_H
+#define NCC_COMPILER_STEPS_H
+
+#include "compiler/compilation.h"
+
+bool ncc_step_import(struct compilation *c);
+bool ncc_step_canonical(struct compilation *c);
+bool ncc_step_legalise(struct compilation *c);
+bool ncc_step_lower(struct compilation *c); /* fit.c */
+bool ncc_step_samples(struct compilation *c);
+bool ncc_step_equalise(struct compilation *c);
+bool ncc_step_observe(struct compilation *c);
+bool ncc_step_quantise(struct compilation *c);
+bool ncc_step_integers(struct compilation *c);
+bool ncc_step_plan(struct compilation *c);
+bool ncc_step_emit(struct compilation *c);
+bool ncc_step_report(struct compilation *c);
+
+#endif

@@ -1,0 +1,102 @@
+/* The compiler as a library: a trained model and sample inputs go in, a kmodel for the K210 comes out.
+ *
+ *     struct ncc_compile_options o;
+ *     ncc_compile_defaults(&o);
+ *     o.model = "digits.tflite";
+ *     o.output = "digits.kmodel";
+ *     o.dataset = "pictures/";
+ *     enum ncc_exit e = ncc_compile(&o, stdout, stderr);
+ *
+ * No global state: two compilations may run in two threads. Each call spreads its own work over all cores (NCC_THREADS
+ * in the environment sets how many); the result does not depend on their number. Files are written whole or not at
+ * all. Strings in options are only read and must live until the call returns.
+ */
+#ifndef NCC_COMPILER_H
+#define NCC_COMPILER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How a call ended; also the exit status of the program. */
+enum ncc_exit {
+    NCC_EXIT_DONE = 0,
+    NCC_EXIT_INPUT = 1,    /* the model, the samples or a file is at fault; the messages say what, where, what to do */
+    NCC_EXIT_USAGE = 2,    /* the options contradict each other */
+    NCC_EXIT_NO_FIT = 3,   /* the model does not fit the chip */
+    NCC_EXIT_INTERNAL = 4, /* a mistake of the compiler; out of memory */
+};
+
+enum ncc_format { NCC_FORMAT_AUTO, NCC_FORMAT_TFLITE, NCC_FORMAT_ONNX, NCC_FORMAT_CAFFE };
+enum ncc_samples_format { NCC_SAMPLES_AUTO, NCC_SAMPLES_IMAGE, NCC_SAMPLES_RAW, NCC_SAMPLES_NPY };
+enum ncc_element_choice { NCC_ELEMENT_DEFAULT, NCC_ELEMENT_U8, NCC_ELEMENT_FLOAT };
+
+struct ncc_shape_override {
+    const char *name; /* of a model input */
+    int rank, dim[6]; /* in the source model's order */
+};
+
+struct ncc_compile_options {
+    const char *model;  /* file */
+    const char *output; /* NULL: everything is done but no file written */
+    enum ncc_format format;
+    bool output_c;      /* write the kmodel as a C array instead */
+    bool target_cpu;    /* CPU kernels only */
+
+    const char *dataset; /* folder or file; NULL: none (a float model then cannot be quantised) */
+    enum ncc_samples_format dataset_format;
+    bool has_norm;      /* mean and std were given: (x - mean) / std, after scaling pictures to [0, 1] */
+    float mean, std;
+    bool bgr;           /* channel order of three-channel inputs; default RGB */
+    const char *calibrate_method; /* "l2" (the default: NULL) or "minmax", also "no_clip" */
+
+    enum ncc_element_choice inference; /* U8 (default): quantised; FLOAT: CPU kernels in float only */
+    enum ncc_element_choice input;     /* what the firmware feeds; default: as inference */
+    enum ncc_element_choice output_type; /* FLOAT by default */
+    bool output_native; /* 4-D outputs keep the source model's order instead of NCHW */
+    bool float_binary;  /* --no-quantized-binary */
+    int output_quantize_threshold; /* elements below which CPU kernels stay float; default 1024 */
+
+    const struct ncc_shape_override *shapes;
+    int n_shapes;
+    const char *const *input_tensors, *const *output_tensors; /* cut the graph here */
+    int n_input_tensors, n_output_tensors;
+
+    int kmodel_version;   /* 4 */
+    double solve_seconds; /* limit of the search for addresses; counted in steps, so that results repeat */
+    bool allow_untested;  /* emit layers that no released compiler emits */
+    bool verify_passes;   /* evaluate after every pass and compare with the source model on the samples */
+    const char *print_after; /* name of a pass, or "all": the graph is printed to err */
+    bool dump_ir;            /* the graph after every phase, as OUT.<phase>.txt beside the output */
+    bool dump_weights_range;
+    const char *report;      /* NULL, or FILE.json */
+    bool json;               /* one JSON object instead of the text summary */
+    bool quiet, verbose;
+};
+
+void ncc_compile_defaults(struct ncc_compile_options *o);
+
+/* Compiles. The summary (or the JSON object) goes to `out`, messages and progress to `err`. */
+enum ncc_exit ncc_compile(const struct ncc_compile_options *o, FILE *out, FILE *err);
+
+/* Imports and places the model without compiling, and prints what will run where and what is not supported, all at
+ * once. Uses model, format, shapes, tensors and json of the options. */
+enum ncc_exit ncc_check(const struct ncc_compile_options *o, FILE *out, FILE *err);
+
+/* Evaluates a source model in floating point on every sample of o->dataset. Writes, per sample, out_dir/<stem>.bin with
+ * all outputs one after another as float32 (4-D ones NCHW), or with `npy` out_dir/<stem>.<k>.npy per output. */
+enum ncc_exit ncc_evaluate(const struct ncc_compile_options *o, const char *out_dir, bool npy, FILE *out, FILE *err);
+
+/* The operators that are supported: a table for people, or Markdown as in doc/ops.md. */
+void ncc_print_ops(FILE *out, bool markdown);
+
+const char *ncc_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,32 @@
+/* What is in a kmodel, ours or anybody's. */
+#ifndef NCC_INSPECT_H
+#define NCC_INSPECT_H
+
+#include <ncc/compiler.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ncc_inspect_options {
+    bool json;   /* one object: inputs, outputs, memory, layers with estimated time */
+    bool disasm; /* the twelve words of every KPU layer, field by field */
+};
+
+/* Prints header, memory map, layers and estimated times of the file to `out`. A damaged file is reported on `err` with
+ * the node and the reason (NCC_EXIT_INPUT). */
+enum ncc_exit ncc_inspect(const char *path, const struct ncc_inspect_options *options, FILE *out, FILE *err);
+
+/* Estimated microseconds of one run on the chip at 400 MHz with a v4 firmware. */
+struct ncc_estimate {
+    double kpu_us, copy_us, cpu_us;
+};
+
+/* The estimate for the kmodel whose file is the `size` bytes at `model` (8-byte aligned). False: it is none that
+ * ncc_model_open() would open. */
+bool ncc_estimate(const void *model, size_t size, struct ncc_estimate *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
