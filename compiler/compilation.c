@@ -30,6 +30,9 @@ void ncc_compilation_close(struct compilation *c)
 bool ncc_compilation_feed(void *ctx, int sample, int input, struct tensor *to)
 {
     const struct compilation *c = ctx;
+    char ignored[NCC_DATA_ERROR]; /* every sample was decoded once before */
+    if (!c->samples)
+        return ncc_data_load(&c->data, sample, input, to->data, ignored);
     const float *from = c->samples[(size_t)sample * c->data.n_inputs + input];
     memcpy(to->data, from, (size_t)ncc_shape_count(to->shape) * sizeof *from);
     return true;
@@ -98,7 +101,7 @@ static float **outputs_of(struct compilation *c, const struct graph *g)
 /* Compares the outputs with those of the source on the first sample. */
 static bool means_the_same(struct compilation *c, const char *after)
 {
-    if (!c->samples || !c->source || c->source == c->graph)
+    if (!c->data.n || !c->source || c->source == c->graph)
         return true;
     float **want = outputs_of(c, c->source), **got = outputs_of(c, c->graph);
     for (int i = 0; want && got && i < c->graph->outputs.n; i++) {

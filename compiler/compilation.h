@@ -27,7 +27,8 @@ struct compilation {
     struct k210_options k210;
     struct dataset data;
     const char *data_text; /* one line about the samples */
-    float **samples;       /* [sample * n_inputs + input], loaded once */
+    float **samples;       /* [sample * n_inputs + input], decoded once; NULL: too many, decoded when needed */
+    bool evaluating;       /* the samples are to be run, not to calibrate with */
     struct observations seen;
     struct plan plan;
     struct bytes file;     /* the kmodel */

@@ -1,8 +1,6 @@
 /* Each step calls one phase with what the options say. */
 #include "compiler/steps.h"
 
-#include "compiler/base/parallel.h"
-#include "compiler/base/progress.h"
 #include "compiler/emit/emit.h"
 #include "compiler/import/import.h"
 #include "compiler/ir/text.h"
@@ -11,6 +9,7 @@
 #include "kmodel/kmodel.h"
 #include "kpu/limits.h"
 
+#include <math.h>
 #include <string.h>
 
 static struct place whole(const struct compilation *c)
@@ -37,18 +36,52 @@ static void k210_options(struct compilation *c)
 
 /* ---- model ---- */
 
+static bool options_agree(struct compilation *c)
+{
+    const struct ncc_compile_options *o = c->options;
+    if (o->kmodel_version != 4)
+        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "only kmodel version 4 can be written", "--kmodel-version 4", "%d",
+                       o->kmodel_version);
+    if (o->has_norm && !(o->std != 0 && isfinite(o->std) && isfinite(o->mean)))
+        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "the standard deviation must be a number other than 0",
+                       "--input-std 1 leaves the scale as it is", "mean %g, std %g", (double)o->mean, (double)o->std);
+    if (c->k210.cpu_only && c->k210.u8_output)
+        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "float inference has float outputs", "--output-type float", NULL);
+    return c->diags.n_errors == 0;
+}
+
 bool ncc_step_import(struct compilation *c)
 {
     const struct ncc_compile_options *o = c->options;
     k210_options(c);
+    if (!options_agree(c))
+        return false;
     struct shape_override *shapes = NCC_NEW(&c->arena, struct shape_override, o->n_shapes);
     for (int i = 0; i < o->n_shapes; i++)
         shapes[i] = (struct shape_override){o->shapes[i].name, ncc_shape_make(o->shapes[i].rank, o->shapes[i].dim)};
     const struct import_options options = {shapes, o->n_shapes, o->input_tensors, o->n_input_tensors, o->output_tensors,
-                                           o->n_output_tensors};
+                                           o->n_output_tensors, o->output_native};
     static const enum model_format formats[] = {MODEL_AUTO, MODEL_TFLITE, MODEL_ONNX, MODEL_CAFFE};
     c->graph = ncc_import(o->model, formats[o->format], &options, &c->arena, &c->diags);
     return c->graph != NULL;
+}
+
+/* --dump-weights-range: a table of what the layers' weights span. */
+static void print_weights(const struct compilation *c)
+{
+    fprintf(c->err, "%-40s %-18s %12s %12s\n", "node", "weights", "least", "greatest");
+    for (const struct node *n = c->graph->first; n; n = n->next) {
+        if (n->n_in < 2 || !ncc_is_const(n->in[1]) || n->in[1]->dtype != DT_F32 || !ncc_op_desc(n->op)->macs)
+            continue;
+        const float *w = n->in[1]->data;
+        float lo = w[0], hi = w[0];
+        for (int64_t i = 1, count = ncc_shape_count(n->in[1]->shape); i < count; i++) {
+            lo = fminf(lo, w[i]);
+            hi = fmaxf(hi, w[i]);
+        }
+        char text[80];
+        fprintf(c->err, "%-40.40s %-18s %12.6g %12.6g\n", n->name, ncc_shape_text(n->in[1]->shape, text), (double)lo, (double)hi);
+    }
 }
 
 bool ncc_step_canonical(struct compilation *c)
@@ -57,6 +90,8 @@ bool ncc_step_canonical(struct compilation *c)
         if (!ncc_pass_canonical[i].run(c->graph, &c->scratch))
             return false;
     c->source = ncc_graph_copy(c->graph, &c->arena, &c->diags);
+    if (c->options->dump_weights_range)
+        print_weights(c);
     return true;
 }
 
@@ -79,48 +114,29 @@ static struct input_spec spec_of(const struct compilation *c, const struct value
     return s;
 }
 
-struct loading {
-    struct compilation *c;
-    struct progress progress;
-    char (*error)[NCC_DATA_ERROR]; /* per item; "" : loaded */
-};
+/* Samples are decoded once and kept, unless there are too many for memory. */
+#define MAX_KEPT ((size_t)1 << 30)
 
-static void load_one(void *ctx, int i, int thread)
+static void make_room(struct compilation *c)
 {
-    (void)thread;
-    struct loading *l = ctx;
-    const struct dataset *d = &l->c->data;
-    l->error[i][0] = 0;
-    if (!ncc_data_load(d, i / d->n_inputs, i % d->n_inputs, l->c->samples[i], l->error[i]) && !l->error[i][0])
-        strcpy(l->error[i], "the file cannot be read");
-    ncc_progress_step(&l->progress);
-}
-
-static bool load_samples(struct compilation *c)
-{
+    size_t size = 0;
+    for (int i = 0; i < c->data.n_inputs; i++)
+        size += ncc_data_size(&c->data.inputs[i]) * sizeof(float);
+    if (size > MAX_KEPT / (size_t)c->data.n)
+        return;
     const int n = c->data.n * c->data.n_inputs;
     c->samples = NCC_NEW(&c->arena, float *, n);
     for (int i = 0; i < n; i++)
         c->samples[i] = NCC_NEW(&c->arena, float, ncc_data_size(&c->data.inputs[i % c->data.n_inputs]));
-    struct loading l = {.c = c, .error = ncc_arena_alloc(&c->scratch, (size_t)n, NCC_DATA_ERROR, 1)};
-    l.progress = ncc_progress_begin("reading samples", n, c->options->quiet);
-    ncc_parallel_for(n, load_one, &l);
-    ncc_progress_end(&l.progress);
-    for (int i = 0; i < n; i++)
-        if (l.error[i][0])
-            ncc_diag_error(&c->diags, FAULT_INPUT,
-                           (struct place){ncc_data_file(&c->data, i / c->data.n_inputs, i % c->data.n_inputs), NULL, NULL},
-                           "the sample cannot be used", "repair or remove the file", "%s", l.error[i]);
-    return c->diags.n_errors == 0;
 }
 
 bool ncc_step_samples(struct compilation *c)
 {
     const struct ncc_compile_options *o = c->options;
     if (!o->dataset) {
-        if (c->k210.cpu_only)
+        if (c->k210.cpu_only && !c->evaluating)
             return true;
-        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "a float model needs samples to be quantised",
+        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), c->evaluating ? "there are no samples to evaluate" : "a float model needs samples to be quantised",
                        "give a folder of pictures or tensors with --dataset", NULL);
         return false;
     }
@@ -129,8 +145,10 @@ bool ncc_step_samples(struct compilation *c)
     for (int i = 0; i < n; i++)
         specs[i] = spec_of(c, c->graph->inputs.v[i]);
     static const enum sample_format formats[] = {SAMPLES_AUTO, SAMPLES_IMAGE, SAMPLES_RAW, SAMPLES_NPY};
-    return ncc_data_open(o->dataset, formats[o->dataset_format], specs, n, &c->arena, &c->diags, &c->data) &&
-           load_samples(c);
+    if (!ncc_data_open(o->dataset, formats[o->dataset_format], specs, n, &c->arena, &c->diags, &c->data))
+        return false;
+    make_room(c);
+    return ncc_data_describe(&c->data, !c->evaluating, c->samples, &c->arena, &c->diags, &c->data_text);
 }
 
 /* ---- quantisation ---- */

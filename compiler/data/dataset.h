@@ -3,7 +3,7 @@
  *     struct dataset set;
  *     const char *text;
  *     if (!ncc_data_open("photos", SAMPLES_AUTO, inputs, n_inputs, &arena, &diags, &set) ||
- *         !ncc_data_describe(&set, true, &arena, &diags, &text))
+ *         !ncc_data_describe(&set, true, NULL, &arena, &diags, &text))
  *         return false;                       // everything that is wrong is in diags
  *     puts(text);                             // 20 samples, 3x240x320, min -1, max 0.992, picture
  *     float *x = NCC_NEW(&arena, float, ncc_data_size(&inputs[0]));
@@ -102,8 +102,9 @@ const char *ncc_data_file(const struct dataset *set, int sample, int input);
  * picture" (several inputs: "20 samples; a: 3x240x320, ...; b: ..."). False if a sample does not load: up to ten
  * problems are told one by one. Warns of floats that no byte stands for where the input is_u8 and has_norm.
  * With `calibrating` also warns when samples are few (below 10), or values cannot be right: all equal, or
- * outside of [-1000, 1000]. */
-bool ncc_data_describe(const struct dataset *set, bool calibrating, struct arena *a, struct diags *d,
-                       const char **text);
+ * outside of [-1000, 1000]. Where `keep` is not NULL, the values stay in keep[sample * n_inputs + input], buffers of
+ * the caller. */
+bool ncc_data_describe(const struct dataset *set, bool calibrating, float *const *keep, struct arena *a,
+                       struct diags *d, const char **text);
 
 #endif

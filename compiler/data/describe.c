@@ -15,7 +15,8 @@ struct result {
 struct scan {
     const struct dataset *set;
     struct result *result; /* [sample][input] */
-    float **buffer;        /* of each thread, for the largest input */
+    float *const *keep;    /* [sample][input]: where the values go, or NULL: nobody wants them */
+    float **buffer;        /* of each thread, for the largest input; without `keep` */
 };
 
 static void scan_one(void *ctx, int i, int thread)
@@ -23,30 +24,31 @@ static void scan_one(void *ctx, int i, int thread)
     const struct scan *s = ctx;
     const int input = i % s->set->n_inputs;
     struct result *r = &s->result[i];
-    const float *x = s->buffer[thread];
-    r->good = ncc_data_load(s->set, i / s->set->n_inputs, input, s->buffer[thread], r->error);
+    float *x = s->keep ? s->keep[i] : s->buffer[thread];
+    r->good = ncc_data_load(s->set, i / s->set->n_inputs, input, x, r->error);
     if (!r->good)
         return;
     r->min = r->max = x[0];
     for (size_t k = 1, n = ncc_data_size(&s->set->inputs[input]); k < n; k++) {
-        r->min = fminf(r->min, x[k]);
-        r->max = fmaxf(r->max, x[k]);
+        r->min = x[k] < r->min ? x[k] : r->min;
+        r->max = x[k] > r->max ? x[k] : r->max;
     }
 }
 
-static struct result *scan_all(const struct dataset *set, struct arena *a)
+static struct result *scan_all(const struct dataset *set, float *const *keep, struct arena *a)
 {
     const int threads = ncc_parallel_threads();
     struct scan s = {
         .set = set,
         .result = NCC_NEW(a, struct result, (size_t)set->n * (size_t)set->n_inputs),
+        .keep = keep,
         .buffer = NCC_NEW(a, float *, threads),
     };
     size_t size = 0;
     for (int i = 0; i < set->n_inputs; i++)
         if (size < ncc_data_size(&set->inputs[i]))
             size = ncc_data_size(&set->inputs[i]);
-    for (int i = 0; i < threads; i++)
+    for (int i = 0; i < threads && !keep; i++)
         s.buffer[i] = NCC_NEW(a, float, size);
     ncc_parallel_for(set->n * set->n_inputs, scan_one, &s);
     return s.result;
@@ -134,10 +136,11 @@ static bool tell_problems(const struct dataset *set, const struct result *result
     return problems.n == 0;
 }
 
-bool ncc_data_describe(const struct dataset *set, bool calibrating, struct arena *a, struct diags *d, const char **text)
+bool ncc_data_describe(const struct dataset *set, bool calibrating, float *const *keep, struct arena *a,
+                       struct diags *d, const char **text)
 {
     enum { FEW = 10 };
-    const struct result *result = scan_all(set, a);
+    const struct result *result = scan_all(set, keep, a);
     if (!tell_problems(set, result, d))
         return false;
     *text = ncc_arena_printf(a, set->n == 1 ? "%d sample" : "%d samples", set->n);

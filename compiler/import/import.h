@@ -37,6 +37,7 @@ struct import_options {
     int n_input_tensors;
     const char *const *output_tensors;
     int n_output_tensors;
+    bool native_outputs; /* outputs of rank 4 keep the model's own order, too */
 };
 
 /* Reads a model. MODEL_AUTO recognises the format by the file's content. `options` may be NULL; nothing of it

@@ -325,7 +325,7 @@ static bool make_output(struct tflite *m, int tensor)
     if (t->n_forms == 0 && (!t->data.data || !ncc_tflite_materialise(m, t)))
         return complain(m, t->name, "an output must be made by an operator", "the file is damaged: export it again",
                         NULL);
-    bool is_nchw = m->channels_first;
+    bool is_nchw = m->channels_first || m->options->native_outputs;
     for (int i = 0; i < m->n_ops && !is_nchw && t->shape.rank == 4; i++)
         is_nchw = m->ops[i].needed && m->ops[i].n_out == 1 && m->ops[i].out[0] == tensor &&
                   is_transpose(m, &m->ops[i], to_nchw);

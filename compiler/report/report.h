@@ -45,4 +45,14 @@ void ncc_report_text(const struct report *r, bool verbose, FILE *out);
 /* One JSON object (ncc(1) lists its members). The text is in the arena. */
 char *ncc_report_json(const struct report *r, struct arena *a);
 
+/* A canonical graph after placement. */
+struct placement {
+    const struct graph *graph;
+    const char *model; /* file */
+    enum ncc_kpu_runtime runtime;
+};
+
+/* A table, or one JSON object, of all nodes: operator, side, reason, estimated time. */
+void ncc_report_placement(const struct placement *p, bool json, FILE *out);
+
 #endif

@@ -372,7 +372,7 @@ static void several_inputs_need_complete_folders(void **state)
 static const char *describe(struct scene *s, bool calibrating)
 {
     const char *text = "";
-    assert_true(ncc_data_describe(&s->set, calibrating, &s->arena, &s->diags, &text));
+    assert_true(ncc_data_describe(&s->set, calibrating, NULL, &s->arena, &s->diags, &text));
     return text;
 }
 
@@ -435,7 +435,7 @@ static void finds_damaged_samples(void **state)
     put_npy(s, "d.npy", NUMBER_F64, 3, (const int[]){3, 1, 2}, ((const double[]){0, 0, 0, 0, 0, 1e300}));
     put(s, "e.png", "garbage", 7);
     assert_true(open_set(s, "", SAMPLES_AUTO, &colour, 1));
-    assert_false(ncc_data_describe(&s->set, true, &s->arena, &s->diags, &text));
+    assert_false(ncc_data_describe(&s->set, true, NULL, &s->arena, &s->diags, &text));
     assert_int_equal(s->diags.n_errors, 4);
     expect_message(s, 0, "a.ppm | the sample cannot be loaded | ");
     expect_message(s, 1, "b.bin | the sample cannot be loaded | element 3 is not a finite number");
@@ -503,7 +503,7 @@ static void every_block_may_fail(void **state)
             const char *text;
             ncc_diag_init(&d, &a);
             assert_true(ncc_data_open(s->folder, SAMPLES_AUTO, &colour, 1, &a, &d, &set));
-            assert_true(ncc_data_describe(&set, true, &a, &d, &text));
+            assert_true(ncc_data_describe(&set, true, NULL, &a, &d, &text));
         }
         ncc_arena_release(&a);
         assert_int_equal(out.used, 0);
