@@ -39,8 +39,7 @@ static void refuse_floats_for_bytes(struct ncc_samples *s)
     for (int sample = 0; sample < s->set.n; sample++)
         for (int input = 0; input < s->set.n_inputs; input++)
             if (s->set.inputs[input].is_u8 && !ncc_data_has_bytes(&s->set, sample, input)) {
-                ncc_diag_error(&s->diags, FAULT_INPUT,
-                               (struct place){.file = ncc_data_file(&s->set, sample, input)},
+                ncc_diag_error(&s->diags, FAULT_INPUT, (struct place){.file = ncc_data_file(&s->set, sample, input)},
                                "the model takes bytes, and floats do not say which byte stands for them",
                                "give pictures or files of uint8, or the mean and std of the training with --input-mean "
                                "and --input-std",

@@ -25,7 +25,7 @@ double ncc_act_code(const struct act_target *t, int64_t v)
 
 /* Points over lo..hi: evenly spread ones, and more and more of them towards zero, since a worst case may be
  * far wider than the part where something happens. Sorted. */
-enum { N_EVEN = 1024, PER_OCTAVE = 16, N_OCTAVES = 24, N_SPREAD = N_EVEN + 1 + 2 * PER_OCTAVE * N_OCTAVES };
+enum { N_EVEN = 512, PER_OCTAVE = 16, N_OCTAVES = 24, N_SPREAD = N_EVEN + 1 + 2 * PER_OCTAVE * N_OCTAVES };
 
 static int compare_doubles(const void *a, const void *b)
 {

@@ -4,6 +4,7 @@
  *
  *     out[out_c][pixels] = w[out_c][in_c * kh * kw] * columns[in_c * kh * kw][pixels]
  */
+#include "compiler/base/cpu.h"
 #include "compiler/ops/conv_float.h"
 #include "compiler/base/gemm.h"
 
@@ -102,7 +103,7 @@ static int bordered_w(const struct convolve *s)
 
 /* One output row of a 3x3 kernel from three bordered rows. Inlined with a constant stride, so that
  * the loop becomes vector code. */
-static inline void row_3x3(const float *const *rows, const float *w, float bias, float *y, int n, int stride)
+static inline __attribute__((always_inline)) void row_3x3(const float *const *rows, const float *w, float bias, float *y, int n, int stride)
 {
     const float *a = rows[0], *b = rows[1], *c = rows[2];
     const float w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], w4 = w[4], w5 = w[5], w6 = w[6], w7 = w[7], w8 = w[8];
@@ -116,13 +117,14 @@ static inline void row_3x3(const float *const *rows, const float *w, float bias,
     }
 }
 
-static inline void row_tap(const float *row, float w, float *y, int n, int stride)
+static inline __attribute__((always_inline)) void row_tap(const float *row, float w, float *y, int n, int stride)
 {
 #pragma omp simd
     for (int i = 0; i < n; i++)
         y[i] += w * row[i * stride];
 }
 
+NCC_FOR_EACH_CPU
 static void depthwise_row(const struct convolve *s, const float *const *rows, const float *w, float bias, float *y)
 {
     if (s->kernel_h == 3 && s->kernel_w == 3 && s->dil_w == 1 && s->stride_w == 1) {

@@ -1,5 +1,6 @@
 #include "compiler/quant/equalise.h"
 
+#include "compiler/base/cpu.h"
 #include "compiler/ops/attrs.h"
 
 #include <math.h>
@@ -79,6 +80,7 @@ static bool feed_some(void *ctx, int sample, int input, struct tensor *to)
 }
 
 /* The largest |x| and the sum of x^2, in lanes that the machine adds side by side. */
+NCC_FOR_EACH_CPU
 static void measure(const float *x, size_t n, float *largest, double *squares)
 {
     float high[LANES] = {0}, sum[LANES] = {0};

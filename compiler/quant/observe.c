@@ -1,6 +1,7 @@
 /* Watching values while the float graph runs. Every thread has its own observations; they are added up at the end. */
 #include "compiler/quant/observe.h"
 
+#include "compiler/base/cpu.h"
 #include "compiler/base/parallel.h"
 #include "compiler/base/progress.h"
 
@@ -8,7 +9,7 @@
 #include <math.h>
 
 /* Elements of a tensor that a histogram counts at least, if there are as many. */
-enum { N_COUNTED = 8192 };
+enum { N_COUNTED = 4096 };
 
 /* Four times N_COUNTED per sample, in 32 bits. Later samples give minima and maxima only. */
 enum { MAX_HISTOGRAM_SAMPLES = 1 << 17 };
@@ -42,13 +43,14 @@ static struct runs runs_of(const struct tensor *t, struct window window)
     return r;
 }
 
-enum { LANES = 8 };
+enum { LANES = 16 };
 
 /* Minimum and maximum; `zero` stays 0 as long as all is finite. Comparisons with NaN are false, so NaN is skipped. */
 struct extremes {
     float min[LANES], max[LANES], zero[LANES];
 };
 
+NCC_FOR_EACH_CPU
 static void extremes_add(struct extremes *e, const float *x, int64_t n)
 {
     struct extremes local = *e;
@@ -181,6 +183,7 @@ static bool feed_sample(void *ctx, int sample, int input, struct tensor *to)
     return w->feed(w->ctx, sample, input, to);
 }
 
+NCC_FOR_EACH_CPU
 static double sum_of_run(const float *x, int64_t n)
 {
     float lane[LANES] = {0}, rest = 0;

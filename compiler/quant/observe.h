@@ -6,7 +6,7 @@
  *         return false;
  *
  * Values on a canvas are watched inside their window only. NaN and infinity do not count; if there are any, a warning
- * names the value. Minima and maxima come from all elements, histograms from at least 8192 per value and sample
+ * names the value. Minima and maxima come from all elements, histograms from at least 4096 per value and sample
  * (all if there are less), means from the first 64 samples. Results do not depend on the number of threads.
  */
 #ifndef NCC_QUANT_OBSERVE_H

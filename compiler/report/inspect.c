@@ -137,8 +137,9 @@ static void add_input(struct inspection *in, uint32_t i)
     const char *name = ncc_arena_printf(&in->arena, "input %u", (unsigned)i);
     const struct ncc_km_range *range = &in->km.inputs[i];
     const int64_t size = ncc_shape_count(shape) * (int64_t)ncc_report_element_size(range);
-    NCC_PUSH(&in->arena, &r->inputs,
-             ((struct report_tensor){.name = name, .dtype = range->datatype == NCC_KM_F32 ? "f32" : "u8", .shape = shape}));
+    NCC_PUSH(
+        &in->arena, &r->inputs,
+        ((struct report_tensor){.name = name, .dtype = range->datatype == NCC_KM_F32 ? "f32" : "u8", .shape = shape}));
     r->input_bytes += size;
     if (range->memory_type != NCC_KM_KPU)
         return;

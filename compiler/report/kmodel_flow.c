@@ -1,8 +1,8 @@
 /* A replay of the nodes over the two memories.
  *
- * Every write makes a value. A memory is a list of pieces, each a run of bytes that belong to the value written there last;
- * pieces do not overlap. A read finds the pieces, so the values, so the nodes that wrote them. A value lives
- * from its write to its last read.
+ * Every write makes a value. A memory is a list of pieces, each a run of bytes that belong to the value written there
+ * last; pieces do not overlap. A read finds the pieces, so the values, so the nodes that wrote them. A value lives from
+ * its write to its last read.
  */
 #include "compiler/report/kmodel_flow.h"
 
@@ -30,10 +30,16 @@ struct pieces {
 
 struct replay {
     struct arena *arena;
-    struct { struct flow_value *v; int n, cap; } values;
-    struct { int *v; int n, cap; } reads;  /* values, node after node */
-    int *first_read;                       /* [node], of its reads; one more at the end */
-    int *main_result;                      /* [node]: the value in main memory, or -1 */
+    struct {
+        struct flow_value *v;
+        int n, cap;
+    } values;
+    struct {
+        int *v;
+        int n, cap;
+    } reads;          /* values, node after node */
+    int *first_read;  /* [node], of its reads; one more at the end */
+    int *main_result; /* [node]: the value in main memory, or -1 */
     struct pieces main, kpu;
 };
 

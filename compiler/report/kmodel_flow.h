@@ -7,11 +7,12 @@
 #include "compiler/report/kmodel_node.h"
 
 struct kmodel_flow {
-    int crossings; /* ncc(1) defines them */
+    int crossings;                           /* ncc(1) defines them */
     int64_t kpu_peak, kpu_bound, main_bound; /* bytes; as in struct plan_memory */
 };
 
 /* `nodes` are all nodes of the kmodel in order. */
-struct kmodel_flow ncc_report_kmodel_flow(const struct ncc_kmodel *km, const struct kmodel_node *nodes, struct arena *a);
+struct kmodel_flow ncc_report_kmodel_flow(const struct ncc_kmodel *km, const struct kmodel_node *nodes,
+                                          struct arena *a);
 
 #endif

@@ -90,8 +90,7 @@ static int slides(int size, struct ncc_km_padding pad, int filter, int stride, i
 
 static struct shape slide(struct shape in, int out_c, const struct ncc_km_window *w)
 {
-    return ncc_shape_4(in.dim[0], out_c,
-                       slides(in.dim[2], w->pad_h, w->filter_h, w->stride_h, w->dilation_h),
+    return ncc_shape_4(in.dim[0], out_c, slides(in.dim[2], w->pad_h, w->filter_h, w->stride_h, w->dilation_h),
                        slides(in.dim[3], w->pad_w, w->filter_w, w->stride_w, w->dilation_w));
 }
 
@@ -176,8 +175,7 @@ static bool body_shapes(struct kmodel_node *k, const struct ncc_kmodel_node *nod
         SHAPES(pad, of_four(op->in_shape), padded(op))
         SHAPES(transpose, of_four(op->in_shape), transposed(op))
         SHAPES(strided_slice, of_four(op->in_shape), sliced(op))
-        SHAPES(resize_image, of_four(op->in_shape),
-               ncc_shape_4(op->in_shape[0], op->in_shape[1], op->out_h, op->out_w))
+        SHAPES(resize_image, of_four(op->in_shape), ncc_shape_4(op->in_shape[0], op->in_shape[1], op->out_h, op->out_w))
         SHAPES(softmax, ncc_shape_make(2, (int[]){op->outer_size, op->inner_size}), k->in)
         SHAPES(kpu_upload, of_four(op->in_shape), k->in)
         SHAPES(kpu_conv2d, ncc_shape_4(op->batches, k->layer.in_c, k->layer.in_h, k->layer.in_w),

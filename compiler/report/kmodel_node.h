@@ -15,8 +15,8 @@ struct kmodel_node {
     int n_write;
     struct shape in, out; /* of the first operand and of the result; what the file does not tell has one dimension */
 
-    double cpu_us;      /* of a CPU kernel */
-    double kpu_us;      /* of a layer */
+    double cpu_us; /* of a CPU kernel */
+    double kpu_us; /* of a layer */
     double upload_us, download_us;
     struct ncc_kpu_shape layer; /* of a kpu_conv2d */
 };

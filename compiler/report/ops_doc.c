@@ -43,14 +43,16 @@ static void print_text(FILE *out, const struct op_desc *d, const struct rule *ru
         put_names(out, names_in(d, i));
         fputc('\n', out);
     }
-    fprintf(out, "    on the %s%s\n", rules ? "KPU or the CPU" : "CPU", rules && rules[0].text ? "; on the KPU only if" : "");
+    fprintf(out, "    on the %s%s\n", rules ? "KPU or the CPU" : "CPU",
+            rules && rules[0].text ? "; on the KPU only if" : "");
     for (const struct rule *r = rules; r && r->text; r++)
         fprintf(out, "        %s\n", r->text);
 }
 
 static void print_head(FILE *out)
 {
-    fputs("# Operators\n\nMade by `ncc ops --markdown`. The last column says when an operator can run on the KPU; whether it "
+    fputs("# Operators\n\nMade by `ncc ops --markdown`. The last column says when an operator can run on the KPU; "
+          "whether it "
           "does is decided\nby estimated time. Everything else runs on the CPU.\n\n| operator | meaning |",
           out);
     for (int i = 0; i < N_FORMATS; i++)
