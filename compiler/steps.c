@@ -190,6 +190,9 @@ bool ncc_step_equalise(struct compilation *c)
     return c->k210.cpu_only || ncc_quant_equalise(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch);
 }
 
+/* Multiply-adds spent on rounding weights well: some 15 ms. */
+#define ROUNDING_BUDGET 1e8
+
 bool ncc_step_observe(struct compilation *c)
 {
     if (c->k210.cpu_only)
@@ -198,7 +201,8 @@ bool ncc_step_observe(struct compilation *c)
         return false;
     for (int i = 0; i < c->graph->inputs.n; i++)
         quantise_input(c, c->graph->inputs.v[i], i);
-    const struct observe_options o = {.histograms = ncc_range_needs_histogram(method_of(c)), .quiet = c->options->quiet};
+    const struct observe_options o = {.histograms = ncc_range_needs_histogram(method_of(c)), .quiet = c->options->quiet,
+                                      .rounding_budget = ROUNDING_BUDGET};
     return ncc_quant_observe(c->graph, ncc_compilation_feed, c, c->data.n, &o, &c->arena, &c->seen);
 }
 
@@ -209,7 +213,7 @@ bool ncc_step_quantise(struct compilation *c)
 
 bool ncc_step_integers(struct compilation *c)
 {
-    return c->k210.cpu_only || ncc_k210_integers(c->graph, &c->k210, &c->scratch);
+    return c->k210.cpu_only || ncc_k210_integers(c->graph, &c->k210, &c->seen.patches, &c->scratch);
 }
 
 /* ---- memory and file ---- */

@@ -6,11 +6,14 @@
  */
 #include "compiler/k210/integer.h"
 
+#include "compiler/base/cpu.h"
+#include "compiler/base/parallel.h"
 #include "compiler/k210/act_table.h"
 #include "compiler/ops/attrs.h"
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 /* v is finer than the steepest output code by 2^8, so that its rounding does not show; up to 2^12 where the
  * multipliers would have few bits otherwise. Coarser is better for the table, whose slopes have 20 binary places. */
@@ -229,6 +232,93 @@ static void set_multipliers(struct layer *l)
 
 /* ---- integers ---- */
 
+/* ---- rounding by what the layer reads ---- */
+
+enum { LANES = 16 };
+
+NCC_FOR_EACH_CPU
+static double dot(const float *x, const float *y, int n)
+{
+    float lane[LANES] = {0}, rest = 0;
+    int i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            lane[k] += x[i + k] * y[i + k];
+    for (; i < n; i++)
+        rest += x[i] * y[i];
+    double sum = (double)rest;
+    for (int k = 0; k < LANES; k++)
+        sum += (double)lane[k];
+    return sum;
+}
+
+NCC_FOR_EACH_CPU
+static void add_scaled(float *to, const float *x, float factor, int n)
+{
+    for (int i = 0; i < n; i++)
+        to[i] += factor * x[i];
+}
+
+/* One weight: `left` holds, at every point, what the sum still lacks. Takes the code that leaves least, and updates it.
+ * Zeros stay zeros: they may stand before junk. */
+static int round_by(const struct patches *p, const float *x, double power, double w, double quantum, int w_zero, float *left)
+{
+    if (w == 0)
+        return w_zero;
+    const double wanted = power > 0 ? w + dot(x, left, p->n_points) / power : w;
+    const double d = fmin(fmax(rint(wanted / quantum), -w_zero), 255 - w_zero);
+    if (power > 0)
+        add_scaled(left, x, (float)(w - d * quantum), p->n_points);
+    return w_zero + (int)d;
+}
+
+struct rounding {
+    struct layer *l;
+    const struct patches *p;
+    const double *power; /* of each row of patches */
+    float *left;         /* [thread][n_points] */
+};
+
+static void round_channel(void *ctx, int o, int thread)
+{
+    const struct rounding *r = ctx;
+    struct layer *l = r->l;
+    float *left = r->left + (size_t)thread * r->p->n_points;
+    memset(left, 0, (size_t)r->p->n_points * sizeof *left);
+    for (int i = 0; i < l->n_in; i++) {
+        const float *w = weights_of(l, o, i);
+        const double fold = l->sign * input_scale(l, o, i);
+        for (int t = 0; t < l->taps; t++) {
+            const size_t row = (size_t)input_channel(l, o, i) * l->taps + t;
+            l->q[w - l->w + t] = (uint8_t)round_by(r->p, r->p->data + row * r->p->n_points, r->power[row], w[t],
+                                                   l->c[o].scale / fold, l->w_zero, left);
+        }
+    }
+}
+
+/* Replaces the codes that rounding to the nearest gave. */
+static void round_by_patches(struct layer *l, const struct patches *p, struct arena *a)
+{
+    const size_t rows = (size_t)l->x->shape.dim[1] * l->taps;
+    double *power = NCC_NEW(a, double, rows);
+    for (size_t i = 0; i < rows; i++)
+        power[i] = dot(p->data + i * p->n_points, p->data + i * p->n_points, p->n_points);
+    struct rounding r = {l, p, power, NCC_NEW(a, float, (size_t)ncc_parallel_threads() * p->n_points)};
+    ncc_parallel_for(l->n_out, round_channel, &r);
+}
+
+/* The codes of one output channel, rounded to the nearest. */
+static void round_to_nearest(struct layer *l, int o)
+{
+    for (int i = 0; i < l->n_in; i++) {
+        const float *w = weights_of(l, o, i);
+        const double fold = l->sign * input_scale(l, o, i);
+        for (int t = 0; t < l->taps; t++)
+            l->q[w - l->w + t] = (uint8_t)weight_code(w[t] * fold, 1 / l->c[o].scale, l->w_zero);
+    }
+}
+
+/* What follows from the codes: sums, their range, and the constant. */
 static void quantise_channel(struct layer *l, int o)
 {
     struct channel *c = &l->c[o];
@@ -237,11 +327,10 @@ static void quantise_channel(struct layer *l, int o)
     c->acc_lo = c->acc_hi = 0;
     for (int i = 0; i < l->n_in; i++) {
         const float *w = weights_of(l, o, i);
-        uint8_t *q = l->q + (w - l->w);
+        const uint8_t *q = l->q + (w - l->w);
         const double fold = l->sign * input_scale(l, o, i);
         int64_t sum = 0;
         for (int t = 0; t < l->taps; t++) {
-            q[t] = (uint8_t)weight_code(w[t] * fold, 1 / c->scale, l->w_zero);
             const int d = q[t] - l->w_zero;
             const double error = w[t] * fold - d * c->scale;
             l->signal += w[t] * fold * (w[t] * fold);
@@ -261,13 +350,18 @@ static void quantise_channel(struct layer *l, int o)
 }
 
 /* Quantises all channels; false when v needs more than 35 bits or add more than 31, one spare each, or acc 36. */
-static bool quantise(struct layer *l)
+static bool quantise(struct layer *l, const struct patches *patches, struct arena *a)
 {
     const int64_t v_limit = NCC_KPU_ACC_MAX / 2;
     bool fits = true;
     l->signal = l->noise = 0;
     l->v_lo = INT64_MAX;
     l->v_hi = INT64_MIN;
+    if (patches && patches->n_points)
+        round_by_patches(l, patches, a);
+    else
+        for (int o = 0; o < l->n_out; o++)
+            round_to_nearest(l, o);
     for (int o = 0; o < l->n_out; o++) {
         struct channel *c = &l->c[o];
         quantise_channel(l, o);
@@ -285,7 +379,7 @@ static double output_scale(const struct layer *l)
     return l->y->quant.scale[0];
 }
 
-static void choose_scales(struct layer *l, const struct integer_options *options)
+static void choose_scales(struct layer *l, const struct integer_options *options, struct arena *a)
 {
     const double zero = l->y->quant.zero_point[0], y_scale = output_scale(l);
     l->sign = 1;
@@ -304,7 +398,7 @@ static void choose_scales(struct layer *l, const struct integer_options *options
         l->v_scale = y_scale * exp2(-bits - steep);
         set_multipliers(l);
     } while (largest_multiplier(l) < GOOD_MUL && bits++ < MAX_V_BITS);
-    while (!quantise(l)) {
+    while (!quantise(l, options ? options->patches : NULL, a)) {
         l->v_scale *= 2;
         set_multipliers(l);
     }
@@ -430,7 +524,7 @@ struct node *ncc_k210_integer_layer(struct graph *g, struct node *kpu_conv, cons
     if (l.a->copy) {
         make_copy(&l, &table, quality);
     } else {
-        choose_scales(&l, options);
+        choose_scales(&l, options, g->arena);
         fit_table(&l, options, &table, quality);
     }
     assert(!ncc_kpu_table_check(&table));

@@ -13,6 +13,7 @@
 struct integers {
     struct graph *g;
     const struct k210_options *options;
+    const struct patch_table *patches;
     bool *wanted;                 /* by value id: somebody wants codes */
     struct forms { struct value **v; int n, cap; } as_u8, as_f32; /* by value id: the converted form, once made */
 };
@@ -158,6 +159,13 @@ static bool visit_cpu(struct integers *t, struct node *n)
     return true;
 }
 
+static bool make_layer(struct integers *t, struct node *n)
+{
+    const int id = n->out[0]->id;
+    const struct integer_options o = {.w_zero = -1, .patches = t->patches && id < t->patches->n ? &t->patches->v[id] : NULL};
+    return ncc_k210_integer_layer(t->g, n, &o, NULL) != NULL;
+}
+
 static bool visit(struct integers *t, struct node *n)
 {
     switch ((int)n->op) {
@@ -166,7 +174,7 @@ static bool visit(struct integers *t, struct node *n)
         become_u8(n);
         return true;
     case OP_kpu_conv:
-        return ncc_k210_integer_layer(t->g, n, NULL, NULL) != NULL;
+        return make_layer(t, n);
     case OP_kpu_download:
     case OP_kpu_concat:
     case OP_kpu_slice:
@@ -187,9 +195,10 @@ static void convert_inputs(struct integers *t)
     }
 }
 
-bool ncc_k210_integers(struct graph *g, const struct k210_options *options, struct arena *scratch)
+bool ncc_k210_integers(struct graph *g, const struct k210_options *options, const struct patch_table *patches,
+                       struct arena *scratch)
 {
-    struct integers t = {.g = g, .options = options};
+    struct integers t = {.g = g, .options = options, .patches = patches};
     t.wanted = NCC_NEW(scratch, bool, g->next_id);
     find_wanted(&t);
     convert_inputs(&t);

@@ -10,6 +10,7 @@
 #define NCC_K210_K210_H
 
 #include "compiler/ir/op.h"
+#include "compiler/ir/patches.h"
 #include "kpu/timing.h"
 
 struct k210_options {
@@ -25,7 +26,9 @@ struct k210_options {
 bool ncc_k210_legalise(struct graph *g);
 bool ncc_k210_place(struct graph *g, const struct k210_options *options, struct arena *scratch);
 bool ncc_k210_lower(struct graph *g, const struct k210_options *options, struct arena *scratch);
-bool ncc_k210_integers(struct graph *g, const struct k210_options *options, struct arena *scratch);
+/* `patches`, by ids of this graph's values, may be NULL. */
+bool ncc_k210_integers(struct graph *g, const struct k210_options *options, const struct patch_table *patches,
+                       struct arena *scratch);
 
 /* What a compiled kmodel v4's CPU kernels cannot express is rewritten into what they can (rank above 4 merged,
  * prelu, split, squared_difference ... taken apart). What remains is an error per node. */

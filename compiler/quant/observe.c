@@ -4,6 +4,7 @@
 #include "compiler/base/cpu.h"
 #include "compiler/base/parallel.h"
 #include "compiler/base/progress.h"
+#include "compiler/quant/gather_patches.h"
 
 #include <assert.h>
 #include <math.h>
@@ -174,6 +175,8 @@ struct watch {
     const int64_t *sum_of;    /* by value id: its first channel in a row of sums; -1: none */
     int64_t n_sums;
     int n_sum_samples;
+    struct patch_table patches;
+    int n_samples;
     struct progress progress;
 };
 
@@ -217,6 +220,7 @@ static void see(void *ctx, int sample, int thread, const struct value *v, const 
     const int slot = w->slot[v->id];
     if (slot < 0)
         return;
+    ncc_gather_add(&w->patches, sample, w->n_samples, v, t);
     if (sample < w->n_sum_samples && w->sum_of[v->id] >= 0)
         add_means(w->sums + sample * w->n_sums + w->sum_of[v->id], t, v->window);
     struct histogram *hist = NULL;
@@ -366,6 +370,8 @@ bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample
             ncc_histogram_init(&w.hist[i]);
     }
     prepare_means(&w, g, n_samples, arena);
+    w.n_samples = n_samples;
+    w.patches = ncc_gather_prepare(g, n_samples, options->rounding_budget, arena);
     w.progress = ncc_progress_begin("calibrating", n_samples, options->quiet);
     const bool ok = run(g, &w, n_samples, options->limit);
     ncc_progress_end(&w.progress);
@@ -375,7 +381,8 @@ bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample
         if (slot[i] >= 0)
             join_threads(&w, n_threads, i);
     join_all_means(&w, g);
-    *out = (struct observations){.n = w.n_values, .v = w.seen};
+    ncc_gather_finish(&w.patches, g);
+    *out = (struct observations){.n = w.n_values, .v = w.seen, .patches = w.patches};
     warn_of_all(g, out);
     return true;
 }

@@ -13,6 +13,7 @@
 #define NCC_QUANT_OBSERVE_H
 
 #include "compiler/ir/eval.h"
+#include "compiler/ir/patches.h"
 #include "compiler/quant/histogram.h"
 
 struct observation {
@@ -26,12 +27,14 @@ struct observation {
 struct observations {
     int n;                 /* values of the graph at that time: v[value->id] */
     struct observation *v; /* constants and integer values have n = 0 */
+    struct patch_table patches; /* what the layers read */
 };
 
 struct observe_options {
     bool histograms; /* RANGE_MINMAX needs none */
     size_t limit;    /* bytes for evaluation buffers (ncc_eval_open); 0: no limit */
     bool quiet;      /* no progress bar */
+    double rounding_budget; /* multiply-adds to spend on rounding weights by patches (gather_patches.h); 0: none */
 };
 
 /* `feed` as in eval_hooks: called in parallel, false stops everything. The graph must not change meanwhile.

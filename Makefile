@@ -1,0 +1,57 @@
+# For people; the build itself is CMakeLists.txt.
+#
+#   make            build/ncc
+#   make demo       compile, simulate and score the digits example
+#   make check      all tests
+#   make check-all  the tests again with sanitizers, and those that need a RISC-V compiler and QEMU
+#   make bench      speed of the simulator, size of the runtime
+#   make install    to PREFIX (/usr/local), with DESTDIR in front of it
+#   make setup      install what is missing (scripts/packages.txt)
+#   make clean
+
+BUILD    ?= build
+SANITIZE ?= $(BUILD)-sanitize
+PREFIX   ?= /usr/local
+JOBS     ?= $(shell nproc 2>/dev/null || echo 2)
+
+CONFIGURE = cmake -S . -B
+CTEST     = ctest -j $(JOBS) --output-on-failure --test-dir
+
+all:
+	@scripts/setup.sh --check build
+	@[ -f $(BUILD)/build.ninja ] || $(CONFIGURE) $(BUILD) -G Ninja -DNCC_TESTS=OFF
+	@cmake --build $(BUILD) --target ncc
+
+setup:
+	@scripts/setup.sh all
+
+demo: all
+	@NCC=$(BUILD)/ncc OUT=$(BUILD)/digits examples/digits/run.sh
+
+check:
+	@scripts/setup.sh --check test
+	$(CONFIGURE) $(BUILD) -G Ninja -DNCC_TESTS=ON
+	@cmake --build $(BUILD)
+	@$(CTEST) $(BUILD)
+
+check-all:
+	@scripts/setup.sh --check all
+	$(CONFIGURE) $(SANITIZE) -G Ninja -DNCC_TESTS=ON -DNCC_SANITIZE=ON
+	@cmake --build $(SANITIZE)
+	@$(CTEST) $(SANITIZE)
+	@$(MAKE) check
+
+bench: all
+	@cmake --build $(BUILD) --target bench_sim
+	@bench/bench.sh $(BUILD)
+
+install:
+	@scripts/setup.sh --check build
+	$(CONFIGURE) $(BUILD) -G Ninja -DNCC_TESTS=OFF -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+	@cmake --build $(BUILD)
+	@cmake --install $(BUILD)
+
+clean:
+	rm -rf $(BUILD) $(SANITIZE)
+
+.PHONY: all setup demo check check-all bench install clean

@@ -1,0 +1,22 @@
+/* What a convolution reads, at some places of some samples: one column of numbers per weight of a row.
+ *
+ *     regular    data[(c * taps + t) * n_points + p]: input channel c under tap t at point p
+ *     depthwise  the same; output channel c reads the rows c * taps .. c * taps + taps - 1
+ *
+ * Each row is centred: its mean over the points is subtracted. Gathered by quant, used where weights are rounded.
+ */
+#ifndef NCC_IR_PATCHES_H
+#define NCC_IR_PATCHES_H
+
+struct patches {
+    int n_points; /* 0: none were gathered */
+    float *data;
+};
+
+/* By id of the value that the convolution makes; n is the number of values. */
+struct patch_table {
+    int n;
+    struct patches *v;
+};
+
+#endif

@@ -1,0 +1,120 @@
+#include "compiler/quant/gather_patches.h"
+
+#include "compiler/ops/attrs.h"
+
+#include <stdlib.h>
+
+enum { MAX_POINTS = 512 };
+
+static bool is_layer(const struct node *n)
+{
+    return n->op == OP_kpu_conv && !((const struct kpu_conv_attrs *)n->attrs)->copy && n->in[1]->data;
+}
+
+static int rows_of(const struct node *n)
+{
+    const struct kpu_conv_attrs *a = n->attrs;
+    return n->in[0]->shape.dim[1] * a->kernel * a->kernel;
+}
+
+/* Multiply-adds of rounding all its weights, per point. */
+static double work(const struct node *n)
+{
+    return 2.0 * (double)ncc_shape_count(n->in[1]->shape);
+}
+
+static int by_work(const void *a, const void *b)
+{
+    const struct node *const *x = a, *const *y = b;
+    const double d = work(*x) - work(*y);
+    if (d != 0)
+        return d < 0 ? -1 : 1;
+    return (*x)->out[0]->id - (*y)->out[0]->id;
+}
+
+struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, double budget, struct arena *a)
+{
+    struct patch_table table = {g->next_id, NCC_NEW(a, struct patches, g->next_id)};
+    const struct node **layer = NCC_NEW(a, const struct node *, ncc_graph_n_nodes(g));
+    int n = 0;
+    for (const struct node *k = g->first; k; k = k->next)
+        if (is_layer(k))
+            layer[n++] = k;
+    qsort(layer, n, sizeof *layer, by_work);
+    for (int i = 0; i < n; i++) {
+        const int per_sample = MAX_POINTS / n_samples > 0 ? MAX_POINTS / n_samples : 1;
+        const int points = per_sample * (n_samples < MAX_POINTS ? n_samples : MAX_POINTS);
+        budget -= work(layer[i]) * points;
+        if (budget < 0)
+            break;
+        struct patches *p = &table.v[layer[i]->out[0]->id];
+        p->n_points = points;
+        p->data = NCC_NEW(a, float, (size_t)rows_of(layer[i]) * points);
+    }
+    return table;
+}
+
+/* A fixed sequence that spreads points over a map. */
+static uint32_t scatter(uint32_t x)
+{
+    x ^= x >> 16;
+    x *= 0x7feb352dU;
+    x ^= x >> 15;
+    x *= 0x846ca68bU;
+    return x ^ x >> 16;
+}
+
+/* Where the layer computes the output that stands at a place of its window: with a pool, the first pixel under it. */
+static void place_of(const struct node *n, uint32_t seed, int *y, int *x)
+{
+    const struct kpu_conv_attrs *a = n->attrs;
+    const int stride = n->in[0]->shape.dim[2] / n->out[0]->shape.dim[2] > 1
+                           ? n->in[0]->shape.dim[2] / n->out[0]->shape.dim[2]
+                           : 1;
+    *y = (a->top + (int)(scatter(seed) % (uint32_t)a->h)) * stride;
+    *x = (a->left + (int)(scatter(seed ^ 0x9e3779b9U) % (uint32_t)a->w)) * stride + (a->pool == 6);
+}
+
+static void add_point(const struct node *n, const struct patches *p, int point, const struct tensor *t)
+{
+    const struct kpu_conv_attrs *a = n->attrs;
+    const int h = t->shape.dim[2], w = t->shape.dim[3], k = a->kernel;
+    int y0, x0;
+    place_of(n, (uint32_t)point * 2654435761U, &y0, &x0);
+    const float *map = t->data;
+    float *to = p->data + point;
+    for (int c = 0; c < t->shape.dim[1]; c++, map += (size_t)h * w)
+        for (int ky = 0; ky < k; ky++)
+            for (int kx = 0; kx < k; kx++, to += p->n_points) {
+                const int y = y0 + ky - k / 2, x = x0 + kx - k / 2;
+                *to = y >= 0 && y < h && x >= 0 && x < w ? map[(size_t)y * w + x] : 0;
+            }
+}
+
+void ncc_gather_add(struct patch_table *table, int sample, int n_samples, const struct value *v, const struct tensor *t)
+{
+    for (const struct use *u = v->uses; u; u = u->next) {
+        if (u->index != 0 || !is_layer(u->node))
+            continue;
+        const struct patches *p = &table->v[u->node->out[0]->id];
+        const int per_sample = p->n_points / (n_samples < MAX_POINTS ? n_samples : MAX_POINTS);
+        for (int i = 0; i < per_sample && (sample + 1) * per_sample <= p->n_points; i++)
+            add_point(u->node, p, sample * per_sample + i, t);
+    }
+}
+
+void ncc_gather_finish(struct patch_table *table, const struct graph *g)
+{
+    for (const struct node *n = g->first; n; n = n->next) {
+        const struct patches *p = n->n_out ? &table->v[n->out[0]->id] : NULL;
+        for (int r = 0; p && p->n_points && r < rows_of(n); r++) {
+            float *row = p->data + (size_t)r * p->n_points;
+            double sum = 0;
+            for (int i = 0; i < p->n_points; i++)
+                sum += (double)row[i];
+            const float mean = (float)(sum / p->n_points);
+            for (int i = 0; i < p->n_points; i++)
+                row[i] -= mean;
+        }
+    }
+}

@@ -1,0 +1,65 @@
+#!/bin/bash
+# Files that are missing, damaged, of the wrong kind, or cannot be written. Nothing is left behind.
+. "$(dirname "$0")/cli.bash"
+
+model=$digits/digits.tflite
+calib=$digits/calib
+
+# Models.
+expect 1 "nowhere.tflite" compile nowhere.tflite out.kmodel --dataset "$calib"
+expect 1 "a file is needed, not a folder" compile . out.kmodel --dataset "$calib"
+: >empty.tflite
+expect 1 "empty.tflite" compile empty.tflite out.kmodel --dataset "$calib"
+head -c 5000 "$model" >half.tflite
+expect 1 "half.tflite" compile half.tflite out.kmodel --dataset "$calib"
+head -c 20000 /dev/urandom >noise.tflite
+expect 1 "noise.tflite" compile noise.tflite out.kmodel --dataset "$calib"
+expect 1 "noise.tflite" compile noise.tflite out.kmodel --dataset "$calib" -i tflite
+absent out.kmodel
+
+# Samples.
+expect 2 "needs samples" compile "$model" out.kmodel
+expect 1 "nothing" compile "$model" out.kmodel --dataset nothing
+mkdir none
+expect 1 "none" compile "$model" out.kmodel --dataset none
+mkdir bad
+echo "no picture" >bad/a.png
+expect 1 "bad/a.png" compile "$model" out.kmodel --dataset bad
+mkdir raw
+head -c 1000 /dev/zero >raw/a.bin
+expect 1 "raw/a.bin" compile "$model" out.kmodel --dataset raw
+absent out.kmodel
+
+# Output. Folders that cannot be made are below a regular file, so that it fails for root too.
+: >file
+expect 1 "file/out.kmodel" compile "$model" file/out.kmodel --dataset "$calib"
+expect 1 "missing/out.kmodel" compile "$model" missing/out.kmodel --dataset "$calib"
+mkdir out.kmodel
+expect 1 "out.kmodel" compile "$model" out.kmodel --dataset "$calib"
+[ -z "$(ls out.kmodel)" ] || fail "something is in out.kmodel/"
+rmdir out.kmodel
+expect 1 "file/report.json" compile "$model" out2.kmodel --dataset "$calib" --report file/report.json
+if [ -w /dev/full ]; then
+    "$ncc" ops >/dev/full 2>stderr && fail "a full disk is not noticed"
+fi
+absent ./*.tmp* ./.*.tmp*
+
+# An older output survives a compilation that fails.
+echo older >kept.kmodel
+expect 1 "half.tflite" compile half.tflite kept.kmodel --dataset "$calib"
+[ "$(cat kept.kmodel)" = older ] || fail "kept.kmodel was touched"
+
+# kmodels.
+expect 1 "nowhere.kmodel" inspect nowhere.kmodel
+expect 1 "not a folder" inspect .
+expect 1 "not a kmodel" inspect "$model"
+expect 0 "general RAM" compile "$model" good.kmodel --dataset "$calib"
+head -c 3000 good.kmodel >half.kmodel
+expect 1 "half.kmodel" inspect half.kmodel
+expect 1 "half.kmodel" infer half.kmodel results --dataset "$digits/test"
+printf '\3\0\0\0\1\0\0\0\0\0\0\0' >three.kmodel
+expect 1 "version 3" inspect three.kmodel
+expect 1 "three.kmodel" infer three.kmodel results --dataset "$digits/test"
+absent results
+
+finish

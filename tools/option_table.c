@@ -1,0 +1,100 @@
+#include "tools/option_table.h"
+
+static const struct word formats[] = {
+    {"tflite", NCC_FORMAT_TFLITE, NULL},
+    {"onnx", NCC_FORMAT_ONNX, NULL},
+    {"caffe", NCC_FORMAT_CAFFE, NULL},
+    {"paddle", 0, "PaddlePaddle models are not read; export the model to ONNX with paddle2onnx"},
+    {0}};
+static const struct word outputs[] = {{"kmodel", false, NULL}, {"c", true, NULL}, {0}};
+static const struct word targets[] = {{"k210", false, NULL}, {"cpu", true, NULL}, {0}};
+static const struct word sample_formats[] = {{"auto", NCC_SAMPLES_AUTO, NULL},
+                                             {"image", NCC_SAMPLES_IMAGE, NULL},
+                                             {"raw", NCC_SAMPLES_RAW, NULL},
+                                             {"npy", NCC_SAMPLES_NPY, NULL},
+                                             {0}};
+static const struct word elements[] = {{"uint8", NCC_ELEMENT_U8, NULL}, {"float", NCC_ELEMENT_FLOAT, NULL}, {0}};
+static const struct word elements_or_default[] = {
+    {"default", NCC_ELEMENT_DEFAULT, NULL}, {"uint8", NCC_ELEMENT_U8, NULL}, {"float", NCC_ELEMENT_FLOAT, NULL}, {0}};
+static const struct word orders[] = {{"rgb", false, NULL}, {"bgr", true, NULL}, {0}};
+static const struct word layouts[] = {{"nchw", false, NULL}, {"native", true, NULL}, {0}};
+static const struct word versions[] = {
+    {"4", 4, NULL},
+    {"3", 3, "kmodels of version 3 are not written; version 4 does all that they do"},
+    {"5", 5, "kmodels of version 5 are not written; the field's firmware runs version 4"},
+    {0}};
+
+#define AT(member) offsetof(struct settings, member)
+#define SOURCE     (CMD_COMPILE | CMD_CHECK | CMD_INFER)
+#define SAMPLES    (CMD_COMPILE | CMD_INFER)
+#define ALL        (CMD_COMPILE | CMD_INFER | CMD_INSPECT | CMD_CHECK | CMD_OPS)
+
+const struct option ncc_options[] = {
+    {'i', "input-format", "FORMAT", SOURCE, KIND_WORD, AT(compile.format), formats,
+     "format of MODEL; recognised by its content when absent"},
+    {'o', "output-format", "FORMAT", CMD_COMPILE, KIND_EITHER, AT(compile.output_c), outputs,
+     "what to write: kmodel, or c for the same bytes as a C array"},
+    {'t', "target", "TARGET", CMD_COMPILE, KIND_EITHER, AT(compile.target_cpu), targets,
+     "k210, or cpu for CPU kernels only"},
+
+    {0, "dataset", "PATH", SAMPLES, KIND_TEXT, AT(compile.dataset), NULL, "samples: a folder or a file"},
+    {0, "dataset-format", "FORMAT", SAMPLES, KIND_WORD, AT(compile.dataset_format), sample_formats,
+     "image, raw, npy, or auto: by extension"},
+    {0, "input-mean", "M", SAMPLES, KIND_MEAN, AT(compile.mean), NULL,
+     "the model takes (x - M) / S, with pictures scaled to 0..1"},
+    {0, "input-std", "S", SAMPLES, KIND_STD, AT(compile.std), NULL, "see --input-mean"},
+    {0, "input-order", "ORDER", SAMPLES, KIND_EITHER, AT(compile.bgr), orders,
+     "channel order that the model takes: rgb or bgr"},
+
+    {0, "inference-type", "TYPE", CMD_COMPILE, KIND_WORD, AT(compile.inference), elements,
+     "uint8: quantised; float: CPU kernels in floating point (default: uint8)"},
+    {0, "input-type", "TYPE", CMD_COMPILE, KIND_WORD, AT(compile.input), elements_or_default,
+     "what the firmware feeds: uint8, float, or default: as --inference-type"},
+    {0, "output-type", "TYPE", CMD_COMPILE, KIND_WORD, AT(compile.output_type), elements,
+     "what the firmware gets: float or uint8 (default: float)"},
+    {0, "output-layout", "LAYOUT", CMD_COMPILE, KIND_EITHER, AT(compile.output_native), layouts,
+     "nchw, or native for the source model's order"},
+    {0, "calibrate-method", "METHOD", CMD_COMPILE, KIND_TEXT, AT(compile.calibrate_method), NULL,
+     "how ranges follow from the samples: minmax (also no_clip) or l2"},
+    {0, "weights-quantize-threshold", "X", CMD_COMPILE, KIND_IGNORED, AT(ignored_weights_threshold), NULL,
+     "accepted for nncase's scripts, without effect"},
+    {0, "output-quantize-threshold", "N", CMD_COMPILE, KIND_INT, AT(compile.output_quantize_threshold), NULL,
+     "CPU kernels with fewer elements of output stay in floating point"},
+    {0, "no-quantized-binary", NULL, CMD_COMPILE, KIND_FLAG, AT(compile.float_binary), NULL,
+     "binary operations on the CPU stay in floating point"},
+
+    {0, "input-shape", "NAME=D,D,..", SOURCE, KIND_SHAPE, 0, NULL,
+     "shape of an input, where the model leaves it open; may be repeated"},
+    {0, "input-tensor", "NAME", SOURCE, KIND_INPUT, 0, NULL, "cut the model here; may be repeated"},
+    {0, "output-tensor", "NAME", SOURCE, KIND_OUTPUT, 0, NULL, "cut the model here; may be repeated"},
+
+    {0, "kmodel-version", "N", CMD_COMPILE, KIND_WORD, AT(compile.kmodel_version), versions, "format to write"},
+    {0, "max-allocator-solve-secs", "N", CMD_COMPILE, KIND_SECONDS, AT(compile.solve_seconds), NULL,
+     "effort of the search for addresses, counted in steps"},
+    {0, "allow-untested", NULL, CMD_COMPILE | CMD_INFER, KIND_FLAG, AT(compile.allow_untested), NULL,
+     "allow layers that no released compiler has emitted"},
+
+    {0, "dump-ir", NULL, CMD_COMPILE, KIND_FLAG, AT(compile.dump_ir), NULL,
+     "write the graph after every step as OUTPUT.<step>.txt"},
+    {0, "dump-weights-range", NULL, CMD_COMPILE, KIND_FLAG, AT(compile.dump_weights_range), NULL,
+     "print the range of every weight tensor"},
+    {0, "print-after", "STEP", CMD_COMPILE, KIND_TEXT, AT(compile.print_after), NULL,
+     "print the graph after a step, or 'all'"},
+    {0, "verify-passes", NULL, CMD_COMPILE, KIND_FLAG, AT(compile.verify_passes), NULL,
+     "compare the graph with the source model after every step"},
+    {0, "report", "FILE.json", CMD_COMPILE, KIND_TEXT, AT(compile.report), NULL, "write what --json prints to a file"},
+
+    {0, "npy", NULL, CMD_INFER, KIND_FLAG, AT(npy), NULL, "write OUTDIR/<sample>.<k>.npy for every output k"},
+    {0, "trace", "DIR", CMD_INFER, KIND_TEXT, AT(trace), NULL, "write the result of every node of the kmodel as .npy"},
+    {0, "disasm", NULL, CMD_INSPECT, KIND_FLAG, AT(disasm), NULL, "the twelve words of every KPU layer by field"},
+    {0, "markdown", NULL, CMD_OPS, KIND_FLAG, AT(markdown), NULL, "as a Markdown table"},
+
+    {0, "json", NULL, CMD_COMPILE | CMD_INSPECT | CMD_CHECK, KIND_FLAG, AT(compile.json), NULL,
+     "print one JSON object"},
+    {0, "quiet", NULL, CMD_COMPILE | CMD_INFER, KIND_FLAG, AT(compile.quiet), NULL, "print only what is wrong"},
+    {0, "verbose", NULL, CMD_COMPILE | CMD_CHECK, KIND_FLAG, AT(compile.verbose), NULL,
+     "print every layer, and the time of every step"},
+    {'v', "version", NULL, ALL, KIND_VERSION, 0, NULL, "print the version"},
+    {'h', "help", NULL, ALL, KIND_HELP, 0, NULL, "print this text"},
+};
+const int ncc_n_options = sizeof ncc_options / sizeof ncc_options[0];
