@@ -316,9 +316,22 @@ static void fill_report(struct compilation *c)
     ncc_report_layers(r, g, &c->plan, c->k210.runtime, &c->arena);
 }
 
+/* The board needs the model, the working memory and the input at once, beside the firmware itself. */
+static void warn_of_size(struct compilation *c)
+{
+    const struct report *r = &c->report;
+    const int64_t sum = r->file_bytes + r->main_memory_bytes + r->input_bytes;
+    if (sum > NCC_KPU_MAIN_SIZE)
+        ncc_diag_warn(&c->diags, whole(c), "the model does not fit the chip's 6 MiB of general RAM",
+                      "a smaller model or input; --verbose lists the layers",
+                      "%lld bytes: model %lld, working memory %lld, input %lld", (long long)sum, (long long)r->file_bytes,
+                      (long long)r->main_memory_bytes, (long long)r->input_bytes);
+}
+
 bool ncc_step_report(struct compilation *c)
 {
     fill_report(c);
+    warn_of_size(c);
     const char *json = c->options->json || c->options->report ? ncc_report_json(&c->report, &c->arena) : NULL;
     if (c->options->report && !ncc_file_write(c->options->report, json, strlen(json), &c->diags))
         return false;

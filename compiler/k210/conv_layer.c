@@ -156,7 +156,7 @@ static struct value *emit_layer(struct lowering *l, const struct conv_job *j, co
     if (j->bias)
         memcpy(bias, j->bias + begin, (size_t)count * sizeof *bias);
     const struct window win = result_window(j, f);
-    const struct kpu_conv_attrs a = {.kernel = k, .depthwise = j->depthwise, .pool = f->code, .act = j->act,
+    const struct kpu_conv_attrs a = {.kernel = k, .depthwise = j->depthwise, .pool = f->code, .tied = j->tied, .act = j->act,
                                      .top = win.top, .left = win.left, .h = win.h, .w = win.w, .outside = win.outside};
     struct value *wv = ncc_const(l->g, ncc_name(l->g, name, "w"), DT_F32, ncc_shape_make(4, w_shape),
                                  w + (size_t)begin * in_c * k * k);
@@ -254,14 +254,31 @@ static struct value *in_two_steps(struct lowering *l, const struct conv_job *j, 
     return ncc_lower_identity(l, &pick, why);
 }
 
+static bool is_mean(int pool)
+{
+    return ncc_kpu_pool_info(pool)->kind == NCC_KPU_POOL_MEAN;
+}
+
 struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *j, const char **why)
 {
     struct fit f;
+    /* The codes in front of a mean cover more than the means do, and must be seen to be given their range. Where the
+     * two layers can be one after all, ncc_k210_integers joins them. */
+    if (is_mean(j->pool) && !j->tied)
+        return in_two_steps(l, j, why);
     if (choose(j, &f, why) && legal(l, j, &f, why))
         return emit(l, j, &f);
     struct value *y = on_grown_canvas(l, j, why);
     const bool identity = j->kh == 1 && j->kw == 1;
     return y || identity ? y : in_two_steps(l, j, why);
+}
+
+bool ncc_lower_can_join(const struct value *x)
+{
+    if (!x->def || x->def->op != OP_kpu_conv || x->uses)
+        return false;
+    const struct kpu_conv_attrs *a = x->def->attrs;
+    return !a->depthwise && a->pool == NCC_KPU_POOL_NONE && !a->copy;
 }
 
 /* ---- per-channel convolutions that a depthwise layer cannot do ---- */
@@ -278,13 +295,16 @@ static double diagonal_clocks(const struct conv_job *j, const struct fit *f, int
     copy.depthwise = true;
     const double copies = (n_copies(f) - 1) * (ncc_kpu_layer_clocks(&copy) + fixed);
     const int c = j->x->shape.dim[1];
-    return (c + block - 1) / block * (ncc_kpu_layer_clocks(&s) + fixed + copies);
+    const double bytes = (double)ncc_kpu_n_weights(&s); /* each takes general RAM, and about a clock to load */
+    return (c + block - 1) / block * (ncc_kpu_layer_clocks(&s) + fixed + copies + bytes);
 }
 
 /* The cost is quadratic in the channels of a block; every block adds the fixed parts of its layers. */
 static int best_block(const struct conv_job *j, const struct fit *f)
 {
     const int c = j->x->shape.dim[1];
+    if (j->tied && ncc_lower_can_join(j->x) && f->kernel == 1)
+        return c; /* it will disappear in the layer before it */
     int best = c;
     for (int b = 4; b < c; b *= 2)
         if (n_copies(f) * best > NCC_KPU_MAX_C || diagonal_clocks(j, f, b) < diagonal_clocks(j, f, best))
@@ -333,6 +353,7 @@ struct value *ncc_lower_identity(struct lowering *l, const struct conv_job *job,
     for (int i = 0; i < c; i++)
         unit[i] = 1;
     struct conv_job j = *job;
+    j.tied = is_mean(job->pool);
     j.w = unit;
     j.bias = NULL;
     j.kh = j.kw = j.dil_h = j.dil_w = 1;

@@ -170,7 +170,46 @@ static bool expand_resize(struct graph *g, struct node *n)
     return true;
 }
 
+/* ---- transposes of more than four dimensions: runs of axes that stay together count as one ---- */
+
+static bool merge_axes(struct graph *g, struct node *n)
+{
+    const struct transpose_attrs *a = n->attrs;
+    const struct shape *x = &n->in[0]->shape;
+    if (x->rank <= 4)
+        return false;
+    int axis_of[NCC_MAX_RANK], n_runs = 0, first[NCC_MAX_RANK]; /* runs in the order of the output */
+    struct reshape_attrs merged = {{0, {0}}}, back = {{x->rank, {0}}};
+    for (int i = 0; i < a->perm.n; i++) {
+        back.shape.v[i] = x->dim[a->perm.v[i]];
+        const bool unit = x->dim[a->perm.v[i]] == 1;
+        if (unit || (n_runs && a->perm.v[i] == axis_of[n_runs - 1] + 1)) {
+            axis_of[n_runs ? n_runs - 1 : 0] = unit ? axis_of[n_runs ? n_runs - 1 : 0] : a->perm.v[i];
+            continue;
+        }
+        first[n_runs] = a->perm.v[i];
+        axis_of[n_runs++] = a->perm.v[i];
+    }
+    if (n_runs < 1 || n_runs > 4)
+        return false;
+    struct transpose_attrs t = {{n_runs, {0}}};
+    for (int i = 0; i < n_runs; i++)
+        for (int k = 0; k < n_runs; k++)
+            t.perm.v[i] += first[k] < first[i];
+    merged.shape.n = n_runs;
+    for (int i = 0; i < n_runs; i++) {
+        merged.shape.v[t.perm.v[i]] = 1;
+        for (int d = first[i]; d <= axis_of[i]; d++)
+            merged.shape.v[t.perm.v[i]] *= x->dim[d];
+    }
+    struct value *y = NCC_OP(g, OP_reshape, ncc_name(g, n->name, "merged"), &merged, n->in[0]);
+    y = NCC_OP(g, OP_transpose, n->name, &t, y);
+    replace(g, n, NCC_OP(g, OP_reshape, ncc_name(g, n->name, "shape"), &back, y));
+    return true;
+}
+
 static const struct rewrite rewrites[] = {
+    {"transpose of many axes", OP_transpose, merge_axes},
     {"prelu", OP_prelu, expand_prelu},
     {"split", OP_split, expand_split},
     {"squared difference", OP_squared_difference, expand_squared_difference},

@@ -106,6 +106,15 @@ static struct value *crop(struct lowering *l, struct value *m, int begin, int co
     return NCC_OP(l->g, OP_slice, ncc_name(l->g, m->name, "window"), &a, m);
 }
 
+/* A layer has one output in main memory. */
+static struct value *downloaded(const struct value *canvas)
+{
+    for (const struct use *u = canvas->uses; u; u = u->next)
+        if (u->node->op == OP_kpu_download)
+            return u->node->out[0];
+    return NULL;
+}
+
 /* The window of a canvas, packed in main memory. Views are taken from what they show. */
 static struct value *download(struct lowering *l, struct value *canvas)
 {
@@ -122,7 +131,9 @@ static struct value *download(struct lowering *l, struct value *canvas)
         const struct window all = {.h = whole->shape.dim[2], .w = whole->shape.dim[3]};
         return crop(l, whole, a->begin, a->count, all);
     }
-    struct value *m = NCC_OP(l->g, OP_kpu_download, ncc_name(l->g, canvas->name, "download"), NULL, canvas);
+    struct value *m = downloaded(canvas);
+    if (!m)
+        m = NCC_OP(l->g, OP_kpu_download, ncc_name(l->g, canvas->name, "download"), NULL, canvas);
     return crop(l, m, 0, m->shape.dim[1], canvas->window);
 }
 

@@ -9,6 +9,7 @@
 #include "compiler/k210/integer.h"
 #include "compiler/k210/k210.h"
 #include "compiler/ops/attrs.h"
+#include "kpu/layer.h"
 
 struct integers {
     struct graph *g;
@@ -159,8 +160,36 @@ static bool visit_cpu(struct integers *t, struct node *n)
     return true;
 }
 
+/* Moves a mean pool that stands in an identity layer of its own into the layer n before it. */
+static void join_pool(struct integers *t, struct node *n)
+{
+    struct kpu_conv_attrs *a = n->attrs;
+    const struct node *next = ncc_value_only_use(t->g, n->out[0]);
+    if (a->depthwise || a->pool || a->copy || !next || next->op != OP_kpu_conv)
+        return;
+    const struct kpu_conv_attrs *pool = next->attrs;
+    const struct shape *x = &n->in[0]->shape;
+    const struct ncc_kpu_shape joined = {x->dim[1], x->dim[2], x->dim[3], n->out[0]->shape.dim[1], a->kernel, false, pool->pool};
+    if (!pool->tied || pool->kernel != 1 || ncc_kpu_shape_check(&joined, t->options->allow_untested))
+        return;
+    struct value *y = n->out[0];
+    a->pool = pool->pool;
+    a->top = pool->top;
+    a->left = pool->left;
+    a->h = pool->h;
+    a->w = pool->w;
+    a->outside = pool->outside;
+    y->shape = next->out[0]->shape;
+    y->window = next->out[0]->window;
+    y->mean = next->out[0]->mean;
+    ncc_value_replace(t->g, next->out[0], y);
+}
+
 static bool make_layer(struct integers *t, struct node *n)
 {
+    if (!n->out[0]->uses && !ncc_value_is_output(t->g, n->out[0]))
+        return true; /* joined, or read by nobody */
+    join_pool(t, n);
     const int id = n->out[0]->id;
     const struct integer_options o = {.w_zero = -1, .patches = t->patches && id < t->patches->n ? &t->patches->v[id] : NULL};
     return ncc_k210_integer_layer(t->g, n, &o, NULL) != NULL;

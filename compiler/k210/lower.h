@@ -60,12 +60,16 @@ struct conv_job {
     int kh, kw, dil_h, dil_w, stride, pad_top, pad_left;
     int out_h, out_w;         /* of the convolution */
     struct act_chain act;
+    bool tied;                /* an identity whose output is quantised as its input */
     int pool;                 /* pool code; with a stride above 1: NONE, the pick is chosen here */
     int pooled_h, pooled_w;   /* behind the pool: out_h, out_w without one */
 };
 
 /* The canvas of the result, or NULL (`why` says what stood against it) with the graph unchanged but for unused nodes. */
 struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *job, const char **why);
+
+/* Can a pool that follows move into the layer that makes x? Regular, without a pool, read by nobody else so far. */
+bool ncc_lower_can_join(const struct value *x);
 
 /* A convolution of each channel by itself (w: [c][1][kh][kw]) in regular layers whose weights are zero off the diagonal,
  * for what a depthwise layer cannot do: large kernels, picks and pools. In channel blocks where that is cheaper. */

@@ -244,6 +244,19 @@ bool ncc_lower_op_pool(struct lowering *l, struct node *n, const char **why)
 
 /* ---- concat of channels: no layer at all ---- */
 
+/* What comes from outside has given codes, which others beside it cannot share: a layer gives it codes of its own. */
+static struct value *own_codes(struct lowering *l, const struct node *n, struct value *x, const char **why)
+{
+    if (x->def && x->def->op != OP_kpu_upload && x->def->op != OP_kpu_recanvas)
+        return x;
+    const struct fused none = {.end = n->out[0], .origin = n->origin};
+    struct conv_job j = identity_job(n, x, &none);
+    j.name = ncc_name(l->g, x->name, "codes");
+    j.depthwise = true;
+    j.w = filled(l, j.out_c, 1);
+    return ncc_lower_conv(l, &j, why);
+}
+
 bool ncc_lower_op_concat(struct lowering *l, struct node *n, const char **why)
 {
     struct value **x = NCC_NEW(l->g->arena, struct value *, n->n_in);
@@ -256,6 +269,9 @@ bool ncc_lower_op_concat(struct lowering *l, struct node *n, const char **why)
             *why = "a part's channels do not fill whole lines";
             return false;
         }
+    for (int i = 0; i < n->n_in; i++)
+        if (!(x[i] = own_codes(l, n, x[i], why)))
+            return false;
     const struct fused f = {.end = n->out[0], .origin = n->origin};
     return finish(l, n, &f, ncc_lower_beside(l, x, n->n_in, n->name));
 }

@@ -132,6 +132,7 @@ struct kpu_conv_attrs {
     bool depthwise;
     int pool;       /* pool_type code 0..9 */
     bool copy;      /* moves codes unchanged (one-hot weights, no bias, no activation): output quantised as input */
+    bool tied;      /* output quantised as input: an identity with a mean pool, whose codes follow from the input's */
     bool pad_lowest;/* beyond the canvas's edge stands the lowest code instead of zero; only with copy */
     struct act_chain act;
     int top, left, h, w, outside; /* window of the output */

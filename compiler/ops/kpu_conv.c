@@ -8,6 +8,7 @@ static const struct attr_desc attrs_table[] = {
     ATTR(struct kpu_conv_attrs, depthwise, ATTR_BOOL, 0),
     ATTR(struct kpu_conv_attrs, pool, ATTR_INT, 0),
     ATTR(struct kpu_conv_attrs, copy, ATTR_BOOL, 0),
+    ATTR(struct kpu_conv_attrs, tied, ATTR_BOOL, 0),
     ATTR(struct kpu_conv_attrs, pad_lowest, ATTR_BOOL, 0),
     ATTR(struct kpu_conv_attrs, act, ATTR_ACT, 0),
     ATTR(struct kpu_conv_attrs, top, ATTR_INT, 0),

@@ -57,7 +57,7 @@ bool ncc_infer_need_kpu(struct infer *i, int input)
 }
 
 /* No model has more of anything, and sums of products of these fit an int. */
-#define MAX_WINDOW (1 << 20)
+#define MAX_WINDOW 32767 /* what a kmodel takes */
 
 static bool sane(int64_t x, int64_t least)
 {

@@ -64,6 +64,11 @@ static bool is_copy(const struct node *n)
     return n->op == OP_kpu_conv && ((const struct kpu_conv_attrs *)n->attrs)->copy;
 }
 
+static bool is_tied(const struct node *n)
+{
+    return n->op == OP_kpu_conv && ((const struct kpu_conv_attrs *)n->attrs)->tied;
+}
+
 static bool reaches_upload(const struct value *v)
 {
     for (const struct use *u = v->uses; u; u = u->next) {
@@ -80,7 +85,7 @@ static bool moves_codes(const struct node *n)
 {
     if (n->op == OP_concat)
         return reaches_upload(n->out[0]);
-    return n->op != OP_kpu_concat && ((ncc_op_desc(n->op)->flags & OP_SAME_QUANT) || is_copy(n));
+    return n->op != OP_kpu_concat && ((ncc_op_desc(n->op)->flags & OP_SAME_QUANT) || is_copy(n) || is_tied(n));
 }
 
 /* Operators through which channels keep quants of their own. */
@@ -180,6 +185,8 @@ static enum need need_of(const struct node *n)
     if (n->op != OP_kpu_conv)
         return keeps_channels(n) ? NEED_NOTHING : NEED_ONE_QUANT;
     const struct kpu_conv_attrs *a = n->attrs;
+    if (a->tied)
+        return NEED_ONE_QUANT;
     if (a->kernel == 1 || a->pad_lowest || only_centre_taps(n))
         return NEED_NOTHING;
     return NEED_EQUAL_ZERO;
@@ -212,6 +219,18 @@ static bool unite_origins(const struct state *s, struct value *v)
     return changed;
 }
 
+/* What a mover makes of a mixed value that has become one has its codes, too. */
+static bool unite_with_origin(const struct state *s, struct value *v, const struct node *mover)
+{
+    bool changed = false;
+    int c = 0;
+    const struct value *from = origin(s, v, &c);
+    for (int i = 0; i < mover->n_out; i++)
+        if (s->value[mover->out[i]->id] && !s->mixed[mover->out[i]->id])
+            changed |= unite(s, from, mover->out[i]);
+    return changed;
+}
+
 static bool unite_for_readers(const struct state *s)
 {
     bool changed = false;
@@ -224,6 +243,9 @@ static bool unite_for_readers(const struct state *s)
             need = need_of(u->node) > need ? need_of(u->node) : need;
         if (need == NEED_ONE_QUANT || (need == NEED_EQUAL_ZERO && zeros_differ(s, v)))
             changed |= unite_origins(s, v);
+        for (const struct use *u = v->uses; u; u = u->next)
+            if (need_of(u->node) == NEED_ONE_QUANT && moves_codes(u->node))
+                changed |= unite_with_origin(s, v, u->node);
     }
     return changed;
 }

@@ -92,9 +92,24 @@ static int count_crossings(const struct graph *g, struct arena *a)
     return count;
 }
 
+/* The runtime packs an input into KPU RAM before the first node. */
+static void describe_input(struct report *r, const struct value *v, enum ncc_kpu_runtime runtime, struct arena *a)
+{
+    const struct shape *s = &v->shape;
+    if (v->mem != MEM_KPU)
+        return;
+    const struct report_layer l = {.name = v->name, .op = "input to KPU RAM", .on = "copy", .in_shape = shape_text(*s, a),
+                                   .out_shape = shape_text(*s, a),
+                                   .est_us = ncc_kpu_upload_us(s->dim[1], s->dim[2], s->dim[3], runtime)};
+    r->copy_us += l.est_us;
+    NCC_PUSH(a, &r->layers, l);
+}
+
 void ncc_report_layers(struct report *r, const struct graph *g, const struct plan *plan, enum ncc_kpu_runtime runtime,
                        struct arena *a)
 {
+    for (int i = 0; i < g->inputs.n; i++)
+        describe_input(r, g->inputs.v[i], runtime, a);
     for (const struct node *n = g->first; n; n = n->next)
         if (!is_view(n))
             NCC_PUSH(a, &r->layers, describe(r, n, runtime, a));
