@@ -157,6 +157,19 @@ static void emit_node(struct writing *w, const struct node *n)
 
 /* ---- the file ---- */
 
+/* Inputs and outputs of a kmodel are float32 or uint8, of up to four dimensions. */
+static bool can_be_fed(const struct writing *w, const struct value *v, const char *name, const char *what)
+{
+    char text[80];
+    if (v->shape.rank <= 4 && (v->dtype == DT_F32 || v->dtype == DT_U8))
+        return true;
+    ncc_diag_error(w->g->diags, FAULT_INPUT, (struct place){w->g->file, name, what},
+                   "inputs and outputs of kmodel v4 are float or uint8 and have at most four dimensions",
+                   "cut the model with --input-tensor or --output-tensor", "%s %s", ncc_dtype_name(v->dtype),
+                   ncc_shape_text(v->shape, text));
+    return false;
+}
+
 static bool inputs_of(struct writing *w, struct ncc_kmodel_head *head)
 {
     const int n = w->g->inputs.n;
@@ -164,12 +177,9 @@ static bool inputs_of(struct writing *w, struct ncc_kmodel_head *head)
     int32_t(*shapes)[4] = ncc_arena_alloc(w->arena, (size_t)n, sizeof *shapes, 8);
     for (int i = 0; i < n; i++) {
         const struct value *v = w->g->inputs.v[i];
-        ranges[i] = ncc_emit_range(w, v);
-        if (v->shape.rank > 4) {
-            ncc_diag_error(w->g->diags, FAULT_INPUT, (struct place){w->g->file, v->name, "input"},
-                           "an input of kmodel v4 has at most four dimensions", "cut the model with --input-tensor", NULL);
+        if (!can_be_fed(w, v, v->name, "input"))
             return false;
-        }
+        ranges[i] = ncc_emit_range(w, v);
         for (int k = 0; k < 4; k++)
             shapes[i][k] = k < 4 - v->shape.rank ? 1 : v->shape.dim[k - (4 - v->shape.rank)];
     }
@@ -179,14 +189,19 @@ static bool inputs_of(struct writing *w, struct ncc_kmodel_head *head)
     return true;
 }
 
-static void outputs_of(struct writing *w, struct ncc_kmodel_head *head)
+static bool outputs_of(struct writing *w, struct ncc_kmodel_head *head)
 {
     const int n = w->g->outputs.n;
     struct ncc_km_range *ranges = NCC_NEW(w->arena, struct ncc_km_range, n);
-    for (int i = 0; i < n; i++)
-        ranges[i] = ncc_emit_range(w, w->g->outputs.v[i].value);
+    for (int i = 0; i < n; i++) {
+        const struct graph_output *o = &w->g->outputs.v[i];
+        if (!can_be_fed(w, o->value, o->name, "output"))
+            return false;
+        ranges[i] = ncc_emit_range(w, o->value);
+    }
     head->n_outputs = (uint32_t)n;
     head->outputs = ranges;
+    return true;
 }
 
 static size_t write_all(struct writing *w, uint8_t *buf, size_t cap, const struct ncc_kmodel_head *head)
@@ -207,8 +222,7 @@ bool ncc_emit_v4(const struct graph *g, const struct plan *plan, struct arena *a
         return false;
     for (const struct node *n = g->first; n; n = n->next)
         emit_node(&w, n);
-    outputs_of(&w, &head);
-    if (w.failed)
+    if (!outputs_of(&w, &head) || w.failed)
         return false;
     head.n_nodes = w.n_nodes;
     head.constants = w.pool.v;

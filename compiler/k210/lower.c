@@ -7,10 +7,12 @@
 
 int ncc_lower_pool_code(const struct node *n)
 {
-    const struct pool_attrs *a = n->attrs;
     const bool max = n->op == OP_max_pool;
+    if (!max && n->op != OP_avg_pool)
+        return NCC_KPU_POOL_NONE;
+    const struct pool_attrs *a = n->attrs;
     const int k = a->kernel_h, s = a->stride_h;
-    if ((!max && n->op != OP_avg_pool) || a->kernel_w != k || a->stride_w != s || a->pad_top || a->pad_left)
+    if (a->kernel_w != k || a->stride_w != s || a->pad_top || a->pad_left)
         return NCC_KPU_POOL_NONE;
     const struct shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
     if ((y->dim[2] - 1) * s + k > x->dim[2] || (y->dim[3] - 1) * s + k > x->dim[3])

@@ -20,7 +20,7 @@ static const struct attr_desc attrs_table[] = {
 static int out_size(int64_t in, int64_t before, int64_t after, int64_t out_pad, int64_t kernel, int64_t stride,
                     int64_t dilation)
 {
-    const int64_t most = 1 << 20;
+    const int64_t most = 32767; /* what a kmodel takes */
     if (before < 0 || after < 0 || out_pad < 0 || kernel < 1 || stride < 1 || dilation < 1)
         return 0;
     if (in > most || before > most || after > most || out_pad > most || kernel > most || stride > most ||

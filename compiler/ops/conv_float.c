@@ -1,5 +1,5 @@
 /* Three ways: 1x1 layers are one matrix product on the maps as they lie; depthwise layers run
- * over the rows of a copy of the map with its border; all else unfolds the input, in bands that
+ * over a copy of the map with its border; all else unfolds the input, in bands that
  * stay in the cache, into a matrix with one row per tap:
  *
  *     out[out_c][pixels] = w[out_c][in_c * kh * kw] * columns[in_c * kh * kw][pixels]
@@ -59,6 +59,14 @@ double ncc_convolve_macs(const struct convolve *s)
 
 /* ---- rows ---- */
 
+NCC_FOR_EACH_CPU
+static void copy_every_second(const float *from, float *to, int n)
+{
+#pragma omp simd
+    for (int i = 0; i < n; i++)
+        to[i] = from[2 * i];
+}
+
 /* Output positions 0..n-1 of a row read input position * stride + at: fills to[] with them. */
 static void copy_row(const float *row, int in_w, float edge, int at, int stride, float *to, int n)
 {
@@ -68,11 +76,14 @@ static void copy_row(const float *row, int in_w, float edge, int at, int stride,
     end = end > n ? n : end < first ? first : end;
     for (int i = 0; i < first; i++)
         to[i] = edge;
-    if (stride == 1 && end > first)
-        memcpy(to + first, row + first + at, (size_t)(end - first) * sizeof *to);
+    const float *from = row + (end > first ? first * stride + at : 0);
+    if (stride == 1)
+        memcpy(to + first, from, (size_t)(end - first) * sizeof *to);
+    else if (stride == 2)
+        copy_every_second(from, to + first, end - first);
     else
-        for (int i = first; i < end; i++)
-            to[i] = row[i * stride + at];
+        for (int i = 0; i < end - first; i++)
+            to[first + i] = from[i * stride];
     for (int i = end; i < n; i++)
         to[i] = edge;
 }
@@ -90,82 +101,108 @@ static bool is_depthwise(const struct convolve *s)
     return s->in_c == s->groups;
 }
 
-/* Size of the input that all taps see, border included. */
-static int bordered_h(const struct convolve *s)
+/* The map with its border, cut by the stride into planes: plane (a, b) has its rows a, a + stride_h ... and columns
+ * b, b + stride_w ... Then a tap of the output at cell p, whatever the stride, is a cell of one plane at a fixed
+ * distance from p, and all outputs are one loop over continuous memory; those between the rows are thrown away.
+ *
+ *     pitch   . x x x x .       output (0, 0) is cell 0, output (1, 0) is cell `pitch`
+ *             . x x x x .
+ */
+struct planes {
+    int rows, pitch; /* of each plane */
+    int64_t size;
+    int64_t n_cells; /* that are computed */
+};
+
+static struct planes planes_of(const struct convolve *s)
 {
-    return (s->out_h - 1) * s->stride_h + (s->kernel_h - 1) * s->dil_h + 1;
+    struct planes p = {s->out_h + (s->kernel_h - 1) * s->dil_h / s->stride_h,
+                       s->out_w + (s->kernel_w - 1) * s->dil_w / s->stride_w, 0, 0};
+    p.size = (int64_t)p.rows * p.pitch;
+    p.n_cells = (int64_t)(s->out_h - 1) * p.pitch + s->out_w;
+    return p;
 }
 
-static int bordered_w(const struct convolve *s)
+static void fill_planes(const struct convolve *s, const struct planes *p, const float *map, float *to)
 {
-    return (s->out_w - 1) * s->stride_w + (s->kernel_w - 1) * s->dil_w + 1;
+    for (int a = 0; a < s->stride_h; a++) {
+        for (int b = 0; b < s->stride_w; b++) {
+            for (int r = 0; r < p->rows; r++, to += p->pitch) {
+                const int iy = r * s->stride_h + a - s->top;
+                if (iy >= 0 && iy < s->in_h)
+                    copy_row(map + (int64_t)iy * s->in_w, s->in_w, s->edge, b - s->left, s->stride_w, to, p->pitch);
+                else
+                    fill(to, p->pitch, s->edge);
+            }
+        }
+    }
 }
 
-/* One output row of a 3x3 kernel from three bordered rows. Inlined with a constant stride, so that
- * the loop becomes vector code. */
-static inline __attribute__((always_inline)) void row_3x3(const float *const *rows, const float *w, float bias, float *y, int n, int stride)
+/* Where output cell 0 finds its tap. */
+static const float *tap_of(const struct convolve *s, const struct planes *p, const float *planes, int ky, int kx)
 {
-    const float *a = rows[0], *b = rows[1], *c = rows[2];
+    const int y = ky * s->dil_h, x = kx * s->dil_w, plane = y % s->stride_h * s->stride_w + x % s->stride_w;
+    return planes + plane * p->size + y / s->stride_h * p->pitch + x / s->stride_w;
+}
+
+NCC_FOR_EACH_CPU
+static void sum_3x3(const float *const t[9], const float *w, float bias, float *y, int64_t n)
+{
+    const float *t0 = t[0], *t1 = t[1], *t2 = t[2], *t3 = t[3], *t4 = t[4], *t5 = t[5], *t6 = t[6], *t7 = t[7];
+    const float *t8 = t[8];
     const float w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], w4 = w[4], w5 = w[5], w6 = w[6], w7 = w[7], w8 = w[8];
 #pragma omp simd
-    for (int i = 0; i < n; i++) {
-        const int k = i * stride;
-        const float top = w0 * a[k] + w1 * a[k + 1] + w2 * a[k + 2];
-        const float mid = w3 * b[k] + w4 * b[k + 1] + w5 * b[k + 2];
-        const float low = w6 * c[k] + w7 * c[k + 1] + w8 * c[k + 2];
+    for (int64_t i = 0; i < n; i++) {
+        const float top = w0 * t0[i] + w1 * t1[i] + w2 * t2[i];
+        const float mid = w3 * t3[i] + w4 * t4[i] + w5 * t5[i];
+        const float low = w6 * t6[i] + w7 * t7[i] + w8 * t8[i];
         y[i] = bias + top + mid + low;
     }
 }
 
-static inline __attribute__((always_inline)) void row_tap(const float *row, float w, float *y, int n, int stride)
+NCC_FOR_EACH_CPU
+static void add_tap(const float *tap, float w, float *y, int64_t n)
 {
 #pragma omp simd
-    for (int i = 0; i < n; i++)
-        y[i] += w * row[i * stride];
+    for (int64_t i = 0; i < n; i++)
+        y[i] += w * tap[i];
 }
 
-NCC_FOR_EACH_CPU
-static void depthwise_row(const struct convolve *s, const float *const *rows, const float *w, float bias, float *y)
+/* All cells of one output map. */
+static void sum_taps(const struct convolve *s, const struct planes *p, const float *planes, const float *w, float bias,
+                     float *cells)
 {
-    if (s->kernel_h == 3 && s->kernel_w == 3 && s->dil_w == 1 && s->stride_w == 1) {
-        row_3x3(rows, w, bias, y, s->out_w, 1);
+    if (s->kernel_h == 3 && s->kernel_w == 3) {
+        const float *taps[9];
+        for (int t = 0; t < 9; t++)
+            taps[t] = tap_of(s, p, planes, t / 3, t % 3);
+        sum_3x3(taps, w, bias, cells, p->n_cells);
         return;
     }
-    if (s->kernel_h == 3 && s->kernel_w == 3 && s->dil_w == 1 && s->stride_w == 2) {
-        row_3x3(rows, w, bias, y, s->out_w, 2);
-        return;
-    }
-    fill(y, s->out_w, bias);
+    fill(cells, p->n_cells, bias);
     for (int ky = 0; ky < s->kernel_h; ky++)
         for (int kx = 0; kx < s->kernel_w; kx++)
-            if (s->stride_w == 1)
-                row_tap(rows[ky] + kx * s->dil_w, w[ky * s->kernel_w + kx], y, s->out_w, 1);
-            else
-                row_tap(rows[ky] + kx * s->dil_w, w[ky * s->kernel_w + kx], y, s->out_w, s->stride_w);
+            add_tap(tap_of(s, p, planes, ky, kx), w[ky * s->kernel_w + kx], cells, p->n_cells);
 }
 
-#define MAX_KERNEL_ROWS 64 /* of a depthwise kernel that takes the direct way */
+static size_t depthwise_scratch(const struct convolve *s)
+{
+    const struct planes p = planes_of(s);
+    return (size_t)(s->stride_h * s->stride_w * p.size + p.n_cells) * sizeof(float);
+}
 
 static void depthwise(const struct convolve *s, const float *x, const float *w, const float *bias, float *y,
-                      float *bordered)
+                      float *planes)
 {
-    const int h = bordered_h(s), wide = bordered_w(s), multiplier = s->out_c / s->in_c;
-    for (int ic = 0; ic < s->in_c; ic++, x += (int64_t)s->in_h * s->in_w) {
-        for (int r = 0; r < h; r++) {
-            const int iy = r - s->top;
-            if (iy >= 0 && iy < s->in_h)
-                copy_row(x + (int64_t)iy * s->in_w, s->in_w, s->edge, -s->left, 1, bordered + (int64_t)r * wide, wide);
-            else
-                fill(bordered + (int64_t)r * wide, wide, s->edge);
-        }
-        for (int oc = ic * multiplier; oc < (ic + 1) * multiplier; oc++) {
-            const float *rows[MAX_KERNEL_ROWS];
-            for (int oy = 0; oy < s->out_h; oy++, y += s->out_w) {
-                for (int ky = 0; ky < s->kernel_h; ky++)
-                    rows[ky] = bordered + (int64_t)(oy * s->stride_h + ky * s->dil_h) * wide;
-                depthwise_row(s, rows, w + (int64_t)oc * s->kernel_h * s->kernel_w, bias ? bias[oc] : 0.0f, y);
-            }
-        }
+    const struct planes p = planes_of(s);
+    float *const cells = planes + s->stride_h * s->stride_w * p.size;
+    const int multiplier = s->out_c / s->in_c;
+    for (int oc = 0; oc < s->out_c; oc++, w += s->kernel_h * s->kernel_w) {
+        if (oc % multiplier == 0)
+            fill_planes(s, &p, x + (int64_t)(oc / multiplier) * s->in_h * s->in_w, planes);
+        sum_taps(s, &p, planes, w, bias ? bias[oc] : 0.0f, cells);
+        for (int oy = 0; oy < s->out_h; oy++, y += s->out_w)
+            memcpy(y, cells + (int64_t)oy * p.pitch, (size_t)s->out_w * sizeof *y);
     }
 }
 
@@ -245,13 +282,13 @@ static void products(const struct convolve *s, const float *x, const float *w, c
 
 static bool goes_direct(const struct convolve *s)
 {
-    return is_depthwise(s) && s->in_c > 1 && s->kernel_h <= MAX_KERNEL_ROWS;
+    return is_depthwise(s) && s->in_c > 1;
 }
 
 size_t ncc_convolve_scratch(const struct convolve *s)
 {
     if (goes_direct(s))
-        return (size_t)bordered_h(s) * (size_t)bordered_w(s) * sizeof(float);
+        return depthwise_scratch(s);
     if (is_pointwise(s))
         return 0;
     const struct band b = band_of(s);

@@ -257,10 +257,28 @@ static bool ordinary(const struct state *s, const struct value *v)
     return has_codes(v) && !s->mixed[v->id];
 }
 
+/* Does somebody else decide what the codes of v's group mean? */
+static bool is_given(const struct state *s, const struct value *v)
+{
+    for (int id = 0; id < s->n; id++)
+        if (s->value[id] && s->value[id]->quant.n_channels > 0 && find(s, id) == find(s, v->id))
+            return true;
+    return false;
+}
+
+/* Given codes would be forced on all parts of a concat, which may need a wider range: better to stay apart. */
+static bool may_tie(const struct state *s, const struct node *n)
+{
+    for (int i = 0; n->op == OP_concat && i < n->n_in; i++)
+        if (ordinary(s, n->in[i]) && is_given(s, n->in[i]))
+            return false;
+    return true;
+}
+
 static void tie_moves(const struct state *s)
 {
     for (const struct node *n = s->g->first; n; n = n->next) {
-        if (!moves_codes(n) || !ordinary(s, n->in[0]))
+        if (!moves_codes(n) || !ordinary(s, n->in[0]) || !may_tie(s, n))
             continue;
         for (int i = 0; i < n->n_out; i++)
             if (ordinary(s, n->out[i]))

@@ -1,0 +1,503 @@
+#include "tests/k210/net.h"
+
+#include "compiler/ir/eval.h"
+#include "compiler/ir/text.h"
+#include "compiler/k210/rules.h"
+#include "compiler/ops/attrs.h"
+#include "kpu/layer.h"
+#include "kpu/layout.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- memory ---- */
+
+void net_open(struct net *n)
+{
+    *n = (struct net){0};
+    n->arena = ncc_arena_make(&n->out);
+    n->scratch = ncc_arena_make(&n->out);
+}
+
+void net_close(struct net *n)
+{
+    ncc_arena_release(&n->scratch);
+    ncc_arena_release(&n->arena);
+}
+
+void net_parse(struct net *n, const char *text)
+{
+    ncc_diag_init(&n->diags, &n->arena);
+    n->g = ncc_text_parse(text, "test", &n->arena, &n->diags);
+    if (!n->g) {
+        ncc_diag_print(&n->diags, stderr);
+        fail_msg("not a graph:\n%s", text);
+    }
+}
+
+/* ---- random numbers ---- */
+
+uint64_t net_seed(const char *test)
+{
+    const char *text = getenv("NCC_SEED");
+    const uint64_t seed = text ? strtoull(text, NULL, 0) : 1;
+    print_message("%s: NCC_SEED=%llu\n", test, (unsigned long long)seed);
+    return seed;
+}
+
+/* Steele, Lea, Flood: splitmix64. Neighbouring states give unrelated numbers. */
+static uint64_t bits(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+int net_int(uint64_t *state, int lo, int hi)
+{
+    return lo + (int)(bits(state) % (uint64_t)(hi - lo + 1));
+}
+
+double net_real(uint64_t *state, double lo, double hi)
+{
+    return lo + (hi - lo) * (double)(bits(state) >> 11) * 0x1p-53;
+}
+
+double net_normal(uint64_t *state)
+{
+    double sum = -6;
+    for (int i = 0; i < 12; i++)
+        sum += net_real(state, 0, 1);
+    return sum;
+}
+
+/* ---- pieces ---- */
+
+static struct value *constant(struct graph *g, uint64_t *state, struct shape s, double size, double shift)
+{
+    const int64_t n = ncc_shape_count(s);
+    float *v = NCC_NEW(g->arena, float, n);
+    for (int64_t i = 0; i < n; i++)
+        v[i] = (float)(size * net_normal(state) + shift);
+    return ncc_const(g, "k", DT_F32, s, v);
+}
+
+static bool is_map(const struct value *x)
+{
+    return x->shape.rank == 4;
+}
+
+/* Weights that keep the size of the values: variance 1 / (taps that one output reads). */
+static struct value *conv(struct graph *g, uint64_t *state, struct value *x, struct conv2d_attrs a, int out_c, int kh, int kw)
+{
+    const int in_g = x->shape.dim[1] / a.groups;
+    struct value *w = constant(g, state, ncc_shape_4(out_c, in_g, kh, kw), 1 / sqrt(in_g * kh * kw), 0);
+    struct value *b = net_int(state, 0, 3) ? constant(g, state, ncc_shape_make(1, &out_c), 0.2, 0) : NULL;
+    return NCC_OP(g, OP_conv2d, "conv", &a, x, w, b);
+}
+
+/* Padding that the frameworks know: none, same (TensorFlow's, more behind), symmetric, or anything up to the kernel. */
+static void choose_pad(uint64_t *state, int size, int kernel, int dilation, int stride, int style, int *before, int *after)
+{
+    const int extent = (kernel - 1) * dilation + 1, out = (size + stride - 1) / stride;
+    const int same = (out - 1) * stride + extent - size;
+    *before = *after = 0;
+    if (style == 1 && same > 0) {
+        *before = same / 2;
+        *after = same - same / 2;
+    } else if (style == 2) {
+        *before = *after = (extent - 1) / 2;
+    } else if (style == 3) {
+        *before = net_int(state, 0, extent - 1);
+        *after = net_int(state, 0, extent - 1);
+    }
+    if (size + *before + *after < extent)
+        *after = extent - size - *before;
+}
+
+static struct value *append_conv(struct graph *g, uint64_t *state, struct value *x, int groups, int multiplier)
+{
+    static const int strides[] = {1, 1, 1, 2, 2, 4};
+    const int in_c = x->shape.dim[1], h = x->shape.dim[2], w = x->shape.dim[3];
+    const int kh = net_int(state, 1, 7), kw = net_int(state, 0, 2) ? kh : net_int(state, 1, 7);
+    const int stride = strides[net_int(state, 0, 5)], style = net_int(state, 0, 3);
+    const int dil = stride == 1 && net_int(state, 0, 3) == 0 ? net_int(state, 2, 3) : 1;
+    struct conv2d_attrs a = {.stride_h = stride, .stride_w = stride, .dil_h = dil, .dil_w = dil, .groups = groups};
+    choose_pad(state, h, kh, dil, stride, style, &a.pad_top, &a.pad_bottom);
+    choose_pad(state, w, kw, dil, stride, style, &a.pad_left, &a.pad_right);
+    const int out_c = groups == 1 ? net_int(state, 1, 19) : multiplier ? in_c * multiplier : groups * net_int(state, 1, 3);
+    return conv(g, state, x, a, out_c, kh, kw);
+}
+
+static struct value *append_pointwise(struct graph *g, uint64_t *state, struct value *x)
+{
+    const struct conv2d_attrs a = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
+    return conv(g, state, x, a, net_int(state, 1, 17), 1, 1);
+}
+
+static struct value *append_depthwise_3x3(struct graph *g, uint64_t *state, struct value *x)
+{
+    const int stride = net_int(state, 1, 2), style = net_int(state, 1, 2);
+    struct conv2d_attrs a = {.stride_h = stride, .stride_w = stride, .dil_h = 1, .dil_w = 1, .groups = x->shape.dim[1]};
+    choose_pad(state, x->shape.dim[2], 3, 1, stride, style, &a.pad_top, &a.pad_bottom);
+    choose_pad(state, x->shape.dim[3], 3, 1, stride, style, &a.pad_left, &a.pad_right);
+    return conv(g, state, x, a, x->shape.dim[1], 3, 3);
+}
+
+/* A number of groups that divides the channels; the channels themselves only if that is all there is. */
+static int some_divisor(uint64_t *state, int c)
+{
+    int d[32], n = 0;
+    for (int i = 2; i < c && n < 32; i++)
+        if (c % i == 0)
+            d[n++] = i;
+    return n ? d[net_int(state, 0, n - 1)] : c;
+}
+
+static struct value *append_pool(struct graph *g, uint64_t *state, struct value *x)
+{
+    static const struct { int k, s; } sizes[] = {{2, 2}, {2, 2}, {2, 1}, {4, 4}, {3, 2}, {3, 1}};
+    const int i = net_int(state, 0, 5);
+    if (x->shape.dim[2] < sizes[i].k || x->shape.dim[3] < sizes[i].k)
+        return x;
+    const struct pool_attrs a = {.kernel_h = sizes[i].k, .kernel_w = sizes[i].k, .stride_h = sizes[i].s, .stride_w = sizes[i].s};
+    return NCC_OP(g, net_int(state, 0, 1) ? OP_max_pool : OP_avg_pool, "pool", &a, x);
+}
+
+static struct value *append_unary(struct graph *g, uint64_t *state, struct value *x)
+{
+    const struct clip_attrs six = {0, 1.5f};
+    const struct leaky_relu_attrs slope = {(float)net_real(state, 0.05, 0.5)};
+    const struct elu_attrs elu = {1};
+    switch (net_int(state, 0, 9)) {
+    case 0: return NCC_OP(g, OP_clip, "clip", &six, x);
+    case 1: return NCC_OP(g, OP_leaky_relu, "leaky", &slope, x);
+    case 2: return NCC_OP(g, OP_sigmoid, "sigmoid", NULL, x);
+    case 3: return NCC_OP(g, OP_tanh, "tanh", NULL, x);
+    case 4: return NCC_OP(g, OP_hard_swish, "swish", NULL, x);
+    case 5: return NCC_OP(g, OP_abs, "abs", NULL, x);
+    case 6: return NCC_OP(g, OP_elu, "elu", &elu, x);
+    case 7: return NCC_OP(g, OP_neg, "neg", NULL, x);
+    default: return NCC_OP(g, OP_relu, "relu", NULL, x);
+    }
+}
+
+static struct value *append_affine(struct graph *g, uint64_t *state, struct value *x)
+{
+    const int kind = net_int(state, 0, 3), c = x->shape.dim[1];
+    const bool one = net_int(state, 0, 1) || !is_map(x), left = net_int(state, 0, 1);
+    const struct shape s = one ? (struct shape){0} : ncc_shape_4(1, c, 1, 1);
+    struct value *k = kind < 2 ? constant(g, state, s, 0.5, 0) : constant(g, state, s, 0.1, kind == 3 ? 1 : -0.8);
+    static const enum op ops[] = {OP_add, OP_sub, OP_mul, OP_div};
+    return left && kind != 3 ? NCC_OP(g, ops[kind], "affine", NULL, k, x) : NCC_OP(g, ops[kind], "affine", NULL, x, k);
+}
+
+static struct value *append_prelu(struct graph *g, uint64_t *state, struct value *x)
+{
+    const struct shape s = net_int(state, 0, 3) ? ncc_shape_4(1, x->shape.dim[1], 1, 1) : ncc_shape_4(1, 1, 1, 1);
+    return NCC_OP(g, OP_prelu, "prelu", NULL, x, constant(g, state, s, 0.3, 0.2));
+}
+
+/* Zero channels, alone or in front of a sum with a convolution. */
+static struct value *append_channel_pad(struct graph *g, uint64_t *state, struct value *x)
+{
+    const struct pad_attrs p = {.before = {4, {0, net_int(state, 0, 3), 0, 0}}, .after = {4, {0, net_int(state, 1, 5), 0, 0}}};
+    struct value *y = NCC_OP(g, OP_pad, "pad", &p, x);
+    if (net_int(state, 0, 1))
+        return y;
+    const struct conv2d_attrs a = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
+    return NCC_OP(g, OP_add, "sum", NULL, conv(g, state, x, a, y->shape.dim[1], 1, 1), y);
+}
+
+/* A diamond: x and a convolution of it, or two convolutions, summed. */
+static struct value *append_sum(struct graph *g, uint64_t *state, struct value *x)
+{
+    const int c = x->shape.dim[1], k = net_int(state, 0, 2) * 2 + 1;
+    const struct conv2d_attrs a = {.stride_h = 1, .stride_w = 1, .pad_top = k / 2, .pad_left = k / 2, .pad_bottom = k / 2,
+                                   .pad_right = k / 2, .dil_h = 1, .dil_w = 1, .groups = 1};
+    struct value *y = conv(g, state, x, a, c, k, k);
+    if (net_int(state, 0, 1))
+        y = append_unary(g, state, y);
+    struct value *z = net_int(state, 0, 1) ? x : conv(g, state, x, a, c, k, k);
+    y = NCC_OP(g, net_int(state, 0, 2) ? OP_add : OP_sub, "sum", NULL, y, z);
+    return net_int(state, 0, 1) ? append_unary(g, state, y) : y;
+}
+
+/* Branches side by side; a branch may be x itself, or appear twice. */
+static struct value *append_concat(struct graph *g, uint64_t *state, struct value *x)
+{
+    struct value *part[4];
+    const int n = net_int(state, 2, 4);
+    for (int i = 0; i < n; i++) {
+        const int kind = net_int(state, 0, 4);
+        part[i] = kind == 0 ? x : kind == 1 && i > 0 ? part[i - 1] : append_pointwise(g, state, x);
+        if (part[i]->def && net_int(state, 0, 2) == 0)
+            part[i] = append_unary(g, state, part[i]);
+    }
+    const struct concat_attrs a = {1};
+    struct value *y = ncc_op(g, OP_concat, "concat", &a, part, n);
+    return net_int(state, 0, 1) ? append_conv(g, state, y, 1, 0) : y;
+}
+
+static struct value *append_block(struct graph *g, uint64_t *state, struct value *x)
+{
+    x = append_depthwise_3x3(g, state, x);
+    if (net_int(state, 0, 3))
+        x = append_unary(g, state, x);
+    return append_pointwise(g, state, x);
+}
+
+static struct value *append_matmul(struct graph *g, uint64_t *state, struct value *x)
+{
+    const int k = x->shape.dim[1], m = net_int(state, 1, 40);
+    const int shape[2] = {k, m};
+    struct value *b = net_int(state, 0, 2) ? constant(g, state, ncc_shape_make(1, &m), 0.2, 0) : NULL;
+    return NCC_OP(g, OP_matmul, "fc", NULL, x, constant(g, state, ncc_shape_make(2, shape), 1 / sqrt(k), 0), b);
+}
+
+/* A vector from a map goes through a reshape, which stays on the CPU. */
+static struct value *append_vector(struct graph *g, uint64_t *state, struct value *x)
+{
+    if (is_map(x)) {
+        const int n = (int)ncc_shape_count(x->shape);
+        if (n > 1024)
+            return append_pool(g, state, x);
+        const struct reshape_attrs r = {{2, {1, n}}};
+        x = NCC_OP(g, OP_reshape, "flat", &r, x);
+    }
+    x = append_matmul(g, state, x);
+    return net_int(state, 0, 1) ? append_unary(g, state, x) : x;
+}
+
+struct value *net_append(struct graph *g, uint64_t *state, struct value *x, enum net_kind kind)
+{
+    if (!is_map(x))
+        return append_vector(g, state, x);
+    switch (kind) {
+    case NET_CONV: return append_conv(g, state, x, 1, 0);
+    case NET_DEPTHWISE: return append_conv(g, state, x, x->shape.dim[1], net_int(state, 0, 3) ? 1 : 2);
+    case NET_GROUPS: return append_conv(g, state, x, some_divisor(state, x->shape.dim[1]), 0);
+    case NET_POOL: return append_pool(g, state, x);
+    case NET_UNARY: return append_unary(g, state, x);
+    case NET_AFFINE: return append_affine(g, state, x);
+    case NET_PRELU: return append_prelu(g, state, x);
+    case NET_CHANNEL_PAD: return append_channel_pad(g, state, x);
+    case NET_SUM: return append_sum(g, state, x);
+    case NET_CONCAT: return append_concat(g, state, x);
+    case NET_BLOCK: return append_block(g, state, x);
+    default: return append_vector(g, state, x);
+    }
+}
+
+static struct value *random_input(struct graph *g, uint64_t *state)
+{
+    static const int sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 15, 16, 17, 20, 31, 33, 40};
+    static const int channels[] = {1, 2, 3, 4, 5, 7, 8, 11, 13};
+    const int h = sizes[net_int(state, 0, 16)], w = net_int(state, 0, 2) ? h : sizes[net_int(state, 0, 16)];
+    struct value *x = ncc_graph_input(g, "x", DT_F32, ncc_shape_4(1, channels[net_int(state, 0, 8)], h, w));
+    double *q = NCC_NEW(g->arena, double, 2);
+    q[0] = 4.0 / 255;
+    q[1] = net_int(state, 0, 2) ? 128 : net_int(state, 0, 255);
+    x->quant = (struct quant){1, &q[0], &q[1]};
+    return x;
+}
+
+void net_random(struct net *n, uint64_t *state, int index)
+{
+    ncc_diag_init(&n->diags, &n->arena);
+    n->g = ncc_graph_new(&n->arena, &n->diags, "random");
+    struct value *x = random_input(n->g, state);
+    const int round = index / N_NET_KINDS, length = round % 2 == 0 ? 1 : net_int(state, 2, 5);
+    struct value *v = round % 4 == 2 ? append_pointwise(n->g, state, x) : x; /* so that it starts in the KPU */
+    for (int i = 0; i < length; i++) {
+        struct value *before = v;
+        v = net_append(n->g, state, v, i == 0 ? (enum net_kind)(index % N_NET_KINDS) : (enum net_kind)net_int(state, 0, N_NET_KINDS - 1));
+        if (i > 0 && before->def && net_int(state, 0, 5) == 0 && before != v)
+            ncc_graph_output(n->g, before, "early");
+    }
+    if (!v->def)
+        v = append_unary(n->g, state, v);
+    ncc_graph_output(n->g, v, "y");
+    ncc_graph_sweep(n->g);
+}
+
+/* ---- placing ---- */
+
+void net_force_on_kpu(struct graph *g)
+{
+    char found[120];
+    for (struct node *n = g->first; n; n = n->next)
+        n->on_kpu = !n->barred && ncc_k210_rule_broken(n, found) == NULL;
+}
+
+int net_count(const struct graph *g, enum op op)
+{
+    int count = 0;
+    for (const struct node *n = g->first; n; n = n->next)
+        count += n->op == op;
+    return count;
+}
+
+/* ---- evaluating ---- */
+
+void net_feed(const struct value *v, int input, uint64_t seed, struct tensor *t)
+{
+    const int64_t n = ncc_shape_count(t->shape);
+    seed += (uint64_t)input * 77;
+    for (int64_t i = 0; i < n; i++) {
+        const int code = net_int(&seed, 0, 255);
+        if (t->dtype == DT_U8)
+            ((uint8_t *)t->data)[i] = (uint8_t)code;
+        else
+            ((float *)t->data)[i] = v->quant.n_channels == 1
+                                        ? (float)((code - v->quant.zero_point[0]) * v->quant.scale[0])
+                                        : (float)(code - 128) / 64.0f;
+    }
+}
+
+/* Channels of a kpu_concat that no input gives. */
+static bool is_unused(const struct value *v, int c)
+{
+    if (!v->def || v->def->op != OP_kpu_concat)
+        return false;
+    const int group = ncc_kpu_layout_of(v->shape.dim[3]).group;
+    int at = 0;
+    for (int i = 0; i < v->def->n_in; i++) {
+        const int end = at + v->def->in[i]->shape.dim[1];
+        if (c >= at && c < end)
+            return false;
+        at = (end + group - 1) / group * group;
+    }
+    return true;
+}
+
+static bool in_window(const struct window *w, int y, int x)
+{
+    return y >= w->top && y < w->top + w->h && x >= w->left && x < w->left + w->w;
+}
+
+/* May this element hold anything? Copies and views hold what they were made from, also outside of their windows; what a
+ * layer or an upload leaves around its window, what a larger canvas adds, and slots between parts are nobody's. */
+static bool is_anything(const struct value *v, int c, int y, int x)
+{
+    const struct node *n = v->def;
+    if (n->op == OP_kpu_concat)
+        return is_unused(v, c);
+    if (n->op == OP_kpu_recanvas)
+        return y >= n->in[0]->shape.dim[2] || x >= n->in[0]->shape.dim[3];
+    if (n->op == OP_kpu_slice || (n->op == OP_kpu_conv && ((const struct kpu_conv_attrs *)n->attrs)->copy))
+        return false;
+    return v->window.outside == OUT_JUNK && !in_window(&v->window, y, x);
+}
+
+/* Large, of either sign, different everywhere. */
+static void poison_value(struct tensor *t, const struct value *v)
+{
+    const int *d = v->shape.dim;
+    uint64_t state = (uint64_t)v->id;
+    float *data = t->data;
+    for (int64_t i = 0; i < ncc_shape_count(v->shape); i++)
+        if (is_anything(v, (int)(i / d[3] / d[2]), (int)(i / d[3] % d[2]), (int)(i % d[3])))
+            data[i] = (float)net_int(&state, 500, 1000) * (net_int(&state, 0, 1) ? 1.0f : -1.0f);
+}
+
+static void take(struct tensor *t, const struct value *v, struct arena *a)
+{
+    *t = (struct tensor){v->dtype, v->shape, (void *)(uintptr_t)v->data};
+    if (!v->data)
+        t->data = ncc_arena_alloc(a, (size_t)ncc_shape_count(v->shape) + 1, ncc_dtype_size(v->dtype), 64);
+}
+
+struct tensor *net_evaluate(struct arena *a, const struct graph *g, uint64_t seed, bool poison)
+{
+    struct tensor *t = ncc_arena_alloc(a, (size_t)g->next_id, sizeof *t, 8);
+    for (int i = 0; i < g->inputs.n; i++) {
+        take(&t[g->inputs.v[i]->id], g->inputs.v[i], a);
+        net_feed(g->inputs.v[i], i, seed, &t[g->inputs.v[i]->id]);
+    }
+    for (const struct node *n = g->first; n; n = n->next) {
+        const struct tensor **in = ncc_arena_alloc(a, (size_t)n->n_in + 1, sizeof *in, 8);
+        struct tensor **out = ncc_arena_alloc(a, (size_t)n->n_out + 1, sizeof *out, 8);
+        for (int i = 0; i < n->n_in; i++) {
+            if (n->in[i] && n->in[i]->data)
+                take(&t[n->in[i]->id], n->in[i], a);
+            in[i] = n->in[i] ? &t[n->in[i]->id] : NULL;
+        }
+        for (int i = 0; i < n->n_out; i++) {
+            take(&t[n->out[i]->id], n->out[i], a);
+            out[i] = &t[n->out[i]->id];
+        }
+        ncc_eval_node(n, in, out, EVAL_REFERENCE);
+        for (int i = 0; i < n->n_out && poison; i++)
+            if (n->out[i]->mem == MEM_KPU && n->out[i]->dtype == DT_F32)
+                poison_value(out[i], n->out[i]);
+    }
+    return t;
+}
+
+const char *net_broken_promise(const struct graph *g, const struct tensor *t)
+{
+    for (const struct node *n = g->first; n; n = n->next) {
+        const struct value *v = n->out[0];
+        const float *data = t[v->id].data;
+        if (v->mem != MEM_KPU || v->window.outside != OUT_ZERO || v->dtype != DT_F32)
+            continue;
+        const int h = v->shape.dim[2], w = v->shape.dim[3];
+        for (int64_t i = 0; i < ncc_shape_count(v->shape); i++)
+            if (!in_window(&v->window, (int)(i / w % h), (int)(i % w)) && !is_unused(v, (int)(i / w / h)) && data[i] != 0)
+                return v->name;
+    }
+    return NULL;
+}
+
+static bool same_floats(const struct tensor *x, const struct tensor *y, double tolerance, const char *name, char *why)
+{
+    const float *p = x->data, *q = y->data;
+    double largest = 1e-3, worst = 0;
+    int64_t where = 0;
+    for (int64_t i = 0; i < ncc_shape_count(x->shape); i++) {
+        largest = fmax(largest, fabs((double)p[i]));
+        const double d = fabs((double)p[i] - (double)q[i]);
+        if (!(d <= worst)) {
+            worst = d;
+            where = i;
+        }
+    }
+    snprintf(why, 200, "output %.40s, element %lld: %.8g and %.8g, largest %.8g", name, (long long)where, (double)p[where],
+             (double)q[where], largest);
+    return worst <= tolerance * largest;
+}
+
+bool net_same(const struct graph *a, const struct tensor *x, const struct graph *b, const struct tensor *y,
+              double tolerance, char *why)
+{
+    snprintf(why, 200, "number of outputs");
+    if (a->outputs.n != b->outputs.n)
+        return false;
+    for (int i = 0; i < a->outputs.n; i++) {
+        const struct graph_output *p = &a->outputs.v[i], *q = &b->outputs.v[i];
+        snprintf(why, 200, "name or shape of output %d", i);
+        if (strcmp(p->name, q->name) || !ncc_shape_equal(p->value->shape, q->value->shape) ||
+            !same_floats(&x[p->value->id], &y[q->value->id], tolerance, p->name, why))
+            return false;
+    }
+    return true;
+}
+
+const char *net_illegal_layer(const struct graph *g)
+{
+    for (const struct node *n = g->first; n; n = n->next) {
+        if (n->op != OP_kpu_conv)
+            continue;
+        const struct kpu_conv_attrs *a = n->attrs;
+        const struct shape *x = &n->in[0]->shape;
+        const struct ncc_kpu_shape s = {x->dim[1], x->dim[2], x->dim[3], n->in[1]->shape.dim[0], a->kernel, a->depthwise, a->pool};
+        const char *text = ncc_kpu_shape_check(&s, false);
+        if (text)
+            return text;
+    }
+    return NULL;
+}

@@ -1,0 +1,163 @@
+/* Every rule on both sides of its edge. */
+#include "tests/k210/net.h"
+
+#include "compiler/k210/rules.h"
+
+#include <string.h>
+
+#define MAPS      "the maps must be at most 1024 channels of 256x512 pixels"
+#define CONSTANTS "weights and bias must be constant"
+#define OPERANDS  "the operands must have equal shapes, or one be constant per channel"
+
+/* The rule is about the graph's last node. `good` keeps all rules, `bad` breaks this one first. */
+static const struct rule_case {
+    enum op op;
+    const char *text, *good, *bad;
+} cases[] = {
+    {OP_conv2d, MAPS, "input %x f32 1x1x256x512\nconst %w f32 1x1x1x1 = { 1 }\n%y = conv2d(%x, %w, _)\n",
+     "input %x f32 1x1x257x512\nconst %w f32 1x1x1x1 = { 1 }\n%y = conv2d(%x, %w, _)\n"},
+    {OP_conv2d, MAPS, "input %x f32 1x1024x4x4\nconst %w f32 1x1024x1x1 = random 1\n%y = conv2d(%x, %w, _)\n",
+     "input %x f32 1x1025x4x4\nconst %w f32 1x1025x1x1 = random 1\n%y = conv2d(%x, %w, _)\n"},
+    {OP_conv2d, MAPS, "input %x f32 1x1x4x4\nconst %w f32 1024x1x1x1 = random 1\n%y = conv2d(%x, %w, _)\n",
+     "input %x f32 1x1x4x4\nconst %w f32 1025x1x1x1 = random 1\n%y = conv2d(%x, %w, _)\n"},
+    {OP_conv2d, CONSTANTS, "input %x f32 1x1x8x8\nconst %w f32 1x1x3x3 = random 1\n%y = conv2d(%x, %w, _)\n",
+     "input %x f32 1x1x8x8\ninput %w f32 1x1x3x3\n%y = conv2d(%x, %w, _)\n"},
+    {OP_conv2d, CONSTANTS, "input %x f32 1x1x8x8\nconst %w f32 1x1x3x3 = random 1\nconst %b f32 1 = { 1 }\n%y = conv2d(%x, %w, %b)\n",
+     "input %x f32 1x1x8x8\nconst %w f32 1x1x3x3 = random 1\ninput %b f32 1\n%y = conv2d(%x, %w, %b)\n"},
+    {OP_conv2d, "the stride must be 1, 2 or 4, alike in both directions",
+     "input %x f32 1x1x8x8\nconst %w f32 1x1x3x3 = random 1\n%y = conv2d(%x, %w, _) stride_h=4 stride_w=4\n",
+     "input %x f32 1x1x8x8\nconst %w f32 1x1x3x3 = random 1\n%y = conv2d(%x, %w, _) stride_h=3 stride_w=3\n"},
+    {OP_conv2d, "the stride must be 1, 2 or 4, alike in both directions",
+     "input %x f32 1x1x8x8\nconst %w f32 1x1x3x3 = random 1\n%y = conv2d(%x, %w, _) stride_h=2 stride_w=2\n",
+     "input %x f32 1x1x8x8\nconst %w f32 1x1x3x3 = random 1\n%y = conv2d(%x, %w, _) stride_h=2 stride_w=1\n"},
+    {OP_conv2d, "the kernel must be at most 32 in each direction",
+     "input %x f32 1x1x40x40\nconst %w f32 1x1x32x32 = random 1\n%y = conv2d(%x, %w, _)\n",
+     "input %x f32 1x1x40x40\nconst %w f32 1x1x1x33 = random 1\n%y = conv2d(%x, %w, _)\n"},
+    {OP_matmul, "the left operand must be one row", "input %x f32 1x8\nconst %w f32 8x3 = random 1\n%y = matmul(%x, %w, _)\n",
+     "input %x f32 2x8\nconst %w f32 8x3 = random 1\n%y = matmul(%x, %w, _)\n"},
+    {OP_matmul, CONSTANTS, "input %x f32 1x8\nconst %w f32 8x3 = random 1\n%y = matmul(%x, %w, _)\n",
+     "input %x f32 1x8\ninput %w f32 8x3\n%y = matmul(%x, %w, _)\n"},
+    {OP_matmul, "at most 1024 inputs and outputs", "input %x f32 1x1024\nconst %w f32 1024x2 = random 1\n%y = matmul(%x, %w, _)\n",
+     "input %x f32 1x1025\nconst %w f32 1025x2 = random 1\n%y = matmul(%x, %w, _)\n"},
+    {OP_matmul, "at most 1024 inputs and outputs", "input %x f32 1x2\nconst %w f32 2x1024 = random 1\n%y = matmul(%x, %w, _)\n",
+     "input %x f32 1x2\nconst %w f32 2x1025 = random 1\n%y = matmul(%x, %w, _)\n"},
+    {OP_max_pool, MAPS, "input %x f32 1x4x256x512\n%y = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\n",
+     "input %x f32 1x4x256x514\n%y = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\n"},
+    {OP_max_pool, "the pool must be 2x2 with stride 1 or 2, or 4x4 with stride 4, inside the map",
+     "input %x f32 1x4x8x8\n%y = max_pool(%x) kernel_h=2 kernel_w=2\n",
+     "input %x f32 1x4x8x8\n%y = max_pool(%x) kernel_h=3 kernel_w=3\n"},
+    {OP_max_pool, "the pool must be 2x2 with stride 1 or 2, or 4x4 with stride 4, inside the map",
+     "input %x f32 1x4x8x8\n%y = max_pool(%x) kernel_h=4 kernel_w=4 stride_h=4 stride_w=4\n",
+     "input %x f32 1x4x8x8\n%y = max_pool(%x) kernel_h=4 kernel_w=4 stride_h=2 stride_w=2\n"},
+    {OP_avg_pool, "the pool must be 2x2 with stride 1 or 2, or 4x4 with stride 4, inside the map",
+     "input %x f32 1x4x8x8\n%y = avg_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\n",
+     "input %x f32 1x4x7x8\n%y = avg_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2 pad_bottom=1\n"},
+    {OP_avg_pool, MAPS, "input %x f32 1x1024x4x4\n%y = avg_pool(%x) kernel_h=2 kernel_w=2\n",
+     "input %x f32 1x1025x4x4\n%y = avg_pool(%x) kernel_h=2 kernel_w=2\n"},
+    {OP_relu, MAPS, "input %x f32 1x1024x256x512\n%y = relu(%x)\n", "input %x f32 1x1024x256x513\n%y = relu(%x)\n"},
+    {OP_relu, MAPS, "input %x f32 1x1024\n%y = relu(%x)\n", "input %x f32 1x1025\n%y = relu(%x)\n"},
+    {OP_relu, MAPS, "input %x f32 1x8\n%y = relu(%x)\n", "input %x f32 2x8\n%y = relu(%x)\n"},
+    {OP_relu, MAPS, "input %x f32 1x8x4x4\n%y = relu(%x)\n", "input %x f32 1x8x4\n%y = relu(%x)\n"},
+    {OP_add, MAPS, "input %x f32 1x8x4x4\n%y = add(%x, %x)\n", "input %x f32 2x8x4x4\n%y = add(%x, %x)\n"},
+    {OP_add, OPERANDS, "input %x f32 1x8x4x4\ninput %z f32 1x8x4x4\n%y = add(%x, %z)\n",
+     "input %x f32 1x8x4x4\ninput %z f32 1x8x1x1\n%y = add(%x, %z)\n"},
+    {OP_sub, OPERANDS, "input %x f32 1x8x4x4\nconst %k f32 8x1x1 = iota\n%y = sub(%x, %k)\n",
+     "input %x f32 1x8x8x8\nconst %k f32 8 = iota\n%y = sub(%x, %k)\n"},
+    {OP_mul, MAPS, "input %x f32 1x8x4x4\nconst %k f32 1 = { 2 }\n%y = mul(%k, %x)\n",
+     "input %x f32 1x1025x4x4\nconst %k f32 1 = { 2 }\n%y = mul(%k, %x)\n"},
+    {OP_mul, "one factor must be constant", "input %x f32 1x8x4x4\nconst %k f32 1 = { 2 }\n%y = mul(%k, %x)\n",
+     "input %x f32 1x8x4x4\n%y = mul(%x, %x)\n"},
+    {OP_div, "one factor must be constant", "input %x f32 1x8x4x4\nconst %k f32 1 = { 2 }\n%y = div(%x, %k)\n",
+     "input %x f32 1x8x4x4\nconst %k f32 1 = { 2 }\n%y = div(%k, %x)\n"},
+    {OP_div, OPERANDS, "input %x f32 1x8x4x4\nconst %k f32 1x8x1x1 = random 3\n%y = div(%x, %k)\n",
+     "input %x f32 1x8x4x4\nconst %k f32 1x8x4x4 = random 3\n%y = div(%x, %k)\n"},
+    {OP_prelu, MAPS, "input %x f32 1x8x256x4\nconst %k f32 8x1x1 = random 3\n%y = prelu(%x, %k)\n",
+     "input %x f32 1x8x257x4\nconst %k f32 8x1x1 = random 3\n%y = prelu(%x, %k)\n"},
+    {OP_prelu, "the slopes must be constant, one for each channel",
+     "input %x f32 1x8x4x4\nconst %k f32 8x1x1 = random 3\n%y = prelu(%x, %k)\n",
+     "input %x f32 1x8x4x4\nconst %k f32 8x4x4 = random 3\n%y = prelu(%x, %k)\n"},
+    {OP_pad, MAPS, "input %x f32 1x1020x4x4\n%y = pad(%x) before=[0,2,0,0] after=[0,2,0,0]\n",
+     "input %x f32 1x1020x4x4\n%y = pad(%x) before=[0,2,0,0] after=[0,3,0,0]\n"},
+    {OP_pad, "only channels can be padded, with zeros", "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,1,0,0] after=[0,0,0,0]\n",
+     "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,1,0,0] after=[0,0,1,0]\n"},
+    {OP_pad, "only channels can be padded, with zeros", "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,1,0,0] after=[0,0,0,0] value=0\n",
+     "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,1,0,0] after=[0,0,0,0] value=1\n"},
+    {OP_pad, "only channels can be padded, with zeros", "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,0,0,0] after=[0,1,0,0]\n",
+     "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,0,0,0] after=[0,-1,0,0]\n"},
+    {OP_concat, MAPS, "input %x f32 1x512x4x4\n%y = concat(%x, %x) axis=1\n",
+     "input %x f32 1x512x4x4\ninput %z f32 1x513x4x4\n%y = concat(%x, %z) axis=1\n"},
+    {OP_concat, "only channels can lie side by side", "input %x f32 1x8x4x4\n%y = concat(%x, %x) axis=1\n",
+     "input %x f32 1x8x4x4\n%y = concat(%x, %x) axis=2\n"},
+};
+enum { N_CASES = sizeof cases / sizeof cases[0] };
+
+static const char *broken(struct net *n, const char *text, char found[120])
+{
+    net_parse(n, text);
+    assert_true(n->g->last != NULL);
+    return ncc_k210_rule_broken(n->g->last, found);
+}
+
+static void both_sides(void **unused)
+{
+    (void)unused;
+    for (int i = 0; i < N_CASES; i++) {
+        const struct rule_case *c = &cases[i];
+        struct net n;
+        net_open(&n);
+        char found[120];
+        const char *rule = broken(&n, c->good, found);
+        if (rule)
+            fail_msg("case %d: the good graph breaks '%s' (%s)\n%s", i, rule, found, c->good);
+        assert_int_equal(n.g->last->op, c->op);
+        assert_string_equal(found, "");
+        rule = broken(&n, c->bad, found);
+        if (!rule || strcmp(rule, c->text))
+            fail_msg("case %d: expected '%s', got '%s'\n%s", i, c->text, rule ? rule : "nothing", c->bad);
+        if (!found[0])
+            fail_msg("case %d: nothing was said to be found", i);
+        net_close(&n);
+    }
+}
+
+/* Operators that share a table share its cases. */
+static bool has_case(const struct rule *table, const char *text)
+{
+    for (int i = 0; i < N_CASES; i++)
+        if (ncc_k210_rules(cases[i].op) == table && !strcmp(cases[i].text, text))
+            return true;
+    return false;
+}
+
+static void every_row(void **unused)
+{
+    (void)unused;
+    int n_rows = 0;
+    for (enum op op = 0; op < N_OPS; op++) {
+        const struct rule *r = ncc_k210_rules(op);
+        for (; r && r->text; r++) {
+            n_rows++;
+            if (!has_case(ncc_k210_rules(op), r->text))
+                fail_msg("%s: no case for '%s'", ncc_op_desc(op)->name, r->text);
+        }
+    }
+    assert_true(n_rows > 20);
+}
+
+static void no_rules(void **unused)
+{
+    (void)unused;
+    struct net n;
+    net_open(&n);
+    char found[120];
+    assert_string_equal(broken(&n, "input %x f32 1x8\n%y = softmax(%x) axis=1\n", found), "the KPU has no such operation");
+    assert_string_equal(broken(&n, "input %x f32 1x8x4x4\n%y = transpose(%x) perm=[0,2,3,1]\n", found),
+                        "the KPU has no such operation");
+    net_close(&n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(both_sides), cmocka_unit_test(every_row), cmocka_unit_test(no_rules)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

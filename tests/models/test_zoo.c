@@ -1,0 +1,402 @@
+/* Real float models from file to outputs: compiled with calibration data, run in the simulator on the stored inputs, and
+ * held against the outputs that other programs give; labelled sets against the float model; memory and crossings.
+ *
+ * With NCC_UPDATE_RESULTS=1 the figures are written to tests/results.csv. */
+#include "tests/models/zoo.h"
+
+#include "compiler/import/import.h"
+#include "compiler/ir/eval.h"
+#include "compiler/quant/compare.h"
+
+#include <ncc/compiler.h>
+#include <ncc/inspect.h>
+#include <ncc/runtime.h>
+#include <ncc/sim.h>
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum set { NO_LABELS, IC01, VWW01, DIGITS };
+
+/* calib: a folder of pictures in the zoo; "ic": planar copies of datasets/ic_calib; NULL: the stored inputs. */
+static const struct model {
+    const char *name, *calib;
+    enum set labels;
+    int64_t main_limit; /* 0: none */
+} models[] = {
+    {"mlperf_ad_autoenc_f32", NULL, NO_LABELS, 0},
+    {"mlperf_ic_resnet8_f32", "ic", IC01, 0},
+    {"mlperf_vww96_mbv1_025_f32", "datasets/vww_calib", VWW01, 0},
+    {"mp_face_short", "images/faces_nncase", NO_LABELS, 0},
+    {"mp_palm_lite", "images/faces_nncase", NO_LABELS, 0},
+    {"nncase_conv_f32", NULL, NO_LABELS, 0},
+    {"nncase_iris_f32", NULL, NO_LABELS, 0},
+    {"nncase_model5_f32", "images/faces_nncase", NO_LABELS, 0},
+    {"nncase_ulffd_landmark_f32", "images/faces_nncase", NO_LABELS, 460800},
+    {"tflm_hello_world_f32", NULL, NO_LABELS, 0},
+    {"tflm_magic_wand_f32", NULL, NO_LABELS, 0},
+    {"tinymaix_cifar10_f", "ic", IC01, 0},
+    {"tinymaix_mbnet128_0.25_f", "images/ilsvrc128_tinymaix", NO_LABELS, 0},
+    {"tinymaix_mnist_dw_f", "images/mnist_bmp_tinymaix", DIGITS, 0},
+    {"tinymaix_mnist_valid_f", "images/mnist_bmp_tinymaix", DIGITS, 0},
+    {"ulfg_slim320_f32", "images/faces_nncase", NO_LABELS, 0},
+};
+enum { N_MODELS = sizeof models / sizeof models[0] };
+
+struct result {
+    double est, kpu, copy, cpu; /* ms */
+    int64_t kpu_peak, kpu_bound, main, bytes;
+    int crossings;
+    bool optimal;
+    double mean_cosine, worst_cosine, float_top1, top1; /* percent */
+};
+
+struct job {
+    const struct model *model;
+    struct exit out;
+    struct arena arena;
+    cJSON *meta;
+    struct zoo_norm norm;
+    int dim[4]; /* of the input: n, h, w, c; others 1 */
+    char kmodel[300], report[300];
+    double in_scale, in_zero; /* of the kmodel's input */
+    struct ncc_sim *sim;
+    struct ncc_model m;
+    struct result r;
+};
+
+/* ---- input ---- */
+
+static void read_shape(struct job *j)
+{
+    const cJSON *shape = cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(j->meta, "inputs"), 0), "shape");
+    const int n = cJSON_GetArraySize(shape);
+    for (int i = 0; i < 4; i++)
+        j->dim[i] = i < n ? cJSON_GetArrayItem(shape, i)->valueint : 1;
+    if (n == 2) { /* a vector: one row of a map with one channel */
+        j->dim[2] = j->dim[1];
+        j->dim[1] = 1;
+    }
+}
+
+/* The stored input of a sample, planar: pixels where the model has a norm, else what the model takes. */
+static struct zoo_array stored_input(struct job *j, int sample)
+{
+    char file[32];
+    snprintf(file, sizeof file, "in0_s%d.npy", sample);
+    struct zoo_array x = zoo_golden(&j->arena, j->model->name, file);
+    float *planar = NCC_NEW(&j->arena, float, x.n);
+    zoo_planar(x.v, j->dim[1], j->dim[2], j->dim[3], planar);
+    x.v = planar;
+    return x;
+}
+
+/* Bytes for the kmodel: pixels, or codes of floats. */
+static uint8_t *to_codes(struct job *j, const struct zoo_array *x)
+{
+    uint8_t *q = NCC_NEW(&j->arena, uint8_t, x->n);
+    for (size_t i = 0; i < x->n; i++) {
+        const double code = x->bytes ? (double)x->v[i] : rint((double)x->v[i] / j->in_scale + j->in_zero);
+        q[i] = (uint8_t)fmin(255, fmax(0, code));
+    }
+    return q;
+}
+
+/* ---- compiling ---- */
+
+static int n_samples(const struct job *j)
+{
+    return cJSON_GetObjectItem(j->meta, "samples")->valueint;
+}
+
+static const char *calibration(struct job *j)
+{
+    char *folder = ncc_arena_printf(&j->arena, "%s/zoo/%s.calib", NCC_BINARY_DIR, j->model->name);
+    if (j->model->calib && strcmp(j->model->calib, "ic"))
+        return ncc_arena_printf(&j->arena, "%s/%s", zoo_folder(), j->model->calib);
+    if (j->model->calib) {
+        zoo_make_planar(&j->arena, ncc_arena_printf(&j->arena, "%s/datasets/ic_calib", zoo_folder()), folder, 32, 32);
+        return folder;
+    }
+    zoo_make_folder(folder);
+    for (int s = 0; s < n_samples(j); s++) {
+        const struct zoo_array x = stored_input(j, s);
+        const char *path = ncc_arena_printf(&j->arena, "%s/s%d.bin", folder, s);
+        zoo_write(path, x.bytes ? (const void *)to_codes(j, &x) : (const void *)x.v, x.bytes ? x.n : x.n * sizeof(float));
+    }
+    return folder;
+}
+
+static double number(const cJSON *o, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItem(o, name);
+    if (!cJSON_IsNumber(item))
+        fail_msg("the report has no number '%s'", name);
+    return item->valuedouble;
+}
+
+static void read_report(struct job *j)
+{
+    struct diags d;
+    struct bytes file;
+    ncc_diag_init(&d, &j->arena);
+    assert_true(ncc_file_read(j->report, 1 << 24, &j->arena, &d, &file));
+    cJSON *root = cJSON_ParseWithLength((const char *)file.data, file.size);
+    const cJSON *input = cJSON_GetArrayItem(cJSON_GetObjectItem(root, "inputs"), 0), *sum = cJSON_GetObjectItem(root, "summary");
+    const cJSON *ms = cJSON_GetObjectItem(sum, "est_ms");
+    j->in_scale = number(input, "scale");
+    j->in_zero = number(input, "zero_point");
+    j->r.kpu_peak = (int64_t)number(root, "kpu_ram_peak_bytes");
+    j->r.kpu_bound = (int64_t)number(root, "kpu_ram_bound_bytes");
+    j->r.main = (int64_t)number(root, "main_memory_bytes");
+    j->r.bytes = (int64_t)number(root, "file_bytes");
+    j->r.optimal = cJSON_IsTrue(cJSON_GetObjectItem(root, "kpu_ram_optimal"));
+    j->r.crossings = (int)number(sum, "crossings");
+    j->r.est = number(ms, "total");
+    j->r.kpu = number(ms, "kpu");
+    j->r.copy = number(ms, "copy");
+    j->r.cpu = number(ms, "cpu");
+    cJSON_Delete(root);
+}
+
+static void compile_model(struct job *j)
+{
+    struct ncc_compile_options o;
+    ncc_compile_defaults(&o);
+    o.model = ncc_arena_printf(&j->arena, "%s/tflite/%s.tflite", zoo_folder(), j->model->name);
+    o.output = j->kmodel;
+    o.report = j->report;
+    o.dataset = calibration(j);
+    o.quiet = true;
+    o.has_norm = j->norm.known;
+    if (j->norm.known) {
+        o.mean = (float)(j->norm.mean / 255);
+        o.std = (float)(1 / (255 * j->norm.scale));
+    }
+    char *messages = NULL;
+    size_t size = 0;
+    FILE *err = open_memstream(&messages, &size);
+    const enum ncc_exit e = ncc_compile(&o, err, err);
+    fclose(err);
+    if (e)
+        fail_msg("%s: exit %d\n%s", j->model->name, e, messages);
+    free(messages);
+    read_report(j);
+}
+
+/* ---- running ---- */
+
+static void open_model(struct job *j)
+{
+    struct diags d;
+    struct bytes file;
+    ncc_diag_init(&d, &j->arena);
+    assert_true(ncc_file_read(j->kmodel, 1 << 26, &j->arena, &d, &file));
+    const size_t size = ncc_model_work_size(file.data, file.size);
+    void *work = ncc_arena_alloc(&j->arena, size, 1, 64);
+    if (ncc_model_open(&j->m, file.data, file.size, work, size, ncc_sim_device(j->sim)))
+        fail_msg("%s: %s", j->model->name, ncc_model_fault(&j->m)->text);
+}
+
+static void run_bytes(struct job *j, const uint8_t *bytes)
+{
+    assert_int_equal(ncc_model_input(&j->m, 0).element, NCC_U8);
+    if (ncc_model_run(&j->m, (const void *[]){bytes}))
+        fail_msg("%s: %s", j->model->name, ncc_sim_error(j->sim));
+}
+
+/* Output k in the source's order. */
+static const float *output(struct job *j, int k)
+{
+    const float *y = ncc_model_output_data(&j->m, (uint32_t)k);
+    const cJSON *shape = cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(j->meta, "outputs"), k), "shape");
+    if (cJSON_GetArraySize(shape) != 4)
+        return y;
+    const int h = cJSON_GetArrayItem(shape, 1)->valueint, w = cJSON_GetArrayItem(shape, 2)->valueint;
+    const int c = cJSON_GetArrayItem(shape, 3)->valueint;
+    float *packed = NCC_NEW(&j->arena, float, h *w *c);
+    zoo_packed(y, h, w, c, packed);
+    return packed;
+}
+
+static void run_golden(struct job *j)
+{
+    const int n_outputs = cJSON_GetArraySize(cJSON_GetObjectItem(j->meta, "outputs"));
+    assert_int_equal(ncc_model_n_outputs(&j->m), n_outputs);
+    j->r.worst_cosine = 1;
+    for (int s = 0; s < n_samples(j); s++) {
+        const struct zoo_array x = stored_input(j, s);
+        run_bytes(j, to_codes(j, &x));
+        for (int k = 0; k < n_outputs; k++) {
+            char file[32];
+            snprintf(file, sizeof file, "out%d_s%d.npy", k, s);
+            const struct zoo_array want = zoo_golden(&j->arena, j->model->name, file);
+            assert_int_equal(ncc_model_output(&j->m, (uint32_t)k).size, want.n * sizeof(float));
+            const double cosine = ncc_cosine(want.v, output(j, k), want.n);
+            j->r.worst_cosine = fmin(j->r.worst_cosine, cosine);
+            j->r.mean_cosine += cosine / (n_outputs * n_samples(j));
+        }
+    }
+}
+
+/* ---- labelled sets ---- */
+
+static int largest(const float *v, int n)
+{
+    int best = 0;
+    for (int i = 1; i < n; i++)
+        best = v[i] > v[best] ? i : best;
+    return best;
+}
+
+struct scoring {
+    const struct job *j;
+    const struct zoo_labelled *set;
+    int *found; /* per sample */
+};
+
+static bool feed_picture(void *ctx, int sample, int input, struct tensor *to)
+{
+    const struct scoring *s = ctx;
+    const uint8_t *from = s->set->pictures + (size_t)sample * (size_t)s->set->size;
+    (void)input;
+    for (int i = 0; i < s->set->size; i++)
+        ((float *)to->data)[i] = (float)((from[i] - s->j->norm.mean) * s->j->norm.scale);
+    return true;
+}
+
+static void keep_class(void *ctx, int sample, int thread, const struct tensor *const *outputs)
+{
+    const struct scoring *s = ctx;
+    (void)thread;
+    s->found[sample] = largest(outputs[0]->data, (int)ncc_shape_count(outputs[0]->shape));
+}
+
+static double percent_right(const struct scoring *s)
+{
+    int right = 0;
+    for (int i = 0; i < s->set->n; i++)
+        right += s->found[i] == s->set->label[i];
+    return 100.0 * right / s->set->n;
+}
+
+static void score(struct job *j)
+{
+    if (j->model->labels == NO_LABELS)
+        return;
+    const struct zoo_labelled set = j->model->labels == IC01    ? zoo_load_labelled(&j->arena, "ic01", 32, 32)
+                                    : j->model->labels == VWW01 ? zoo_load_labelled(&j->arena, "vww01", 96, 96)
+                                                                : zoo_load_digits(&j->arena);
+    struct scoring s = {j, &set, NCC_NEW(&j->arena, int, set.n)};
+    static const struct import_options none;
+    struct diags d;
+    ncc_diag_init(&d, &j->arena);
+    const struct graph *g = ncc_import(ncc_arena_printf(&j->arena, "%s/tflite/%s.tflite", zoo_folder(), j->model->name), MODEL_AUTO,
+                                       &none, &j->arena, &d);
+    struct evaluator *e = ncc_eval_open(g, EVAL_FAST, 0);
+    assert_non_null(e);
+    assert_true(ncc_eval_run(e, set.n, &(const struct eval_hooks){.ctx = &s, .feed = feed_picture, .done = keep_class}));
+    ncc_eval_close(e);
+    j->r.float_top1 = percent_right(&s);
+    for (int i = 0; i < set.n; i++) {
+        run_bytes(j, set.pictures + (size_t)i * (size_t)set.size);
+        s.found[i] = largest(ncc_model_output_data(&j->m, 0), (int)(ncc_model_output(&j->m, 0).size / sizeof(float)));
+    }
+    j->r.top1 = percent_right(&s);
+}
+
+/* ---- all ---- */
+
+static struct result run_model(const struct model *model)
+{
+    struct job j = {.model = model};
+    j.arena = ncc_arena_make(&j.out);
+    j.meta = zoo_meta(model->name);
+    j.norm = zoo_norm(j.meta);
+    j.sim = ncc_sim_new();
+    read_shape(&j);
+    snprintf(j.kmodel, sizeof j.kmodel, "%s/zoo/%s.kmodel", NCC_BINARY_DIR, model->name);
+    snprintf(j.report, sizeof j.report, "%s/zoo/%s.json", NCC_BINARY_DIR, model->name);
+    compile_model(&j);
+    open_model(&j);
+    run_golden(&j);
+    score(&j);
+    ncc_sim_free(j.sim);
+    cJSON_Delete(j.meta);
+    ncc_arena_release(&j.arena);
+    return j.r;
+}
+
+static int complain(const struct model *m, bool holds, const char *what)
+{
+    if (!holds)
+        printf("BAD: %s: %s\n", m->name, what);
+    return !holds;
+}
+
+static int judge(const struct model *m, const struct result *r)
+{
+    return complain(m, r->worst_cosine >= 0.98, "cosine below 0.98") +
+           complain(m, r->top1 >= r->float_top1 - 1.5, "top-1 more than 1.5 points below the float model's") +
+           complain(m, m->main_limit == 0 || r->main < m->main_limit, "too much main memory") +
+           complain(m, !r->optimal || r->kpu_peak == r->kpu_bound, "called optimal, but above the bound") +
+           complain(m, r->kpu_peak >= r->kpu_bound && r->kpu_peak <= 2 << 20, "impossible KPU RAM peak");
+}
+
+static void print_row(const struct model *m, const struct result *r)
+{
+    printf("%-26s %.5f %.5f", m->name, r->mean_cosine, r->worst_cosine);
+    if (m->labels != NO_LABELS)
+        printf(" %5.1f %5.1f", r->float_top1, r->top1);
+    else
+        printf("     -     -");
+    printf(" %4d %8lld %8lld %8lld %8lld %8.2f\n", r->crossings, (long long)r->kpu_peak, (long long)r->kpu_bound, (long long)r->main,
+           (long long)r->bytes, r->est);
+    fflush(stdout);
+}
+
+static void write_results(const struct result *r)
+{
+    FILE *f = fopen(NCC_SOURCE_DIR "/tests/results.csv", "w");
+    assert_non_null(f);
+    fprintf(f, "model,est_ms,kpu_ms,copy_ms,cpu_ms,kpu_ram,kpu_ram_bound,main_memory,kmodel_bytes,crossings,worst_cosine\n");
+    for (int i = 0; i < N_MODELS; i++)
+        fprintf(f, "%s,%.3f,%.3f,%.3f,%.3f,%lld,%lld,%lld,%lld,%d,%.4f\n", models[i].name, r[i].est, r[i].kpu, r[i].copy, r[i].cpu,
+                (long long)r[i].kpu_peak, (long long)r[i].kpu_bound, (long long)r[i].main, (long long)r[i].bytes, r[i].crossings,
+                r[i].worst_cosine);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void zoo(void **state)
+{
+    (void)state;
+    if (!zoo_folder()) {
+        print_message("skipped: no zoo (set NCC_ZOO)\n");
+        skip();
+    }
+    zoo_make_folder(NCC_BINARY_DIR "/zoo");
+    printf("%-26s %7s %7s %5s %5s %4s %8s %8s %8s %8s %8s\n", "model", "cosine", "worst", "float", "top-1", "x", "KPU", "bound",
+           "main", "bytes", "ms");
+    static struct result r[N_MODELS];
+    int n_bad = 0;
+    for (int i = 0; i < N_MODELS; i++) {
+        r[i] = run_model(&models[i]);
+        print_row(&models[i], &r[i]);
+        n_bad += judge(&models[i], &r[i]);
+    }
+    if (getenv("NCC_UPDATE_RESULTS"))
+        write_results(r);
+    assert_int_equal(n_bad, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(zoo)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
