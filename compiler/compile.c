@@ -3,7 +3,7 @@
 #include "compiler/emit/emit.h"
 #include "compiler/steps.h"
 
-static const struct step steps[] = {
+const struct step ncc_compile_steps[] = {
     /* name, step, means the same in real numbers */
     {"import", ncc_step_import, true},       /* model file -> graph */
     {"canonical", ncc_step_canonical, true}, /* one way to write everything */
@@ -19,11 +19,13 @@ static const struct step steps[] = {
     {"report", ncc_step_report, false},
 };
 
+const int ncc_compile_n_steps = sizeof ncc_compile_steps / sizeof ncc_compile_steps[0];
+
 enum ncc_exit ncc_compile(const struct ncc_compile_options *options, FILE *out, FILE *err)
 {
     struct compilation c;
     ncc_compilation_open(&c, options, out, err);
-    const enum ncc_exit e = ncc_compilation_run(&c, steps, sizeof steps / sizeof steps[0]);
+    const enum ncc_exit e = ncc_compilation_run(&c, ncc_compile_steps, ncc_compile_n_steps);
     ncc_compilation_close(&c);
     return e;
 }

@@ -83,11 +83,11 @@ bool ncc_step_lower(struct compilation *c)
         struct graph *placed, *g = lower_once(c, &placed);
         if (!g)
             return false;
-        const struct plan_options o = {.kpu_limit = NCC_KPU_RAM_SIZE};
+        const struct plan_options o = {.solve_seconds = c->options->solve_seconds, .kpu_limit = NCC_KPU_RAM_SIZE};
         struct plan plan;
         if (!ncc_plan_make(g, &o, &c->arena, &plan))
             return false;
-        if (plan.kpu.bound <= o.kpu_limit || !bar_one(c->graph, g, placed, peak_step(&plan, &c->scratch))) {
+        if (plan.kpu.peak <= o.kpu_limit || !bar_one(c->graph, g, placed, peak_step(&plan, &c->scratch))) {
             c->graph = g;
             return true;
         }

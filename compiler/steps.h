@@ -17,4 +17,8 @@ bool ncc_step_plan(struct compilation *c);
 bool ncc_step_emit(struct compilation *c);
 bool ncc_step_report(struct compilation *c);
 
+/* The steps of ncc_compile, in order. */
+extern const struct step ncc_compile_steps[];
+extern const int ncc_compile_n_steps;
+
 #endif

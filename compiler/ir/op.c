@@ -150,13 +150,3 @@ bool ncc_act_push(struct act_chain *c, const struct node *unary)
     c->step[c->n++] = (struct act_step){unary->op, unary->attrs};
     return true;
 }
-
-const struct rule *ncc_rule_broken(const struct node *n, char found[120])
-{
-    for (const struct rule *r = ncc_op_desc(n->op)->kpu_rules; r && r->text; r++) {
-        found[0] = '\0';
-        if (!r->holds(n, found))
-            return r;
-    }
-    return NULL;
-}

@@ -70,7 +70,7 @@ struct eval_args {
     void *scratch;                  /* as many bytes as desc->scratch said, 64-byte aligned */
 };
 
-/* ---- hardware rules ---- */
+/* ---- hardware rules: the tables are in k210/rules.c ---- */
 
 struct rule {
     const char *text; /* "the kernel must be 1x1 or 3x3": the message and the line in doc/ops.md */
@@ -107,7 +107,6 @@ struct op_desc {
     float (*scalar)(const void *attrs, float x);
     float (*scalar2)(const void *attrs, float a, float b);
     double (*macs)(const struct node *);         /* multiply-adds; NULL: 0 */
-    const struct rule *kpu_rules;                /* ends with a zero row; NULL: never on the KPU by itself */
 };
 
 const struct op_desc *ncc_op_desc(enum op op); /* never NULL */
@@ -121,8 +120,5 @@ bool ncc_attrs_equal(enum op op, const void *x, const void *y);
 float ncc_act_apply(const struct act_chain *c, float x);
 /* Appends a unary node's function; false when the chain is full. */
 bool ncc_act_push(struct act_chain *c, const struct node *unary);
-
-/* Checks the kpu_rules of a node; the first that does not hold, with what it found, or NULL. */
-const struct rule *ncc_rule_broken(const struct node *n, char found[120]);
 
 #endif

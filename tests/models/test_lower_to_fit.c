@@ -1,0 +1,115 @@
+/* Graphs that do not fit KPU RAM as placement would like them: nodes are barred from the KPU until the rest fits, the
+ * reason says so, and the graph still means the same. */
+#include "compiler/ir/eval.h"
+#include "compiler/ir/text.h"
+#include "compiler/steps.h"
+#include "kpu/limits.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Six maps of 512 KiB that all live until the last sum. */
+static const char wide[] = "input %x f32 1x8x128x256\n"
+                           "const %w f32 16x8x3x3 = random 1\n"
+                           "%a = conv2d(%x, %w, _) pad_top=1 pad_left=1 pad_bottom=1 pad_right=1\n"
+                           "const %k f32 16x16x3x3 = random 2\n"
+                           "%b = conv2d(%a, %k, _) pad_top=1 pad_left=1 pad_bottom=1 pad_right=1\n"
+                           "%c = conv2d(%b, %k, _) pad_top=1 pad_left=1 pad_bottom=1 pad_right=1\n"
+                           "%d = conv2d(%c, %k, _) pad_top=1 pad_left=1 pad_bottom=1 pad_right=1\n"
+                           "%e = conv2d(%d, %k, _) pad_top=1 pad_left=1 pad_bottom=1 pad_right=1\n"
+                           "%s = add(%a, %b)\n"
+                           "%t = add(%c, %d)\n"
+                           "%u = add(%s, %e)\n"
+                           "%v = add(%a, %t)\n"
+                           "%y = add(%u, %v)\n"
+                           "output %y\n";
+
+static bool feed(void *ctx, int sample, int input, struct tensor *to)
+{
+    (void)ctx;
+    float *x = to->data;
+    for (int64_t i = 0, n = ncc_shape_count(to->shape); i < n; i++)
+        x[i] = (float)((i * 7919 + sample + input) % 1000) / 500 - 1;
+    return true;
+}
+
+static void keep(void *ctx, int sample, int thread, const struct tensor *const *outputs)
+{
+    (void)sample;
+    (void)thread;
+    memcpy(ctx, outputs[0]->data, (size_t)ncc_shape_count(outputs[0]->shape) * sizeof(float));
+}
+
+static float *evaluate(const struct graph *g)
+{
+    float *y = malloc((size_t)ncc_shape_count(g->outputs.v[0].value->shape) * sizeof *y);
+    struct evaluator *e = ncc_eval_open(g, EVAL_FAST, 0);
+    const struct eval_hooks hooks = {.ctx = y, .feed = feed, .done = keep};
+    assert_true(ncc_eval_run(e, 1, &hooks));
+    ncc_eval_close(e);
+    return y;
+}
+
+static int n_barred(const struct graph *g)
+{
+    int n = 0;
+    for (const struct node *k = g->first; k; k = k->next)
+        n += k->reason && strstr(k->reason, "2 MiB of KPU RAM") != NULL;
+    return n;
+}
+
+static int n_layers(const struct graph *g)
+{
+    int n = 0;
+    for (const struct node *k = g->first; k; k = k->next)
+        n += k->op == OP_kpu_conv;
+    return n;
+}
+
+static void bars_until_it_fits(void **state)
+{
+    (void)state;
+    struct ncc_compile_options o;
+    ncc_compile_defaults(&o);
+    struct compilation c;
+    ncc_compilation_open(&c, &o, stdout, stderr);
+    if (setjmp(c.exit.env))
+        fail_msg("out of memory");
+    ncc_diag_init(&c.diags, &c.arena);
+    c.k210 = (struct k210_options){.runtime = NCC_KPU_RUNTIME_V4};
+    c.graph = ncc_text_parse(wide, "wide", &c.arena, &c.diags);
+    ncc_diag_print(&c.diags, stderr);
+    assert_non_null(c.graph);
+    float *want = evaluate(c.graph);
+    assert_true(ncc_step_lower(&c));
+    assert_true(ncc_graph_verify(c.graph, "lower"));
+    struct plan plan;
+    const struct plan_options p = {.kpu_limit = NCC_KPU_RAM_SIZE};
+    assert_true(ncc_plan_make(c.graph, &p, &c.arena, &plan));
+    printf("%d nodes barred, %d KPU layers left, peak %lld\n", n_barred(c.graph), n_layers(c.graph), (long long)plan.kpu.peak);
+    assert_true(plan.kpu.peak <= NCC_KPU_RAM_SIZE);
+    assert_true(n_barred(c.graph) > 0);
+    assert_true(n_layers(c.graph) > 0);
+    float *got = evaluate(c.graph), largest = 0;
+    const int64_t n = ncc_shape_count(c.graph->outputs.v[0].value->shape);
+    for (int64_t i = 0; i < n; i++)
+        largest = fmaxf(largest, fabsf(want[i]));
+    for (int64_t i = 0; i < n; i++)
+        assert_true(fabsf(want[i] - got[i]) <= 1e-5f * largest);
+    free(want);
+    free(got);
+    ncc_compilation_close(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bars_until_it_fits)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
