@@ -113,8 +113,9 @@ static bool means_the_same(struct compilation *c, const char *after)
         if (!(off <= 1e-4 * (double)fmaxf(largest, 1e-6f))) {
             ncc_diag_error(&c->diags, FAULT_INTERNAL, (struct place){c->options->model, NULL, NULL},
                            "a compiler step changed what the model computes",
-                           "report this with the model; the step is named below", "after '%s' output %s is off by %g of %g",
-                           after, c->graph->outputs.v[i].name, off, (double)largest);
+                           "report this with the model; the step is named below",
+                           "after '%s' output %s is off by %g of %g", after, c->graph->outputs.v[i].name, off,
+                           (double)largest);
             return false;
         }
     }

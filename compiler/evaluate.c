@@ -13,9 +13,9 @@ struct evaluation {
     struct compilation *c;
     const char *out_dir;
     bool npy;
-    int first;       /* sample of the present batch */
-    size_t size;     /* floats of all outputs of a sample */
-    float *results;  /* [BATCH][size] */
+    int first;      /* sample of the present batch */
+    size_t size;    /* floats of all outputs of a sample */
+    float *results; /* [BATCH][size] */
     struct progress progress;
 };
 
@@ -96,13 +96,14 @@ static bool evaluate(struct compilation *c)
     for (int i = 0; i < c->graph->outputs.n; i++) {
         const struct value *v = c->graph->outputs.v[i].value;
         if (v->dtype != DT_F32) {
-            ncc_diag_error(&c->diags, FAULT_INPUT, (struct place){c->options->model, c->graph->outputs.v[i].name, "output"},
+            ncc_diag_error(&c->diags, FAULT_INPUT,
+                           (struct place){c->options->model, c->graph->outputs.v[i].name, "output"},
                            "only float outputs can be evaluated", NULL, "%s", ncc_dtype_name(v->dtype));
             return false;
         }
         e.size += (size_t)ncc_shape_count(v->shape);
     }
-    e.results = NCC_NEW(&c->scratch, float, e.size * BATCH);
+    e.results = NCC_NEW(&c->scratch, float, e.size *BATCH);
     e.progress = ncc_progress_begin("evaluating", c->data.n, c->options->quiet);
     const bool good = run_batches(&e);
     ncc_progress_end(&e.progress);
@@ -118,7 +119,8 @@ static const struct step steps[] = {
     {"evaluate", evaluate, true},
 };
 
-enum ncc_exit ncc_evaluate(const struct ncc_compile_options *options, const char *out_dir, bool npy, FILE *out, FILE *err)
+enum ncc_exit ncc_evaluate(const struct ncc_compile_options *options, const char *out_dir, bool npy, FILE *out,
+                           FILE *err)
 {
     struct evaluating e = {.out_dir = out_dir, .npy = npy};
     ncc_compilation_open(&e.c, options, out, err);

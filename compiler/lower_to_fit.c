@@ -1,8 +1,8 @@
 /* Placement and lowering until the result fits KPU RAM.
  *
  * Which tensors are alive together is only known after planning. So the lowered graph is planned on trial; when it
- * does not fit, the node whose layers stand at the peak is barred from the KPU, and placement starts again from the canonical
- * graph. Every round bars at least one node more, and with all of them barred nothing is left in KPU RAM.
+ * does not fit, the node whose layers stand at the peak is barred from the KPU, and placement starts again from the
+ * canonical graph. Every round bars at least one node more, and with all of them barred nothing is left in KPU RAM.
  */
 #include "compiler/steps.h"
 

@@ -40,13 +40,14 @@ static bool options_agree(struct compilation *c)
 {
     const struct ncc_compile_options *o = c->options;
     if (o->kmodel_version != 4)
-        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "only kmodel version 4 can be written", "--kmodel-version 4", "%d",
-                       o->kmodel_version);
+        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "only kmodel version 4 can be written", "--kmodel-version 4",
+                       "%d", o->kmodel_version);
     if (o->has_norm && !(o->std != 0 && isfinite(o->std) && isfinite(o->mean)))
         ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "the standard deviation must be a number other than 0",
                        "--input-std 1 leaves the scale as it is", "mean %g, std %g", (double)o->mean, (double)o->std);
     if (c->k210.cpu_only && c->k210.u8_output)
-        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "float inference has float outputs", "--output-type float", NULL);
+        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "float inference has float outputs", "--output-type float",
+                       NULL);
     return c->diags.n_errors == 0;
 }
 
@@ -59,8 +60,9 @@ bool ncc_step_import(struct compilation *c)
     struct shape_override *shapes = NCC_NEW(&c->arena, struct shape_override, o->n_shapes);
     for (int i = 0; i < o->n_shapes; i++)
         shapes[i] = (struct shape_override){o->shapes[i].name, ncc_shape_make(o->shapes[i].rank, o->shapes[i].dim)};
-    const struct import_options options = {shapes, o->n_shapes, o->input_tensors, o->n_input_tensors, o->output_tensors,
-                                           o->n_output_tensors, o->output_native};
+    const struct import_options options = {
+        shapes,          o->n_shapes, o->input_tensors, o->n_input_tensors, o->output_tensors, o->n_output_tensors,
+        o->output_native};
     static const enum model_format formats[] = {MODEL_AUTO, MODEL_TFLITE, MODEL_ONNX, MODEL_CAFFE};
     c->graph = ncc_import(o->model, formats[o->format], &options, &c->arena, &c->diags);
     return c->graph != NULL;
@@ -80,7 +82,8 @@ static void print_weights(const struct compilation *c)
             hi = fmaxf(hi, w[i]);
         }
         char text[80];
-        fprintf(c->err, "%-40.40s %-18s %12.6g %12.6g\n", n->name, ncc_shape_text(n->in[1]->shape, text), (double)lo, (double)hi);
+        fprintf(c->err, "%-40.40s %-18s %12.6g %12.6g\n", n->name, ncc_shape_text(n->in[1]->shape, text), (double)lo,
+                (double)hi);
     }
 }
 
@@ -107,8 +110,12 @@ bool ncc_step_legalise(struct compilation *c)
 static struct input_spec spec_of(const struct compilation *c, const struct value *v)
 {
     const struct ncc_compile_options *o = c->options;
-    struct input_spec s = {.name = v->name, .n_dims = v->shape.rank, .is_u8 = !c->k210.float_input,
-                           .has_norm = o->has_norm, .mean = o->mean, .std = o->std,
+    struct input_spec s = {.name = v->name,
+                           .n_dims = v->shape.rank,
+                           .is_u8 = !c->k210.float_input,
+                           .has_norm = o->has_norm,
+                           .mean = o->mean,
+                           .std = o->std,
                            .order = o->bgr ? ORDER_BGR : ORDER_RGB};
     memcpy(s.dim, v->shape.dim, sizeof s.dim);
     return s;
@@ -136,7 +143,9 @@ bool ncc_step_samples(struct compilation *c)
     if (!o->dataset) {
         if (c->k210.cpu_only && !c->evaluating)
             return true;
-        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), c->evaluating ? "there are no samples to evaluate" : "a float model needs samples to be quantised",
+        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c),
+                       c->evaluating ? "there are no samples to evaluate"
+                                     : "a float model needs samples to be quantised",
                        "give a folder of pictures or tensors with --dataset", NULL);
         return false;
     }
@@ -201,7 +210,8 @@ bool ncc_step_observe(struct compilation *c)
         return false;
     for (int i = 0; i < c->graph->inputs.n; i++)
         quantise_input(c, c->graph->inputs.v[i], i);
-    const struct observe_options o = {.histograms = ncc_range_needs_histogram(method_of(c)), .quiet = c->options->quiet,
+    const struct observe_options o = {.histograms = ncc_range_needs_histogram(method_of(c)),
+                                      .quiet = c->options->quiet,
                                       .rounding_budget = ROUNDING_BUDGET};
     return ncc_quant_observe(c->graph, ncc_compilation_feed, c, c->data.n, &o, &c->arena, &c->seen);
 }
@@ -324,8 +334,8 @@ static void warn_of_size(struct compilation *c)
     if (sum > NCC_KPU_MAIN_SIZE)
         ncc_diag_warn(&c->diags, whole(c), "the model does not fit the chip's 6 MiB of general RAM",
                       "a smaller model or input; --verbose lists the layers",
-                      "%lld bytes: model %lld, working memory %lld, input %lld", (long long)sum, (long long)r->file_bytes,
-                      (long long)r->main_memory_bytes, (long long)r->input_bytes);
+                      "%lld bytes: model %lld, working memory %lld, input %lld", (long long)sum,
+                      (long long)r->file_bytes, (long long)r->main_memory_bytes, (long long)r->input_bytes);
 }
 
 bool ncc_step_report(struct compilation *c)

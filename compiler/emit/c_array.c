@@ -5,9 +5,11 @@
 struct bytes ncc_emit_c_array(struct bytes kmodel, const char *name, struct arena *a)
 {
     static const char digits[] = "0123456789abcdef";
-    const char *head = ncc_arena_printf(a, "/* A kmodel for the K210, to be linked into firmware. */\n#include <stddef.h>\n\n"
-                                           "const unsigned char %s[%zu] __attribute__((aligned(256))) = {",
-                                        name, kmodel.size);
+    const char *head =
+        ncc_arena_printf(a,
+                         "/* A kmodel for the K210, to be linked into firmware. */\n#include <stddef.h>\n\n"
+                         "const unsigned char %s[%zu] __attribute__((aligned(256))) = {",
+                         name, kmodel.size);
     const char *tail = ncc_arena_printf(a, "\n};\nconst size_t %s_size = %zu;\n", name, kmodel.size);
     char *text = ncc_arena_alloc(a, strlen(head) + kmodel.size * 5 + kmodel.size / 16 * 5 + strlen(tail) + 64, 1, 1);
     char *p = text + strlen(strcpy(text, head));

@@ -29,15 +29,23 @@ static bool constant_weights(struct writing *w, const struct node *n)
 
 static struct ncc_km_window conv_window(const struct conv2d_attrs *a, const struct shape *weights)
 {
-    return (struct ncc_km_window){{a->pad_top, a->pad_bottom}, {a->pad_left, a->pad_right}, weights->dim[2],
-                                  weights->dim[3], a->stride_h, a->stride_w, a->dil_h, a->dil_w};
+    return (struct ncc_km_window){{a->pad_top, a->pad_bottom},
+                                  {a->pad_left, a->pad_right},
+                                  weights->dim[2],
+                                  weights->dim[3],
+                                  a->stride_h,
+                                  a->stride_w,
+                                  a->dil_h,
+                                  a->dil_w};
 }
 
 static void emit_conv2d(struct writing *w, const struct node *n)
 {
     const struct conv2d_attrs *a = n->attrs;
-    struct ncc_km_conv2d b = {.in = ncc_emit_range(w, n->in[0]), .out = ncc_emit_range(w, n->out[0]),
-                              .groups = a->groups, .out_channels = n->out[0]->shape.dim[1],
+    struct ncc_km_conv2d b = {.in = ncc_emit_range(w, n->in[0]),
+                              .out = ncc_emit_range(w, n->out[0]),
+                              .groups = a->groups,
+                              .out_channels = n->out[0]->shape.dim[1],
                               .window = conv_window(a, &n->in[1]->shape)};
     ncc_emit_fused_clamp(w, n, &b.act);
     if (constant_weights(w, n) && ncc_emit_shape(w, n, n->in[0]->shape, b.in_shape))
@@ -48,12 +56,17 @@ static void emit_conv2d(struct writing *w, const struct node *n)
 static void emit_q_conv2d(struct writing *w, const struct node *n)
 {
     const struct q_conv2d_attrs *a = n->attrs;
-    const struct conv2d_attrs c = {a->stride_h, a->stride_w, a->pad_top, a->pad_left, a->pad_bottom, a->pad_right,
-                                   a->dil_h, a->dil_w, a->groups};
-    struct ncc_km_quantized_conv2d b = {.in = ncc_emit_range(w, n->in[0]), .out = ncc_emit_range(w, n->out[0]),
-                                        .groups = a->groups, .out_channels = n->out[0]->shape.dim[1],
-                                        .window = conv_window(&c, &n->in[1]->shape), .in_offset = a->x_offset,
-                                        .filter_offset = a->w_offset, .out_mul = a->out_mul, .out_shift = a->out_shift,
+    const struct conv2d_attrs c = {a->stride_h,  a->stride_w, a->pad_top, a->pad_left, a->pad_bottom,
+                                   a->pad_right, a->dil_h,    a->dil_w,   a->groups};
+    struct ncc_km_quantized_conv2d b = {.in = ncc_emit_range(w, n->in[0]),
+                                        .out = ncc_emit_range(w, n->out[0]),
+                                        .groups = a->groups,
+                                        .out_channels = n->out[0]->shape.dim[1],
+                                        .window = conv_window(&c, &n->in[1]->shape),
+                                        .in_offset = a->x_offset,
+                                        .filter_offset = a->w_offset,
+                                        .out_mul = a->out_mul,
+                                        .out_shift = a->out_shift,
                                         .out_offset = a->out_offset};
     if (ncc_emit_shape(w, n, n->in[0]->shape, b.in_shape))
         EMIT(w, quantized_conv2d, b, n->in[2]->data, byte_size(n->in[2]), n->in[1]->data, byte_size(n->in[1]));
@@ -68,8 +81,8 @@ static float *swap_channels(struct writing *w, const struct shape *s, int groups
     for (int g = 0; g < groups; g++)
         for (int i = 0; i < in_g; i++)
             for (int o = 0; o < out_g; o++)
-                memcpy(to + ((size_t)(g * out_g + o) * in_g + i) * taps, from + ((size_t)(g * in_g + i) * out_g + o) * taps,
-                       taps * sizeof *to);
+                memcpy(to + ((size_t)(g * out_g + o) * in_g + i) * taps,
+                       from + ((size_t)(g * in_g + i) * out_g + o) * taps, taps * sizeof *to);
     return to;
 }
 
@@ -79,11 +92,18 @@ static void emit_conv2d_transpose(struct writing *w, const struct node *n)
     const struct shape *s = &n->in[1]->shape;
     if (!constant_weights(w, n))
         return;
-    struct ncc_km_conv2d_transpose b = {
-        .in = ncc_emit_range(w, n->in[0]), .out = ncc_emit_range(w, n->out[0]), .groups = a->groups,
-        .window = {{a->pad_top, a->pad_bottom}, {a->pad_left, a->pad_right}, s->dim[2], s->dim[3], a->stride_h, a->stride_w,
-                   a->dil_h, a->dil_w},
-        .act = {-FLT_MAX, FLT_MAX}};
+    struct ncc_km_conv2d_transpose b = {.in = ncc_emit_range(w, n->in[0]),
+                                        .out = ncc_emit_range(w, n->out[0]),
+                                        .groups = a->groups,
+                                        .window = {{a->pad_top, a->pad_bottom},
+                                                   {a->pad_left, a->pad_right},
+                                                   s->dim[2],
+                                                   s->dim[3],
+                                                   a->stride_h,
+                                                   a->stride_w,
+                                                   a->dil_h,
+                                                   a->dil_w},
+                                        .act = {-FLT_MAX, FLT_MAX}};
     const int out_c = n->out[0]->shape.dim[1];
     if (ncc_emit_shape(w, n, n->in[0]->shape, b.in_shape) && ncc_emit_shape(w, n, n->out[0]->shape, b.out_shape))
         EMIT(w, conv2d_transpose, b, swap_channels(w, s, a->groups, n->in[1]->data), byte_size(n->in[1]),
@@ -102,8 +122,11 @@ static void emit_matmul(struct writing *w, const struct node *n)
         ncc_emit_refuse(w, n, "the right operand of a matrix product must have two dimensions");
         return;
     }
-    struct ncc_km_matmul b = {.a = ncc_emit_range(w, n->in[0]), .b = ncc_emit_range(w, n->in[1]),
-                              .out = ncc_emit_range(w, n->out[0]), .a_rows = rows_of(n), .a_cols = n->in[1]->shape.dim[0],
+    struct ncc_km_matmul b = {.a = ncc_emit_range(w, n->in[0]),
+                              .b = ncc_emit_range(w, n->in[1]),
+                              .out = ncc_emit_range(w, n->out[0]),
+                              .a_rows = rows_of(n),
+                              .a_cols = n->in[1]->shape.dim[0],
                               .b_cols = n->in[1]->shape.dim[1]};
     ncc_emit_fused_clamp(w, n, &b.act);
     EMIT(w, matmul, b, bias_or_zeros(w, n, b.b_cols), (size_t)b.b_cols * sizeof(float), NULL, 0);
@@ -112,10 +135,17 @@ static void emit_matmul(struct writing *w, const struct node *n)
 static void emit_q_matmul(struct writing *w, const struct node *n)
 {
     const struct q_matmul_attrs *a = n->attrs;
-    const struct ncc_km_quantized_matmul b = {
-        .a = ncc_emit_range(w, n->in[0]), .b = ncc_emit_range(w, n->in[1]), .out = ncc_emit_range(w, n->out[0]),
-        .a_rows = rows_of(n), .a_cols = n->in[1]->shape.dim[0], .b_cols = n->in[1]->shape.dim[1], .a_offset = a->a_offset,
-        .b_offset = a->b_offset, .out_mul = a->out_mul, .out_shift = a->out_shift, .out_offset = a->out_offset};
+    const struct ncc_km_quantized_matmul b = {.a = ncc_emit_range(w, n->in[0]),
+                                              .b = ncc_emit_range(w, n->in[1]),
+                                              .out = ncc_emit_range(w, n->out[0]),
+                                              .a_rows = rows_of(n),
+                                              .a_cols = n->in[1]->shape.dim[0],
+                                              .b_cols = n->in[1]->shape.dim[1],
+                                              .a_offset = a->a_offset,
+                                              .b_offset = a->b_offset,
+                                              .out_mul = a->out_mul,
+                                              .out_shift = a->out_shift,
+                                              .out_offset = a->out_offset};
     EMIT(w, quantized_matmul, b, n->in[2]->data, byte_size(n->in[2]), NULL, 0);
 }
 
@@ -125,12 +155,18 @@ static void emit_pool(struct writing *w, const struct node *n)
 {
     const struct pool_attrs *a = n->attrs;
     const bool max = n->op == OP_max_pool;
-    struct ncc_km_reduce_window2d b = {
-        .in = ncc_emit_range(w, n->in[0]), .out = ncc_emit_range(w, n->out[0]),
-        .op = max ? NCC_KM_REDUCE_MAX : NCC_KM_REDUCE_MEAN,
-        .window = {{a->pad_top, a->pad_bottom}, {a->pad_left, a->pad_right}, a->kernel_h, a->kernel_w, a->stride_h,
-                   a->stride_w, 1, 1},
-        .init = max ? -FLT_MAX : 0};
+    struct ncc_km_reduce_window2d b = {.in = ncc_emit_range(w, n->in[0]),
+                                       .out = ncc_emit_range(w, n->out[0]),
+                                       .op = max ? NCC_KM_REDUCE_MAX : NCC_KM_REDUCE_MEAN,
+                                       .window = {{a->pad_top, a->pad_bottom},
+                                                  {a->pad_left, a->pad_right},
+                                                  a->kernel_h,
+                                                  a->kernel_w,
+                                                  a->stride_h,
+                                                  a->stride_w,
+                                                  1,
+                                                  1},
+                                       .init = max ? -FLT_MAX : 0};
     ncc_emit_fused_clamp(w, n, &b.act);
     if (ncc_emit_shape(w, n, n->in[0]->shape, b.in_shape))
         EMIT(w, reduce_window2d, b, NULL, 0, NULL, 0);
@@ -139,7 +175,10 @@ static void emit_pool(struct writing *w, const struct node *n)
 static void emit_reduce(struct writing *w, const struct node *n)
 {
     const struct reduce_attrs *a = n->attrs;
-    static const struct { uint32_t op; float init; } kinds[] = {
+    static const struct {
+        uint32_t op;
+        float init;
+    } kinds[] = {
         [REDUCE_MEAN] = {NCC_KM_REDUCE_MEAN, 0},
         [REDUCE_SUM] = {NCC_KM_REDUCE_SUM, 0},
         [REDUCE_MAX] = {NCC_KM_REDUCE_MAX, -FLT_MAX},
@@ -149,8 +188,10 @@ static void emit_reduce(struct writing *w, const struct node *n)
         ncc_emit_refuse(w, n, "kmodel v4 has no product over an axis");
         return;
     }
-    struct ncc_km_reduce b = {.in = ncc_emit_range(w, n->in[0]), .out = ncc_emit_range(w, n->out[0]),
-                              .op = kinds[a->kind].op, .init = kinds[a->kind].init};
+    struct ncc_km_reduce b = {.in = ncc_emit_range(w, n->in[0]),
+                              .out = ncc_emit_range(w, n->out[0]),
+                              .op = kinds[a->kind].op,
+                              .init = kinds[a->kind].init};
     if (!ncc_emit_shape(w, n, n->in[0]->shape, b.in_shape))
         return;
     memcpy(b.out_shape, b.in_shape, sizeof b.out_shape);
@@ -164,8 +205,11 @@ static void emit_softmax(struct writing *w, const struct node *n)
     const struct softmax_attrs *a = n->attrs;
     const struct shape *s = &n->in[0]->shape;
     const int row = s->dim[s->rank - 1];
-    const struct ncc_km_softmax b = {.in = ncc_emit_range(w, n->in[0]), .out = ncc_emit_range(w, n->out[0]),
-                                     .inner_size = row, .outer_size = (int32_t)(ncc_shape_count(*s) / row), .beta = a->beta};
+    const struct ncc_km_softmax b = {.in = ncc_emit_range(w, n->in[0]),
+                                     .out = ncc_emit_range(w, n->out[0]),
+                                     .inner_size = row,
+                                     .outer_size = (int32_t)(ncc_shape_count(*s) / row),
+                                     .beta = a->beta};
     EMIT(w, softmax, b, NULL, 0, NULL, 0);
 }
 
@@ -193,8 +237,10 @@ static int binary_op(enum op op)
 
 static void emit_binary(struct writing *w, const struct node *n)
 {
-    struct ncc_km_binary b = {.a = ncc_emit_range(w, n->in[0]), .b = ncc_emit_range(w, n->in[1]),
-                              .out = ncc_emit_range(w, n->out[0]), .op = (uint32_t)binary_op(n->op)};
+    struct ncc_km_binary b = {.a = ncc_emit_range(w, n->in[0]),
+                              .b = ncc_emit_range(w, n->in[1]),
+                              .out = ncc_emit_range(w, n->out[0]),
+                              .op = (uint32_t)binary_op(n->op)};
     ncc_emit_fused_clamp(w, n, &b.act);
     if (ncc_emit_shape(w, n, n->in[0]->shape, b.a_shape) && ncc_emit_shape(w, n, n->in[1]->shape, b.b_shape) &&
         ncc_emit_shape(w, n, n->out[0]->shape, b.out_shape))
@@ -204,13 +250,22 @@ static void emit_binary(struct writing *w, const struct node *n)
 static void emit_q_binary(struct writing *w, const struct node *n)
 {
     const struct q_binary_attrs *a = n->attrs;
-    static const uint32_t ops[] = {[BIN_ADD] = NCC_KM_BINARY_ADD, [BIN_SUB] = NCC_KM_BINARY_SUB,
-                                   [BIN_MUL] = NCC_KM_BINARY_MUL, [BIN_DIV] = NCC_KM_BINARY_DIV,
-                                   [BIN_MIN] = NCC_KM_BINARY_MIN, [BIN_MAX] = NCC_KM_BINARY_MAX};
-    struct ncc_km_quantized_binary b = {
-        .a = ncc_emit_range(w, n->in[0]), .b = ncc_emit_range(w, n->in[1]), .out = ncc_emit_range(w, n->out[0]),
-        .op = ops[a->kind], .a_offset = a->a_offset, .a_mul = a->a_mul, .a_shift = a->a_shift, .b_offset = a->b_offset,
-        .b_mul = a->b_mul, .b_shift = a->b_shift, .out_offset = a->out_offset, .out_mul = a->out_mul, .out_shift = a->out_shift};
+    static const uint32_t ops[] = {
+        [BIN_ADD] = NCC_KM_BINARY_ADD, [BIN_SUB] = NCC_KM_BINARY_SUB, [BIN_MUL] = NCC_KM_BINARY_MUL,
+        [BIN_DIV] = NCC_KM_BINARY_DIV, [BIN_MIN] = NCC_KM_BINARY_MIN, [BIN_MAX] = NCC_KM_BINARY_MAX};
+    struct ncc_km_quantized_binary b = {.a = ncc_emit_range(w, n->in[0]),
+                                        .b = ncc_emit_range(w, n->in[1]),
+                                        .out = ncc_emit_range(w, n->out[0]),
+                                        .op = ops[a->kind],
+                                        .a_offset = a->a_offset,
+                                        .a_mul = a->a_mul,
+                                        .a_shift = a->a_shift,
+                                        .b_offset = a->b_offset,
+                                        .b_mul = a->b_mul,
+                                        .b_shift = a->b_shift,
+                                        .out_offset = a->out_offset,
+                                        .out_mul = a->out_mul,
+                                        .out_shift = a->out_shift};
     if (ncc_emit_shape(w, n, n->in[0]->shape, b.a_shape) && ncc_emit_shape(w, n, n->in[1]->shape, b.b_shape) &&
         ncc_emit_shape(w, n, n->out[0]->shape, b.out_shape))
         EMIT(w, quantized_binary, b, NULL, 0, NULL, 0);
@@ -350,8 +405,10 @@ static void emit_concat(struct writing *w, const struct node *n)
 {
     const struct concat_attrs *a = n->attrs;
     const struct shape *s = &n->out[0]->shape;
-    struct ncc_km_concat b = {.out = ncc_emit_range(w, n->out[0]), .inner_size = (uint32_t)ncc_dtype_size(n->out[0]->dtype),
-                              .outer_size = 1, .n = (uint32_t)n->n_in};
+    struct ncc_km_concat b = {.out = ncc_emit_range(w, n->out[0]),
+                              .inner_size = (uint32_t)ncc_dtype_size(n->out[0]->dtype),
+                              .outer_size = 1,
+                              .n = (uint32_t)n->n_in};
     for (int i = 0; i < a->axis; i++)
         b.outer_size *= (uint32_t)s->dim[i];
     for (int i = a->axis + 1; i < s->rank; i++)
@@ -368,8 +425,10 @@ static void emit_concat(struct writing *w, const struct node *n)
 static void emit_resize(struct writing *w, const struct node *n)
 {
     const struct resize_attrs *a = n->attrs;
-    struct ncc_km_resize_image b = {.in = ncc_emit_range(w, n->in[0]), .out = ncc_emit_range(w, n->out[0]),
-                                    .out_h = a->out_h, .out_w = a->out_w,
+    struct ncc_km_resize_image b = {.in = ncc_emit_range(w, n->in[0]),
+                                    .out = ncc_emit_range(w, n->out[0]),
+                                    .out_h = a->out_h,
+                                    .out_w = a->out_w,
                                     .mode = a->mode == RESIZE_NEAREST ? NCC_KM_RESIZE_NEAREST : NCC_KM_RESIZE_BILINEAR,
                                     .align_corners = a->align_corners};
     if (a->half_pixel || (a->align_corners && a->mode == RESIZE_NEAREST))

@@ -21,10 +21,11 @@ void ncc_emit_kpu_layer(struct writing *w, const struct node *n)
     const struct kpu_layer_attrs *a = n->attrs;
     const struct value *x = n->in[0], *y = n->out[0];
     const struct ncc_kpu_shape shape = {x->shape.dim[1], x->shape.dim[2], x->shape.dim[3], y->shape.dim[1],
-                                        a->kernel, a->depthwise, a->pool};
+                                        a->kernel,       a->depthwise,    a->pool};
     struct ncc_kpu_regs regs;
     uint64_t words[12];
-    ncc_kpu_derive(&shape, (int)(x->addr / NCC_KPU_LINE_SIZE), (int)(y->addr / NCC_KPU_LINE_SIZE), a->x_zero, a->w_zero, &regs);
+    ncc_kpu_derive(&shape, (int)(x->addr / NCC_KPU_LINE_SIZE), (int)(y->addr / NCC_KPU_LINE_SIZE), a->x_zero, a->w_zero,
+                   &regs);
     const char *field = ncc_kpu_pack(&regs, words);
     if (field) {
         ncc_diag_error(w->g->diags, FAULT_INTERNAL, ncc_node_place(w->g, n), "a register field does not hold its value",

@@ -14,9 +14,9 @@
 
 struct fit { /* how a job lies on its canvas */
     struct taps row, col;
-    int code;        /* pool code of the layer */
-    int pool;        /* its stride */
-    int kernel;      /* 1 or 3 */
+    int code;   /* pool code of the layer */
+    int pool;   /* its stride */
+    int kernel; /* 1 or 3 */
 };
 
 static struct axis axis_of(const struct conv_job *j, bool rows, int pool)
@@ -66,7 +66,8 @@ static bool choose(const struct conv_job *j, struct fit *f, const char **why)
 
 static struct ncc_kpu_shape shape_of(const struct conv_job *j, const struct fit *f, int in_c, int out_c)
 {
-    return (struct ncc_kpu_shape){in_c, j->x->shape.dim[2], j->x->shape.dim[3], out_c, f->kernel, j->depthwise, f->code};
+    return (struct ncc_kpu_shape){in_c,   j->x->shape.dim[2], j->x->shape.dim[3], out_c, f->kernel, j->depthwise,
+                                  f->code};
 }
 
 /* Slots that one copy takes in the channels of the layer: copies start on lines of their own. */
@@ -113,7 +114,7 @@ static float *spread_weights(struct lowering *l, const struct conv_job *j, const
 {
     const int in_c = j->depthwise ? 1 : in_channels(j, f), from_c = j->depthwise ? 1 : j->x->shape.dim[1];
     const int k = f->kernel, step = slots(j);
-    float *w = NCC_NEW(l->g->arena, float, (size_t)j->out_c * in_c * k * k);
+    float *w = NCC_NEW(l->g->arena, float, (size_t)j->out_c *in_c *k *k);
     for (int o = 0; o < j->out_c; o++)
         for (int c = 0; c < from_c; c++)
             for (int y = 0; y < j->kh; y++)
@@ -134,7 +135,8 @@ static int channels_per_layer(const struct conv_job *j, const struct fit *f, int
     const int g = ncc_kpu_layout_of(j->x->shape.dim[3] / f->pool > 0 ? j->x->shape.dim[3] / f->pool : 1).group;
     while (n > g) {
         const struct ncc_kpu_shape s = shape_of(j, f, in_c, n);
-        if (j->depthwise || (ncc_kpu_weight_loads(&s, 1).oc_per_load > 0 && ncc_kpu_weight_loads(&s, 1).loads <= NCC_KPU_MAX_LOADS))
+        if (j->depthwise ||
+            (ncc_kpu_weight_loads(&s, 1).oc_per_load > 0 && ncc_kpu_weight_loads(&s, 1).loads <= NCC_KPU_MAX_LOADS))
             break;
         n = (n / 2 + g - 1) / g * g;
     }
@@ -143,8 +145,11 @@ static int channels_per_layer(const struct conv_job *j, const struct fit *f, int
 
 static struct window result_window(const struct conv_job *j, const struct fit *f)
 {
-    return (struct window){.top = f->row.first / f->pool, .left = f->col.first / f->pool, .h = j->pooled_h,
-                           .w = j->pooled_w, .outside = OUT_JUNK};
+    return (struct window){.top = f->row.first / f->pool,
+                           .left = f->col.first / f->pool,
+                           .h = j->pooled_h,
+                           .w = j->pooled_w,
+                           .outside = OUT_JUNK};
 }
 
 static struct value *emit_layer(struct lowering *l, const struct conv_job *j, const struct fit *f, struct value *x,
@@ -156,8 +161,16 @@ static struct value *emit_layer(struct lowering *l, const struct conv_job *j, co
     if (j->bias)
         memcpy(bias, j->bias + begin, (size_t)count * sizeof *bias);
     const struct window win = result_window(j, f);
-    const struct kpu_conv_attrs a = {.kernel = k, .depthwise = j->depthwise, .pool = f->code, .tied = j->tied, .act = j->act,
-                                     .top = win.top, .left = win.left, .h = win.h, .w = win.w, .outside = win.outside};
+    const struct kpu_conv_attrs a = {.kernel = k,
+                                     .depthwise = j->depthwise,
+                                     .pool = f->code,
+                                     .tied = j->tied,
+                                     .act = j->act,
+                                     .top = win.top,
+                                     .left = win.left,
+                                     .h = win.h,
+                                     .w = win.w,
+                                     .outside = win.outside};
     struct value *wv = ncc_const(l->g, ncc_name(l->g, name, "w"), DT_F32, ncc_shape_make(4, w_shape),
                                  w + (size_t)begin * in_c * k * k);
     struct value *bv = ncc_const(l->g, ncc_name(l->g, name, "b"), DT_F32, ncc_shape_make(1, b_shape), bias);
@@ -316,7 +329,7 @@ static int best_block(const struct conv_job *j, const struct fit *f)
 static float *diagonal(struct lowering *l, const struct conv_job *j, int c0, int n)
 {
     const size_t taps = (size_t)j->kh * j->kw;
-    float *w = NCC_NEW(l->g->arena, float, (size_t)n * n * taps);
+    float *w = NCC_NEW(l->g->arena, float, (size_t)n *n *taps);
     for (size_t i = 0; i < (size_t)n; i++)
         memcpy(w + (i * n + i) * taps, j->w + ((size_t)c0 + i) * taps, taps * sizeof *w);
     return w;

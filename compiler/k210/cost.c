@@ -16,7 +16,10 @@ enum kernel {
 };
 
 enum per { OUT, IN, MAC, TAP, BYTE };
-static const struct { double instructions; enum per per; } kernels[] = {
+static const struct {
+    double instructions;
+    enum per per;
+} kernels[] = {
 #define NCC_KERNEL(name, instructions, per, source) {instructions, per},
 #include "runtime/kernels.def"
 #undef NCC_KERNEL
@@ -163,7 +166,8 @@ static double conv_us(const struct node *n, enum ncc_kpu_runtime runtime)
     const bool depthwise = a->groups > 1 && a->groups == in_c && out_c == in_c && w->dim[2] <= 3 && w->dim[3] <= 3 &&
                            a->dil_h == 1 && a->dil_w == 1;
     const int n_copies = copies(w->dim[2], a->dil_h) * copies(w->dim[3], a->dil_w);
-    double us = layer_us(on_map(n->in[0], depthwise ? in_c : in_c * n_copies, out_c, depthwise ? 3 : k, depthwise), runtime);
+    double us =
+        layer_us(on_map(n->in[0], depthwise ? in_c : in_c * n_copies, out_c, depthwise ? 3 : k, depthwise), runtime);
     if (n_copies > 1)
         us += (n_copies - 1) * layer_us(on_map(n->in[0], in_c, in_c, 3, true), runtime);
     if (depthwise && a->stride_h > 1)

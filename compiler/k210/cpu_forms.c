@@ -110,7 +110,8 @@ static bool expand_padded_mean(struct graph *g, struct node *n)
     struct pool_attrs a = *(const struct pool_attrs *)n->attrs;
     if (!a.count_pad || !(a.pad_top || a.pad_left || a.pad_bottom || a.pad_right))
         return false;
-    const struct pad_attrs p = {.before = {4, {0, 0, a.pad_top, a.pad_left}}, .after = {4, {0, 0, a.pad_bottom, a.pad_right}}};
+    const struct pad_attrs p = {.before = {4, {0, 0, a.pad_top, a.pad_left}},
+                                .after = {4, {0, 0, a.pad_bottom, a.pad_right}}};
     struct value *x = NCC_OP(g, OP_pad, ncc_name(g, n->name, "pad"), &p, n->in[0]);
     a.pad_top = a.pad_left = a.pad_bottom = a.pad_right = 0;
     a.count_pad = false;
@@ -138,8 +139,8 @@ static struct value *resize_matrix(struct graph *g, const struct node *n, int fr
 {
     const struct resize_attrs *a = n->attrs;
     const struct resize_attrs line = {a->mode, 1, to, a->align_corners, a->half_pixel};
-    struct tensor x = {DT_F32, ncc_shape_4(1, from, 1, from), NCC_NEW(g->arena, float, (size_t)from * from)};
-    struct tensor y = {DT_F32, ncc_shape_4(1, from, 1, to), NCC_NEW(g->arena, float, (size_t)from * to)};
+    struct tensor x = {DT_F32, ncc_shape_4(1, from, 1, from), NCC_NEW(g->arena, float, (size_t)from *from)};
+    struct tensor y = {DT_F32, ncc_shape_4(1, from, 1, to), NCC_NEW(g->arena, float, (size_t)from *to)};
     for (int i = 0; i < from; i++)
         ((float *)x.data)[(size_t)i * from + i] = 1;
     struct value *unit = ncc_const(g, ncc_name(g, n->name, "unit"), DT_F32, x.shape, x.data);

@@ -33,7 +33,8 @@ static int clamp_code(double q)
     return q < 0 ? 0 : q > 255 ? 255 : (int)lrint(q);
 }
 
-static struct value *replace(struct graph *g, struct node *n, enum op op, const void *attrs, struct value *const *in, int n_in)
+static struct value *replace(struct graph *g, struct node *n, enum op op, const void *attrs, struct value *const *in,
+                             int n_in)
 {
     struct node *q = ncc_node_new(g, op, n->name, attrs, in, n_in);
     if (!q)
@@ -89,8 +90,12 @@ static int binary_kind(enum op op)
 static bool make_binary(struct graph *g, struct node *n)
 {
     const struct value *a = n->in[0], *b = n->in[1], *y = n->out[0];
-    struct q_binary_attrs q = {.kind = binary_kind(n->op), .a_offset = -zero_of(a), .b_offset = -zero_of(b),
-                               .out_offset = zero_of(y), .a_mul = 1, .b_mul = 1};
+    struct q_binary_attrs q = {.kind = binary_kind(n->op),
+                               .a_offset = -zero_of(a),
+                               .b_offset = -zero_of(b),
+                               .out_offset = zero_of(y),
+                               .a_mul = 1,
+                               .b_mul = 1};
     double unit = scale_of(a) * scale_of(b);
     if (q.kind != BIN_MUL) {
         unit = fmax(scale_of(a), scale_of(b)) / (1 << 20);
@@ -141,8 +146,9 @@ static bool make_conv2d(struct graph *g, struct node *n)
     const struct conv2d_attrs *a = n->attrs;
     const struct value *x = n->in[0], *y = n->out[0];
     const struct weights w = quantise_weights(g, n->in[1]);
-    struct q_conv2d_attrs q = {a->stride_h, a->stride_w, a->pad_top, a->pad_left, a->pad_bottom, a->pad_right,
-                               a->dil_h, a->dil_w, a->groups, -zero_of(x), -w.zero, 0, 0, zero_of(y)};
+    struct q_conv2d_attrs q = {a->stride_h,  a->stride_w, a->pad_top, a->pad_left, a->pad_bottom,
+                               a->pad_right, a->dil_h,    a->dil_w,   a->groups,   -zero_of(x),
+                               -w.zero,      0,           0,          zero_of(y)};
     fixed_point(scale_of(x) * w.scale / scale_of(y), &q.out_mul, &q.out_shift);
     struct value *bias = quantise_bias(g, n, y->shape.dim[1], scale_of(x) * w.scale);
     return replace(g, n, OP_q_conv2d, &q, (struct value *[]){n->in[0], w.codes, bias}, 3) != NULL;

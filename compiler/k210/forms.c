@@ -17,8 +17,7 @@ static struct value *pad_to(struct lowering *l, struct value *v, int h, int w)
 
 static bool fits(int c, int h, int w)
 {
-    return c <= NCC_KPU_MAX_C && h <= NCC_KPU_MAX_H && w <= NCC_KPU_MAX_W &&
-           ncc_kpu_bytes(c, h, w) < NCC_KPU_RAM_SIZE;
+    return c <= NCC_KPU_MAX_C && h <= NCC_KPU_MAX_H && w <= NCC_KPU_MAX_W && ncc_kpu_bytes(c, h, w) < NCC_KPU_RAM_SIZE;
 }
 
 /* A vector stands in the first column of a 4-high map; declaring four columns costs nothing. */
@@ -177,10 +176,17 @@ static struct value *move_channels(struct lowering *l, struct value *x, int a, i
         w[i * 9 + (1 + a) * 3 + 1 + b] = 1;
     const char *name = ncc_name(l->g, x->name, suffix);
     const struct window win = x->window; /* a shifted copy is read beside x, at the same pixels */
-    const struct kpu_conv_attrs k = {.kernel = 3, .depthwise = true, .copy = true, .top = win.top, .left = win.left,
-                                     .h = win.h, .w = win.w, .outside = a || b ? OUT_JUNK : win.outside};
+    const struct kpu_conv_attrs k = {.kernel = 3,
+                                     .depthwise = true,
+                                     .copy = true,
+                                     .top = win.top,
+                                     .left = win.left,
+                                     .h = win.h,
+                                     .w = win.w,
+                                     .outside = a || b ? OUT_JUNK : win.outside};
     const int bias_shape[1] = {c};
-    return NCC_OP(l->g, OP_kpu_conv, name, &k, x, ncc_const(l->g, ncc_name(l->g, name, "w"), DT_F32, ncc_shape_make(4, shape), w),
+    return NCC_OP(l->g, OP_kpu_conv, name, &k, x,
+                  ncc_const(l->g, ncc_name(l->g, name, "w"), DT_F32, ncc_shape_make(4, shape), w),
                   ncc_const(l->g, ncc_name(l->g, name, "b"), DT_F32, ncc_shape_make(1, bias_shape),
                             NCC_NEW(l->g->arena, float, c)));
 }
@@ -223,8 +229,13 @@ static struct value *recanvas(struct lowering *l, struct value *x, int h, int w)
 {
     if (x->shape.dim[2] == h && x->shape.dim[3] == w)
         return x;
-    const struct kpu_recanvas_attrs r = {.canvas_h = h, .canvas_w = w, .top = x->window.top, .left = x->window.left,
-                                         .h = x->window.h, .w = x->window.w, .outside = OUT_JUNK};
+    const struct kpu_recanvas_attrs r = {.canvas_h = h,
+                                         .canvas_w = w,
+                                         .top = x->window.top,
+                                         .left = x->window.left,
+                                         .h = x->window.h,
+                                         .w = x->window.w,
+                                         .outside = OUT_JUNK};
     return NCC_OP(l->g, OP_kpu_recanvas, ncc_name(l->g, x->name, "canvas"), &r, x);
 }
 
@@ -268,8 +279,9 @@ static struct value *grow_rows(struct lowering *l, struct value *x, int h)
     for (int i = 0; i < n; i++) {
         const int count = c - i * group < group ? c - i * group : group;
         const struct kpu_slice_attrs s = {i * group, count};
-        struct value *p = dw ? depthwise_part(l, dw, i * group, count)
-                             : ncc_lower_shift(l, NCC_OP(l->g, OP_kpu_slice, ncc_name(l->g, x->name, "part"), &s, x), 0, 0);
+        struct value *p =
+            dw ? depthwise_part(l, dw, i * group, count)
+               : ncc_lower_shift(l, NCC_OP(l->g, OP_kpu_slice, ncc_name(l->g, x->name, "part"), &s, x), 0, 0);
         part[i] = recanvas(l, p, h, w);
     }
     return ncc_op(l->g, OP_kpu_concat, ncc_name(l->g, x->name, "grown"), NULL, part, n);

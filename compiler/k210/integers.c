@@ -15,8 +15,11 @@ struct integers {
     struct graph *g;
     const struct k210_options *options;
     const struct patch_table *patches;
-    bool *wanted;                 /* by value id: somebody wants codes */
-    struct forms { struct value **v; int n, cap; } as_u8, as_f32; /* by value id: the converted form, once made */
+    bool *wanted; /* by value id: somebody wants codes */
+    struct forms {
+        struct value **v;
+        int n, cap;
+    } as_u8, as_f32; /* by value id: the converted form, once made */
 };
 
 /* ---- what is wanted as codes ---- */
@@ -169,7 +172,8 @@ static void join_pool(struct integers *t, struct node *n)
         return;
     const struct kpu_conv_attrs *pool = next->attrs;
     const struct shape *x = &n->in[0]->shape;
-    const struct ncc_kpu_shape joined = {x->dim[1], x->dim[2], x->dim[3], n->out[0]->shape.dim[1], a->kernel, false, pool->pool};
+    const struct ncc_kpu_shape joined = {x->dim[1], x->dim[2], x->dim[3], n->out[0]->shape.dim[1],
+                                         a->kernel, false,     pool->pool};
     if (!pool->tied || pool->kernel != 1 || ncc_kpu_shape_check(&joined, t->options->allow_untested))
         return;
     struct value *y = n->out[0];
@@ -191,7 +195,8 @@ static bool make_layer(struct integers *t, struct node *n)
         return true; /* joined, or read by nobody */
     join_pool(t, n);
     const int id = n->out[0]->id;
-    const struct integer_options o = {.w_zero = -1, .patches = t->patches && id < t->patches->n ? &t->patches->v[id] : NULL};
+    const struct integer_options o = {.w_zero = -1,
+                                      .patches = t->patches && id < t->patches->n ? &t->patches->v[id] : NULL};
     return ncc_k210_integer_layer(t->g, n, &o, NULL) != NULL;
 }
 

@@ -1,14 +1,24 @@
-/* What needs no weights of its own: unary functions, constants added or multiplied per channel, sums of two maps, pools, and
- * concatenation of channels. */
+/* What needs no weights of its own: unary functions, constants added or multiplied per channel, sums of two maps,
+ * pools, and concatenation of channels. */
 #include "compiler/k210/lower.h"
 #include "kpu/layout.h"
 
 static struct conv_job identity_job(const struct node *n, struct value *x, const struct fused *f)
 {
     return (struct conv_job){
-        .name = n->name, .origin = f->origin, .x = x, .out_c = x->shape.dim[1],
-        .kh = 1, .kw = 1, .dil_h = 1, .dil_w = 1, .stride = 1,
-        .out_h = x->window.h, .out_w = x->window.w, .pooled_h = x->window.h, .pooled_w = x->window.w,
+        .name = n->name,
+        .origin = f->origin,
+        .x = x,
+        .out_c = x->shape.dim[1],
+        .kh = 1,
+        .kw = 1,
+        .dil_h = 1,
+        .dil_w = 1,
+        .stride = 1,
+        .out_h = x->window.h,
+        .out_w = x->window.w,
+        .pooled_h = x->window.h,
+        .pooled_w = x->window.w,
         .act = f->act,
     };
 }
@@ -110,8 +120,8 @@ static bool equal_canvases(struct lowering *l, struct value *const *v, int n, st
     return true;
 }
 
-/* out[c] = sum over the operands of factor * operand[c - first]: channels before `first` and behind the last get nothing,
- * which is how a zero padding of channels in front of a sum disappears. */
+/* out[c] = sum over the operands of factor * operand[c - first]: channels before `first` and behind the last get
+ * nothing, which is how a zero padding of channels in front of a sum disappears. */
 struct operand {
     struct value *x;
     int first;
@@ -133,7 +143,7 @@ static struct value *weighted_sum(struct lowering *l, struct node *n, const stru
         *why = "the operands have more than 1024 channels together";
         return NULL;
     }
-    float *w = NCC_NEW(l->g->arena, float, (size_t)out_c * in_c);
+    float *w = NCC_NEW(l->g->arena, float, (size_t)out_c *in_c);
     for (int i = 0, at = 0; i < n_op; i++) {
         const int c = x[i]->shape.dim[1];
         for (int k = 0; k < c; k++)
@@ -183,7 +193,8 @@ bool ncc_lower_op_sum(struct lowering *l, struct node *n, const char **why)
 bool ncc_lower_op_pad(struct lowering *l, struct node *n, const char **why)
 {
     const struct fused f = ncc_lower_fuse(l, n, true);
-    const struct operand op = {ncc_lower_canvas(l, n->in[0]), ((const struct pad_attrs *)n->attrs)->before.v[1], NULL, 1};
+    const struct operand op = {ncc_lower_canvas(l, n->in[0]), ((const struct pad_attrs *)n->attrs)->before.v[1], NULL,
+                               1};
     if (!op.x) {
         *why = "the input does not fit the KPU";
         return false;

@@ -11,15 +11,27 @@ bool ncc_lower_op_matmul(struct lowering *l, struct node *n, const char **why)
         return false;
     }
     const float *b = n->in[1]->data;
-    float *w = NCC_NEW(l->g->arena, float, (size_t)k * out_c);
+    float *w = NCC_NEW(l->g->arena, float, (size_t)k *out_c);
     for (int i = 0; i < k; i++)
         for (int o = 0; o < out_c; o++)
             w[(size_t)o * k + i] = b[(size_t)i * out_c + o];
     const struct conv_job j = {
-        .name = n->name, .origin = f.origin, .x = x, .out_c = out_c, .w = w,
+        .name = n->name,
+        .origin = f.origin,
+        .x = x,
+        .out_c = out_c,
+        .w = w,
         .bias = n->n_in > 2 && n->in[2] ? n->in[2]->data : NULL,
-        .kh = 1, .kw = 1, .dil_h = 1, .dil_w = 1, .stride = 1,
-        .out_h = 1, .out_w = 1, .pooled_h = 1, .pooled_w = 1, .act = f.act,
+        .kh = 1,
+        .kw = 1,
+        .dil_h = 1,
+        .dil_w = 1,
+        .stride = 1,
+        .out_h = 1,
+        .out_w = 1,
+        .pooled_h = 1,
+        .pooled_w = 1,
+        .act = f.act,
     };
     struct value *y = ncc_lower_conv(l, &j, why);
     if (!y)

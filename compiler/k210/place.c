@@ -26,8 +26,14 @@ struct edge {
 
 struct network {
     struct arena *arena;
-    struct { struct edge *v; int n, cap; } edges;
-    struct { int *v; int n, cap; } head; /* first edge of each vertex */
+    struct {
+        struct edge *v;
+        int n, cap;
+    } edges;
+    struct {
+        int *v;
+        int n, cap;
+    } head; /* first edge of each vertex */
     int *level, *at, *queue;
 };
 
@@ -122,7 +128,9 @@ static void add_node(struct placing *p, struct node *n)
 {
     const int v = new_vertex(&p->net);
     char found[120] = "";
-    const char *rule = p->options->cpu_only ? "the target is the CPU" : n->barred ? n->reason : ncc_k210_rule_broken(n, found);
+    const char *rule = p->options->cpu_only ? "the target is the CPU"
+                       : n->barred          ? n->reason
+                                            : ncc_k210_rule_broken(n, found);
     n->reason = !rule ? NULL : found[0] ? ncc_arena_printf(p->g->arena, "%s (%s)", rule, found) : rule;
     connect(&p->net, SIDE_KPU, v, ncc_cost_cpu_us(n), 0);
     connect(&p->net, v, SIDE_CPU, rule ? INF : ncc_cost_kpu_us(p->g, n, p->options->runtime), 0);

@@ -86,7 +86,8 @@ static bool per_channel_constant(const struct value *k, const struct value *out)
 {
     const int64_t count = ncc_shape_count(k->shape);
     const int axis = k->shape.rank - 3; /* channels, counted from the end as broadcasting does */
-    return k->dtype == DT_F32 && (count == 1 || (axis >= 0 && count == k->shape.dim[axis] && count == out->shape.dim[1]));
+    return k->dtype == DT_F32 &&
+           (count == 1 || (axis >= 0 && count == k->shape.dim[axis] && count == out->shape.dim[1]));
 }
 
 static bool operands_known(const struct node *n, char *found)
@@ -132,7 +133,10 @@ static bool zero_channels(const struct node *n, char *found)
 
 /* ---- the table ---- */
 
-#define MAPS(check) {"the maps must be at most 1024 channels of 256x512 pixels", "a smaller input", check}
+#define MAPS(check)                                                                                                    \
+    {                                                                                                                  \
+        "the maps must be at most 1024 channels of 256x512 pixels", "a smaller input", check                           \
+    }
 
 static const struct rule conv2d_rules[] = {
     MAPS(first_and_out_fit),

@@ -17,7 +17,8 @@ static const char *layer_op(const struct node *n, struct arena *a)
 {
     const struct kpu_layer_attrs *k = n->attrs;
     const char *pool = k->pool ? ncc_kpu_pool_info(k->pool)->name : "";
-    return ncc_arena_printf(a, "conv %dx%d%s%s%s", k->kernel, k->kernel, k->depthwise ? " depthwise" : "", *pool ? ", " : "", pool);
+    return ncc_arena_printf(a, "conv %dx%d%s%s%s", k->kernel, k->kernel, k->depthwise ? " depthwise" : "",
+                            *pool ? ", " : "", pool);
 }
 
 /* Nodes that are only a way to look at bytes. */
@@ -39,10 +40,14 @@ static double copy_us(const struct node *n, enum ncc_kpu_runtime runtime)
                                   : ncc_kpu_download_us(s->dim[1], s->dim[2], s->dim[3], runtime);
 }
 
-static struct report_layer describe(struct report *r, const struct node *n, enum ncc_kpu_runtime runtime, struct arena *a)
+static struct report_layer describe(struct report *r, const struct node *n, enum ncc_kpu_runtime runtime,
+                                    struct arena *a)
 {
-    struct report_layer l = {.name = n->name, .origin = n->origin, .op = ncc_op_desc(n->op)->name,
-                             .in_shape = shape_text(n->in[0]->shape, a), .out_shape = shape_text(n->out[0]->shape, a)};
+    struct report_layer l = {.name = n->name,
+                             .origin = n->origin,
+                             .op = ncc_op_desc(n->op)->name,
+                             .in_shape = shape_text(n->in[0]->shape, a),
+                             .out_shape = shape_text(n->out[0]->shape, a)};
     if (n->op == OP_kpu_layer) {
         l.on = "kpu";
         l.op = layer_op(n, a);
@@ -98,7 +103,10 @@ static void describe_input(struct report *r, const struct value *v, enum ncc_kpu
     const struct shape *s = &v->shape;
     if (v->mem != MEM_KPU)
         return;
-    const struct report_layer l = {.name = v->name, .op = "input to KPU RAM", .on = "copy", .in_shape = shape_text(*s, a),
+    const struct report_layer l = {.name = v->name,
+                                   .op = "input to KPU RAM",
+                                   .on = "copy",
+                                   .in_shape = shape_text(*s, a),
                                    .out_shape = shape_text(*s, a),
                                    .est_us = ncc_kpu_upload_us(s->dim[1], s->dim[2], s->dim[3], runtime)};
     r->copy_us += l.est_us;

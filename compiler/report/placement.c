@@ -27,8 +27,9 @@ static void print_table(const struct placement *p, FILE *out)
         if (!n->on_kpu)
             fprintf(out, "     because: %s\n", n->reason);
     }
-    fprintf(out, "\n%d nodes on the KPU, about %.2f ms; %d on the CPU, about %.2f ms; copies between them not counted\n", n_kpu,
-            kpu / 1e3, n_cpu, cpu / 1e3);
+    fprintf(out,
+            "\n%d nodes on the KPU, about %.2f ms; %d on the CPU, about %.2f ms; copies between them not counted\n",
+            n_kpu, kpu / 1e3, n_cpu, cpu / 1e3);
 }
 
 static void print_json(const struct placement *p, FILE *out)

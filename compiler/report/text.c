@@ -14,7 +14,8 @@ static void print_layers(const struct report *r, FILE *out)
     fprintf(out, "\n%-4s %-36s %-28s %-16s %-16s %10s\n", "on", "layer", "operation", "in", "out", "us");
     for (int i = 0; i < r->layers.n; i++) {
         const struct report_layer *l = &r->layers.v[i];
-        fprintf(out, "%-4s %-36.36s %-28s %-16s %-16s %10.1f\n", l->on, l->name, l->op, l->in_shape, l->out_shape, l->est_us);
+        fprintf(out, "%-4s %-36.36s %-28s %-16s %-16s %10.1f\n", l->on, l->name, l->op, l->in_shape, l->out_shape,
+                l->est_us);
         if (l->reason && l->est_us > 0)
             fprintf(out, "     on the CPU because: %s\n", l->reason);
     }
@@ -46,11 +47,12 @@ void ncc_report_text(const struct report *r, bool verbose, FILE *out)
     fprintf(out, "%-16s %.1f KiB\n", "model", kib(r->file_bytes));
     fprintf(out, "%-16s %.1f KiB%s\n", "working memory", kib(r->main_memory_bytes),
             r->main.optimal ? "" : " (perhaps not the least possible)");
-    fprintf(out, "%-16s %.1f KiB of %d KiB, lower bound %.1f KiB%s\n", "KPU RAM", kib(r->kpu.peak), NCC_KPU_RAM_SIZE / 1024,
-            kib(r->kpu.bound), r->kpu.optimal ? ", optimal" : "");
+    fprintf(out, "%-16s %.1f KiB of %d KiB, lower bound %.1f KiB%s\n", "KPU RAM", kib(r->kpu.peak),
+            NCC_KPU_RAM_SIZE / 1024, kib(r->kpu.bound), r->kpu.optimal ? ", optimal" : "");
     fprintf(out, "%-16s %.1f KiB of %d KiB (model, working memory and input)\n", "general RAM", kib(sum),
             NCC_KPU_MAIN_SIZE / 1024);
-    fprintf(out, "%-16s %d KPU layers, %d CPU kernels, %d crossings\n", "plan", r->kpu_layers, r->cpu_kernels, r->crossings);
+    fprintf(out, "%-16s %d KPU layers, %d CPU kernels, %d crossings\n", "plan", r->kpu_layers, r->cpu_kernels,
+            r->crossings);
     fprintf(out, "%-16s %.2f ms on a v4 firmware: KPU %.2f, copies %.2f, CPU %.2f\n", "estimated time",
             (r->kpu_us + r->copy_us + r->cpu_us) / 1e3, r->kpu_us / 1e3, r->copy_us / 1e3, r->cpu_us / 1e3);
 }

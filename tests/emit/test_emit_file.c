@@ -1,5 +1,5 @@
-/* The file as a whole: equal graphs give equal bytes, fused clamps and free concatenations give no nodes, and the C form
- * holds the same bytes. */
+/* The file as a whole: equal graphs give equal bytes, fused clamps and free concatenations give no nodes, and the C
+ * form holds the same bytes. */
 #include "tests/k210/compiled.h"
 
 #include "compiler/emit/emit.h"
@@ -83,7 +83,7 @@ static void c_array(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(nodes_that_cost_nothing), cmocka_unit_test(same_graph_same_bytes),
-                                       cmocka_unit_test(c_array)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nodes_that_cost_nothing),
+                                       cmocka_unit_test(same_graph_same_bytes), cmocka_unit_test(c_array)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,12 @@
 /* Every CPU operator as a kmodel of its own: what the runtime computes is what the evaluator computes. */
 #include "tests/k210/compiled.h"
 
-
 #include <stdio.h>
 #include <string.h>
 
-#define F32 "input %x f32 1x3x6x7\n"
-#define U8  "input %x u8 1x3x6x7 !q(0.05, 100)\n"
-#define K   "const %k f32 3x1x1 = random 5\n"
+#define F32      "input %x f32 1x3x6x7\n"
+#define U8       "input %x u8 1x3x6x7 !q(0.05, 100)\n"
+#define K        "const %k f32 3x1x1 = random 5\n"
 #define POSITIVE "const %h f32 1 = { 0.3 }\n%a = abs(%x)\n%p = add(%a, %h)\n"
 
 static const struct kernel_case {
@@ -15,29 +14,77 @@ static const struct kernel_case {
     const char *name, *text;
     int codes; /* by which u8 results may differ */
 } cases[] = {
-    {OP_conv2d, "regular", F32 "const %w f32 4x3x3x3 = random 1\nconst %b f32 4 = random 2\n%y = conv2d(%x, %w, %b) pad_top=1 pad_left=2 stride_h=2 dil_w=2\noutput %y\n", 0},
+    {OP_conv2d, "regular",
+     F32 "const %w f32 4x3x3x3 = random 1\nconst %b f32 4 = random 2\n%y = conv2d(%x, %w, %b) pad_top=1 pad_left=2 "
+         "stride_h=2 dil_w=2\noutput %y\n",
+     0},
     {OP_conv2d, "no bias", F32 "const %w f32 4x3x1x1 = random 1\n%y = conv2d(%x, %w, _)\noutput %y\n", 0},
-    {OP_conv2d, "groups", "input %x f32 1x6x5x5\nconst %w f32 4x3x3x3 = random 1\n%y = conv2d(%x, %w, _) groups=2 pad_bottom=1 pad_right=1\noutput %y\n", 0},
-    {OP_conv2d, "depthwise with a multiplier", F32 "const %w f32 6x1x3x3 = random 1\n%y = conv2d(%x, %w, _) groups=3 pad_top=1 pad_left=1 pad_bottom=1 pad_right=1\noutput %y\n", 0},
-    {OP_conv2d, "and relu", F32 "const %w f32 4x3x3x3 = random 1\n%y = conv2d(%x, %w, _)\n%z = relu(%y)\noutput %z\n", 0},
-    {OP_conv2d, "and clip", F32 "const %w f32 4x3x3x3 = random 1\n%y = conv2d(%x, %w, _)\n%z = clip(%y) min=-0.5 max=0.75\noutput %z\n", 0},
-    {OP_conv2d, "and relu, result used twice", F32 "const %w f32 4x3x3x3 = random 1\n%y = conv2d(%x, %w, _)\n%z = relu(%y)\n%s = add(%y, %z)\noutput %s\n", 0},
-    {OP_conv2d, "and relu, result an output", F32 "const %w f32 4x3x3x3 = random 1\n%y = conv2d(%x, %w, _)\n%z = relu(%y)\noutput %y\noutput %z\n", 0},
-    {OP_conv2d, "and two clamps", F32 "const %w f32 4x3x3x3 = random 1\n%y = conv2d(%x, %w, _)\n%z = relu(%y)\n%s = clip(%z) min=0.25 max=0.5\noutput %s\n", 0},
-    {OP_q_conv2d, "regular", U8 "const %w u8 4x3x3x3 = random 1\nconst %b i32 4 = { -900, 5000, 0, 77 }\n%y = q_conv2d(%x, %w, %b) pad_top=1 pad_left=2 stride_h=2 x_offset=-100 w_offset=-120 out_mul=1073741824 out_shift=41 out_offset=90\noutput %y\n", 0},
-    {OP_q_conv2d, "depthwise", U8 "const %w u8 3x1x3x3 = random 1\nconst %b i32 3 = { -900, 5000, 77 }\n%y = q_conv2d(%x, %w, %b) groups=3 pad_right=1 dil_h=2 x_offset=-100 w_offset=-12 out_mul=1473741824 out_shift=40 out_offset=90\noutput %y\n", 0},
-    {OP_conv2d_transpose, "stride 2", F32 "const %w f32 3x4x3x3 = random 1\n%y = conv2d_transpose(%x, %w) stride_h=2 stride_w=2 pad_top=1 pad_left=1 pad_bottom=1 pad_right=1 out_pad_h=1 out_pad_w=1\noutput %y\n", 0},
-    {OP_conv2d_transpose, "bias", F32 "const %w f32 3x4x2x2 = random 1\nconst %b f32 4 = random 2\n%y = conv2d_transpose(%x, %w, %b) stride_h=2 stride_w=2\noutput %y\n", 0},
-    {OP_conv2d_transpose, "groups", "input %x f32 1x4x5x6\nconst %w f32 4x3x3x2 = random 1\n%y = conv2d_transpose(%x, %w) groups=2 stride_w=2\noutput %y\n", 0},
-    {OP_conv2d_transpose, "and relu", F32 "const %w f32 3x4x3x3 = random 1\n%y = conv2d_transpose(%x, %w) stride_h=2 stride_w=2\n%z = relu(%y)\noutput %z\n", 0},
-    {OP_matmul, "one row", "input %x f32 1x20\nconst %w f32 20x7 = random 1\nconst %b f32 7 = random 2\n%y = matmul(%x, %w, %b)\noutput %y\n", 0},
-    {OP_matmul, "rows", "input %x f32 5x20\nconst %w f32 20x7 = random 1\n%y = matmul(%x, %w, _)\n%z = clip(%y) min=0 max=1\noutput %z\n", 0},
+    {OP_conv2d, "groups",
+     "input %x f32 1x6x5x5\nconst %w f32 4x3x3x3 = random 1\n%y = conv2d(%x, %w, _) groups=2 pad_bottom=1 "
+     "pad_right=1\noutput %y\n",
+     0},
+    {OP_conv2d, "depthwise with a multiplier",
+     F32 "const %w f32 6x1x3x3 = random 1\n%y = conv2d(%x, %w, _) groups=3 pad_top=1 pad_left=1 pad_bottom=1 "
+         "pad_right=1\noutput %y\n",
+     0},
+    {OP_conv2d, "and relu", F32 "const %w f32 4x3x3x3 = random 1\n%y = conv2d(%x, %w, _)\n%z = relu(%y)\noutput %z\n",
+     0},
+    {OP_conv2d, "and clip",
+     F32 "const %w f32 4x3x3x3 = random 1\n%y = conv2d(%x, %w, _)\n%z = clip(%y) min=-0.5 max=0.75\noutput %z\n", 0},
+    {OP_conv2d, "and relu, result used twice",
+     F32 "const %w f32 4x3x3x3 = random 1\n%y = conv2d(%x, %w, _)\n%z = relu(%y)\n%s = add(%y, %z)\noutput %s\n", 0},
+    {OP_conv2d, "and relu, result an output",
+     F32 "const %w f32 4x3x3x3 = random 1\n%y = conv2d(%x, %w, _)\n%z = relu(%y)\noutput %y\noutput %z\n", 0},
+    {OP_conv2d, "and two clamps",
+     F32 "const %w f32 4x3x3x3 = random 1\n%y = conv2d(%x, %w, _)\n%z = relu(%y)\n%s = clip(%z) min=0.25 "
+         "max=0.5\noutput %s\n",
+     0},
+    {OP_q_conv2d, "regular",
+     U8 "const %w u8 4x3x3x3 = random 1\nconst %b i32 4 = { -900, 5000, 0, 77 }\n%y = q_conv2d(%x, %w, %b) pad_top=1 "
+        "pad_left=2 stride_h=2 x_offset=-100 w_offset=-120 out_mul=1073741824 out_shift=41 out_offset=90\noutput %y\n",
+     0},
+    {OP_q_conv2d, "depthwise",
+     U8 "const %w u8 3x1x3x3 = random 1\nconst %b i32 3 = { -900, 5000, 77 }\n%y = q_conv2d(%x, %w, %b) groups=3 "
+        "pad_right=1 dil_h=2 x_offset=-100 w_offset=-12 out_mul=1473741824 out_shift=40 out_offset=90\noutput %y\n",
+     0},
+    {OP_conv2d_transpose, "stride 2",
+     F32 "const %w f32 3x4x3x3 = random 1\n%y = conv2d_transpose(%x, %w) stride_h=2 stride_w=2 pad_top=1 pad_left=1 "
+         "pad_bottom=1 pad_right=1 out_pad_h=1 out_pad_w=1\noutput %y\n",
+     0},
+    {OP_conv2d_transpose, "bias",
+     F32 "const %w f32 3x4x2x2 = random 1\nconst %b f32 4 = random 2\n%y = conv2d_transpose(%x, %w, %b) stride_h=2 "
+         "stride_w=2\noutput %y\n",
+     0},
+    {OP_conv2d_transpose, "groups",
+     "input %x f32 1x4x5x6\nconst %w f32 4x3x3x2 = random 1\n%y = conv2d_transpose(%x, %w) groups=2 stride_w=2\noutput "
+     "%y\n",
+     0},
+    {OP_conv2d_transpose, "and relu",
+     F32
+     "const %w f32 3x4x3x3 = random 1\n%y = conv2d_transpose(%x, %w) stride_h=2 stride_w=2\n%z = relu(%y)\noutput %z\n",
+     0},
+    {OP_matmul, "one row",
+     "input %x f32 1x20\nconst %w f32 20x7 = random 1\nconst %b f32 7 = random 2\n%y = matmul(%x, %w, %b)\noutput %y\n",
+     0},
+    {OP_matmul, "rows",
+     "input %x f32 5x20\nconst %w f32 20x7 = random 1\n%y = matmul(%x, %w, _)\n%z = clip(%y) min=0 max=1\noutput %z\n",
+     0},
     {OP_matmul, "two inputs", "input %x f32 5x20\ninput %w f32 20x7\n%y = matmul(%x, %w, _)\noutput %y\n", 0},
-    {OP_q_matmul, "rows", "input %x u8 5x20 !q(0.05, 100)\nconst %w u8 20x7 = random 1\nconst %b i32 7 = { 1, -2000, 3, 4000, 5, 6, 7 }\n%y = q_matmul(%x, %w, %b) a_offset=-100 b_offset=-128 out_mul=1073741824 out_shift=40 out_offset=128\noutput %y\n", 0},
-    {OP_max_pool, "3x3 padded", F32 "%y = max_pool(%x) kernel_h=3 kernel_w=3 stride_h=2 stride_w=2 pad_top=1 pad_left=1 pad_bottom=1 pad_right=1\n%z = relu(%y)\noutput %z\n", 0},
+    {OP_q_matmul, "rows",
+     "input %x u8 5x20 !q(0.05, 100)\nconst %w u8 20x7 = random 1\nconst %b i32 7 = { 1, -2000, 3, 4000, 5, 6, 7 }\n%y "
+     "= q_matmul(%x, %w, %b) a_offset=-100 b_offset=-128 out_mul=1073741824 out_shift=40 out_offset=128\noutput %y\n",
+     0},
+    {OP_max_pool, "3x3 padded",
+     F32 "%y = max_pool(%x) kernel_h=3 kernel_w=3 stride_h=2 stride_w=2 pad_top=1 pad_left=1 pad_bottom=1 "
+         "pad_right=1\n%z = relu(%y)\noutput %z\n",
+     0},
     {OP_avg_pool, "2x3", F32 "%y = avg_pool(%x) kernel_h=2 kernel_w=3 stride_h=2\noutput %y\n", 0},
-    {OP_avg_pool, "padding not counted", F32 "%y = avg_pool(%x) kernel_h=3 kernel_w=3 pad_top=1 pad_left=1 pad_bottom=1 pad_right=1\noutput %y\n", 0},
-    {OP_avg_pool, "padding counted", F32 "%y = avg_pool(%x) kernel_h=3 kernel_w=3 pad_top=1 pad_left=1 pad_bottom=1 pad_right=1 count_pad=true\noutput %y\n", 0},
+    {OP_avg_pool, "padding not counted",
+     F32 "%y = avg_pool(%x) kernel_h=3 kernel_w=3 pad_top=1 pad_left=1 pad_bottom=1 pad_right=1\noutput %y\n", 0},
+    {OP_avg_pool, "padding counted",
+     F32 "%y = avg_pool(%x) kernel_h=3 kernel_w=3 pad_top=1 pad_left=1 pad_bottom=1 pad_right=1 count_pad=true\noutput "
+         "%y\n",
+     0},
     {OP_reduce, "mean over the map", F32 "%y = reduce(%x) kind=mean axes=[2,3] keep_dims=true\noutput %y\n", 0},
     {OP_reduce, "sum of channels", F32 "%y = reduce(%x) kind=sum axes=[1]\noutput %y\n", 0},
     {OP_reduce, "max", "input %x f32 4x9\n%y = reduce(%x) kind=max axes=[1]\noutput %y\n", 0},
@@ -57,9 +104,18 @@ static const struct kernel_case {
     {OP_pow, "0.5", F32 POSITIVE "const %k f32 1 = { 0.5 }\n%y = pow(%p, %k)\noutput %y\n", 0},
     {OP_squared_difference, "of two", F32 "input %z f32 1x3x6x7\n%y = squared_difference(%x, %z)\noutput %y\n", 0},
     {OP_prelu, "per channel", F32 K "%y = prelu(%x, %k)\noutput %y\n", 0},
-    {OP_q_binary, "add", U8 "input %z u8 1x3x6x7 !q(0.05, 100)\n%y = q_binary(%x, %z) a_offset=-100 a_mul=1048576 b_offset=-100 b_mul=900000 out_mul=1073741824 out_shift=51 out_offset=120\noutput %y\n", 0},
-    {OP_q_binary, "mul, broadcast", U8 "input %z u8 1x3x1x1 !q(0.05, 100)\n%y = q_binary(%x, %z) kind=mul a_offset=-100 a_mul=1 b_offset=-100 b_mul=1 out_mul=1073741824 out_shift=37 out_offset=120\noutput %y\n", 0},
-    {OP_q_binary, "max", U8 "input %z u8 1x3x6x7 !q(0.05, 100)\n%y = q_binary(%x, %z) kind=max a_offset=-100 a_mul=1048576 b_offset=-50 b_mul=1048576 out_mul=1073741824 out_shift=50 out_offset=60\noutput %y\n", 0},
+    {OP_q_binary, "add",
+     U8 "input %z u8 1x3x6x7 !q(0.05, 100)\n%y = q_binary(%x, %z) a_offset=-100 a_mul=1048576 b_offset=-100 "
+        "b_mul=900000 out_mul=1073741824 out_shift=51 out_offset=120\noutput %y\n",
+     0},
+    {OP_q_binary, "mul, broadcast",
+     U8 "input %z u8 1x3x1x1 !q(0.05, 100)\n%y = q_binary(%x, %z) kind=mul a_offset=-100 a_mul=1 b_offset=-100 b_mul=1 "
+        "out_mul=1073741824 out_shift=37 out_offset=120\noutput %y\n",
+     0},
+    {OP_q_binary, "max",
+     U8 "input %z u8 1x3x6x7 !q(0.05, 100)\n%y = q_binary(%x, %z) kind=max a_offset=-100 a_mul=1048576 b_offset=-50 "
+        "b_mul=1048576 out_mul=1073741824 out_shift=50 out_offset=60\noutput %y\n",
+     0},
     {OP_relu, "alone", F32 "%y = relu(%x)\noutput %y\n", 0},
     {OP_clip, "alone", F32 "%y = clip(%x) min=-0.25 max=1.5\noutput %y\n", 0},
     {OP_leaky_relu, "slope below 1", F32 "%y = leaky_relu(%x) alpha=0.1\noutput %y\n", 0},
@@ -87,21 +143,28 @@ static const struct kernel_case {
     {OP_quantize, "alone", F32 "%y = quantize(%x) !q(0.0123, 77)\noutput %y\n", 1},
     {OP_dequantize, "alone", U8 "%y = dequantize(%x)\noutput %y\n", 0},
     {OP_reshape, "float", F32 "%y = reshape(%x) shape=[1,126]\noutput %y\n", 0},
-    {OP_reshape, "rank 5 between", F32 "%z = reshape(%x) shape=[1,3,2,3,7]\n%y = reshape(%z) shape=[1,6,21]\n%o = relu(%y)\noutput %o\n", 0},
+    {OP_reshape, "rank 5 between",
+     F32 "%z = reshape(%x) shape=[1,3,2,3,7]\n%y = reshape(%z) shape=[1,6,21]\n%o = relu(%y)\noutput %o\n", 0},
     {OP_transpose, "float", F32 "%y = transpose(%x) perm=[0,2,3,1]\noutput %y\n", 0},
     {OP_transpose, "rank 2", "input %x f32 4x9\n%y = transpose(%x) perm=[1,0]\noutput %y\n", 0},
-    {OP_transpose, "channel shuffle: rank 5, but three axes", F32 "%z = reshape(%x) shape=[1,3,2,3,7]\n%t = transpose(%z) perm=[0,2,1,3,4]\n%y = reshape(%t) shape=[1,6,3,7]\noutput %y\n", 0},
+    {OP_transpose, "channel shuffle: rank 5, but three axes",
+     F32 "%z = reshape(%x) shape=[1,3,2,3,7]\n%t = transpose(%z) perm=[0,2,1,3,4]\n%y = reshape(%t) "
+         "shape=[1,6,3,7]\noutput %y\n",
+     0},
     {OP_transpose, "codes", U8 "%y = transpose(%x) perm=[0,3,1,2]\noutput %y\n", 0},
     {OP_concat, "channels, free", F32 "%a = relu(%x)\n%b = sigmoid(%x)\n%y = concat(%a, %b) axis=1\noutput %y\n", 0},
     {OP_concat, "columns, copied", F32 "%a = relu(%x)\n%b = sigmoid(%x)\n%y = concat(%a, %b) axis=3\noutput %y\n", 0},
-    {OP_concat, "of an input and a constant", F32 "const %k f32 1x2x6x7 = random 4\n%y = concat(%x, %k, %x) axis=1\noutput %y\n", 0},
+    {OP_concat, "of an input and a constant",
+     F32 "const %k f32 1x2x6x7 = random 4\n%y = concat(%x, %k, %x) axis=1\noutput %y\n", 0},
     {OP_concat, "the same twice", F32 "%a = relu(%x)\n%y = concat(%a, %a) axis=1\noutput %y\n", 0},
     {OP_concat, "codes, rows", U8 "input %z u8 1x3x2x7 !q(0.05, 100)\n%y = concat(%x, %z) axis=2\noutput %y\n", 0},
     {OP_split, "channels", F32 "%a, %b = split(%x) axis=1 sizes=[1,2]\n%y = relu(%b)\noutput %a\noutput %y\n", 0},
     {OP_slice, "strides", F32 "%y = slice(%x) begin=[0,1,0,1] size=[1,2,3,3] stride=[1,1,2,2]\noutput %y\n", 0},
     {OP_slice, "backwards", F32 "%y = slice(%x) begin=[0,2,5,6] size=[1,3,6,4] stride=[1,-1,-1,-2]\noutput %y\n", 0},
-    {OP_slice, "one element backwards", F32 "%y = slice(%x) begin=[0,0,0,0] size=[1,1,1,1] stride=[1,-1,-2,-3]\noutput %y\n", 0},
-    {OP_slice, "codes, backwards", U8 "%y = slice(%x) begin=[0,2,0,6] size=[1,2,6,7] stride=[1,-2,1,-1]\noutput %y\n", 0},
+    {OP_slice, "one element backwards",
+     F32 "%y = slice(%x) begin=[0,0,0,0] size=[1,1,1,1] stride=[1,-1,-2,-3]\noutput %y\n", 0},
+    {OP_slice, "codes, backwards", U8 "%y = slice(%x) begin=[0,2,0,6] size=[1,2,6,7] stride=[1,-2,1,-1]\noutput %y\n",
+     0},
     {OP_slice, "rank 2", "input %x f32 4x9\n%y = slice(%x) begin=[1,2] size=[3,4] stride=[1,1]\noutput %y\n", 0},
     {OP_pad, "around", F32 "%y = pad(%x) before=[0,1,2,0] after=[0,0,1,3] value=-1.5\noutput %y\n", 0},
     {OP_pad, "negative: crop", F32 "%y = pad(%x) before=[0,-1,2,-2] after=[0,0,-3,1] value=0.5\noutput %y\n", 0},
@@ -109,8 +172,10 @@ static const struct kernel_case {
     {OP_pad, "rank 2", "input %x f32 4x9\n%y = pad(%x) before=[1,2] after=[0,3]\noutput %y\n", 0},
     {OP_resize, "nearest", F32 "%y = resize(%x) out_h=12 out_w=5\noutput %y\n", 0},
     {OP_resize, "bilinear", F32 "%y = resize(%x) mode=bilinear out_h=11 out_w=14\noutput %y\n", 0},
-    {OP_resize, "bilinear, corners", F32 "%y = resize(%x) mode=bilinear out_h=11 out_w=14 align_corners=true\noutput %y\n", 0},
-    {OP_resize, "bilinear, half pixels", F32 "%y = resize(%x) mode=bilinear out_h=12 out_w=14 half_pixel=true\noutput %y\n", 0},
+    {OP_resize, "bilinear, corners",
+     F32 "%y = resize(%x) mode=bilinear out_h=11 out_w=14 align_corners=true\noutput %y\n", 0},
+    {OP_resize, "bilinear, half pixels",
+     F32 "%y = resize(%x) mode=bilinear out_h=12 out_w=14 half_pixel=true\noutput %y\n", 0},
     {OP_resize, "nearest, half pixels", F32 "%y = resize(%x) out_h=9 out_w=21 half_pixel=true\noutput %y\n", 0},
     {OP_resize, "nearest, corners", F32 "%y = resize(%x) out_h=9 out_w=13 align_corners=true\noutput %y\n", 0},
     {OP_resize, "codes, nearest", U8 "%y = resize(%x) out_h=12 out_w=14\noutput %y\n", 0},
@@ -135,8 +200,10 @@ static const struct refusal {
     {OP_conv2d, F32 "input %w f32 4x3x3x3\n%bad = conv2d(%x, %w, _) @\"bad\"\noutput %bad\n"},
     {OP_conv2d_transpose, F32 "input %w f32 3x4x3x3\n%bad = conv2d_transpose(%x, %w) @\"bad\"\noutput %bad\n"},
     {OP_matmul, "input %x f32 2x5x4\ninput %w f32 2x4x3\n%bad = matmul(%x, %w, _) @\"bad\"\noutput %bad\n"},
-    {OP_add, "input %x f32 1x3x2x2\nconst %k f32 2x1x1x1x1 = { 1, 2 }\n%bad = add(%x, %k) @\"bad\"\n%y = reshape(%bad) shape=[1,24]\noutput %y\n"},
-    {OP_transpose, "input %x f32 2x60\n%z = reshape(%x) shape=[2,2,3,2,5]\n%bad = transpose(%z) perm=[4,3,2,1,0] @\"bad\"\n%y = reshape(%bad) shape=[1,120]\noutput %y\n"},
+    {OP_add, "input %x f32 1x3x2x2\nconst %k f32 2x1x1x1x1 = { 1, 2 }\n%bad = add(%x, %k) @\"bad\"\n%y = reshape(%bad) "
+             "shape=[1,24]\noutput %y\n"},
+    {OP_transpose, "input %x f32 2x60\n%z = reshape(%x) shape=[2,2,3,2,5]\n%bad = transpose(%z) perm=[4,3,2,1,0] "
+                   "@\"bad\"\n%y = reshape(%bad) shape=[1,120]\noutput %y\n"},
 };
 
 static void results(void **unused)
@@ -153,7 +220,8 @@ static void results(void **unused)
         struct graph *g = ncc_graph_copy(n.g, &n.arena, &n.diags);
         bool good = ncc_k210_cpu_forms(g) && ncc_graph_verify(g, "cpu forms") && compile_planned(&n, g, &c);
         if (good)
-            good = compiled_same(n.g, net_evaluate(&n.arena, n.g, 5, false), compiled_run(&n, &c, g, 5, NULL), 1e-5, k->codes, why);
+            good = compiled_same(n.g, net_evaluate(&n.arena, n.g, 5, false), compiled_run(&n, &c, g, 5, NULL), 1e-5,
+                                 k->codes, why);
         if (!good) {
             n_bad++;
             ncc_diag_print(&n.diags, stdout);
@@ -167,7 +235,8 @@ static void results(void **unused)
 static bool names(const struct diags *d, const char *node)
 {
     for (const struct diag *k = d->first; k; k = k->next)
-        if (k->severity == SEV_ERROR && k->fault == FAULT_INPUT && k->place.node && !strcmp(k->place.node, node) && k->remedy)
+        if (k->severity == SEV_ERROR && k->fault == FAULT_INPUT && k->place.node && !strcmp(k->place.node, node) &&
+            k->remedy)
             return true;
     return false;
 }
@@ -185,7 +254,8 @@ static void refused(void **unused)
         if (taken || !names(&n.diags, "bad")) {
             n_bad++;
             ncc_diag_print(&n.diags, stdout);
-            printf("BAD: %s was %s\n%s", ncc_op_desc(refusals[i].op)->name, taken ? "taken" : "refused without its name", refusals[i].text);
+            printf("BAD: %s was %s\n%s", ncc_op_desc(refusals[i].op)->name,
+                   taken ? "taken" : "refused without its name", refusals[i].text);
         }
         net_close(&n);
     }
@@ -208,6 +278,7 @@ static void every_operator(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(results), cmocka_unit_test(refused), cmocka_unit_test(every_operator)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(results), cmocka_unit_test(refused),
+                                       cmocka_unit_test(every_operator)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

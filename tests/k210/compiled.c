@@ -50,7 +50,8 @@ bool compile_planned(struct net *n, struct graph *g, struct compiled *out)
     return false;
 }
 
-struct compiled compile_net(struct net *n, const struct k210_options *options, bool force, uint64_t seed, const char *name)
+struct compiled compile_net(struct net *n, const struct k210_options *options, bool force, uint64_t seed,
+                            const char *name)
 {
     struct compiled c = {0};
     struct graph *g = ncc_graph_copy(n->g, &n->arena, &n->diags);
@@ -67,12 +68,14 @@ struct compiled compile_net(struct net *n, const struct k210_options *options, b
     must(n, g, ncc_quant_observe(g, feed_sample, &f, 8, &o, &n->arena, &seen), name, "observe");
     must(n, g, ncc_quant_assign(g, &seen, RANGE_MINMAX, &n->scratch), name, "assign");
     c.real = ncc_graph_copy(g, &n->arena, &n->diags);
-    must(n, c.real, ncc_k210_integers(g, options, NULL, &n->scratch) && ncc_graph_verify(g, "integers"), name, "integers");
+    must(n, c.real, ncc_k210_integers(g, options, NULL, &n->scratch) && ncc_graph_verify(g, "integers"), name,
+         "integers");
     must(n, g, compile_planned(n, g, &c), name, "plan, emit or check");
     return c;
 }
 
-const void **compiled_run(struct net *n, const struct compiled *c, const struct graph *g, uint64_t seed, struct ncc_sim *sim)
+const void **compiled_run(struct net *n, const struct compiled *c, const struct graph *g, uint64_t seed,
+                          struct ncc_sim *sim)
 {
     struct ncc_model m;
     const size_t work_size = ncc_model_work_size(c->file.data, c->file.size);
@@ -80,14 +83,16 @@ const void **compiled_run(struct net *n, const struct compiled *c, const struct 
     const struct ncc_device *device = sim ? ncc_sim_device(sim) : NULL;
     const enum ncc_status s = ncc_model_open(&m, c->file.data, c->file.size, work, work_size, device);
     if (s)
-        fail_msg("open: %s; node %d: %s", ncc_status_text(s), (int)ncc_model_fault(&m)->node, ncc_model_fault(&m)->text);
+        fail_msg("open: %s; node %d: %s", ncc_status_text(s), (int)ncc_model_fault(&m)->node,
+                 ncc_model_fault(&m)->text);
     assert_int_equal(ncc_model_n_inputs(&m), g->inputs.n);
     assert_int_equal(ncc_model_n_outputs(&m), g->outputs.n);
     const void **in = ncc_arena_alloc(&n->arena, (size_t)g->inputs.n, sizeof *in, 8);
     for (int i = 0; i < g->inputs.n; i++) {
         const struct value *v = g->inputs.v[i];
         struct tensor t = {v->dtype, v->shape, ncc_arena_alloc(&n->arena, ncc_model_input(&m, (uint32_t)i).size, 1, 8)};
-        assert_int_equal(ncc_model_input(&m, (uint32_t)i).size, (size_t)ncc_shape_count(v->shape) * ncc_dtype_size(v->dtype));
+        assert_int_equal(ncc_model_input(&m, (uint32_t)i).size,
+                         (size_t)ncc_shape_count(v->shape) * ncc_dtype_size(v->dtype));
         net_feed(v, i, seed, &t);
         in[i] = t.data;
     }
@@ -120,8 +125,8 @@ static int64_t differing(const struct tensor *want, const void *got, double tole
     return -1;
 }
 
-bool compiled_same(const struct graph *g, const struct tensor *want, const void *const *got, double tolerance, int codes,
-                   char *why)
+bool compiled_same(const struct graph *g, const struct tensor *want, const void *const *got, double tolerance,
+                   int codes, char *why)
 {
     for (int k = 0; k < g->outputs.n; k++) {
         const struct tensor *t = &want[g->outputs.v[k].value->id];

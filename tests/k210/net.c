@@ -91,7 +91,8 @@ static bool is_map(const struct value *x)
 }
 
 /* Weights that keep the size of the values: variance 1 / (taps that one output reads). */
-static struct value *conv(struct graph *g, uint64_t *state, struct value *x, struct conv2d_attrs a, int out_c, int kh, int kw)
+static struct value *conv(struct graph *g, uint64_t *state, struct value *x, struct conv2d_attrs a, int out_c, int kh,
+                          int kw)
 {
     const int in_g = x->shape.dim[1] / a.groups;
     struct value *w = constant(g, state, ncc_shape_4(out_c, in_g, kh, kw), 1 / sqrt(in_g * kh * kw), 0);
@@ -100,7 +101,8 @@ static struct value *conv(struct graph *g, uint64_t *state, struct value *x, str
 }
 
 /* Padding that the frameworks know: none, same (TensorFlow's, more behind), symmetric, or anything up to the kernel. */
-static void choose_pad(uint64_t *state, int size, int kernel, int dilation, int stride, int style, int *before, int *after)
+static void choose_pad(uint64_t *state, int size, int kernel, int dilation, int stride, int style, int *before,
+                       int *after)
 {
     const int extent = (kernel - 1) * dilation + 1, out = (size + stride - 1) / stride;
     const int same = (out - 1) * stride + extent - size;
@@ -128,7 +130,9 @@ static struct value *append_conv(struct graph *g, uint64_t *state, struct value 
     struct conv2d_attrs a = {.stride_h = stride, .stride_w = stride, .dil_h = dil, .dil_w = dil, .groups = groups};
     choose_pad(state, h, kh, dil, stride, style, &a.pad_top, &a.pad_bottom);
     choose_pad(state, w, kw, dil, stride, style, &a.pad_left, &a.pad_right);
-    const int out_c = groups == 1 ? net_int(state, 1, 19) : multiplier ? in_c * multiplier : groups * net_int(state, 1, 3);
+    const int out_c = groups == 1  ? net_int(state, 1, 19)
+                      : multiplier ? in_c * multiplier
+                                   : groups * net_int(state, 1, 3);
     return conv(g, state, x, a, out_c, kh, kw);
 }
 
@@ -159,11 +163,14 @@ static int some_divisor(uint64_t *state, int c)
 
 static struct value *append_pool(struct graph *g, uint64_t *state, struct value *x)
 {
-    static const struct { int k, s; } sizes[] = {{2, 2}, {2, 2}, {2, 1}, {4, 4}, {3, 2}, {3, 1}};
+    static const struct {
+        int k, s;
+    } sizes[] = {{2, 2}, {2, 2}, {2, 1}, {4, 4}, {3, 2}, {3, 1}};
     const int i = net_int(state, 0, 5);
     if (x->shape.dim[2] < sizes[i].k || x->shape.dim[3] < sizes[i].k)
         return x;
-    const struct pool_attrs a = {.kernel_h = sizes[i].k, .kernel_w = sizes[i].k, .stride_h = sizes[i].s, .stride_w = sizes[i].s};
+    const struct pool_attrs a = {
+        .kernel_h = sizes[i].k, .kernel_w = sizes[i].k, .stride_h = sizes[i].s, .stride_w = sizes[i].s};
     return NCC_OP(g, net_int(state, 0, 1) ? OP_max_pool : OP_avg_pool, "pool", &a, x);
 }
 
@@ -173,15 +180,24 @@ static struct value *append_unary(struct graph *g, uint64_t *state, struct value
     const struct leaky_relu_attrs slope = {(float)net_real(state, 0.05, 0.5)};
     const struct elu_attrs elu = {1};
     switch (net_int(state, 0, 9)) {
-    case 0: return NCC_OP(g, OP_clip, "clip", &six, x);
-    case 1: return NCC_OP(g, OP_leaky_relu, "leaky", &slope, x);
-    case 2: return NCC_OP(g, OP_sigmoid, "sigmoid", NULL, x);
-    case 3: return NCC_OP(g, OP_tanh, "tanh", NULL, x);
-    case 4: return NCC_OP(g, OP_hard_swish, "swish", NULL, x);
-    case 5: return NCC_OP(g, OP_abs, "abs", NULL, x);
-    case 6: return NCC_OP(g, OP_elu, "elu", &elu, x);
-    case 7: return NCC_OP(g, OP_neg, "neg", NULL, x);
-    default: return NCC_OP(g, OP_relu, "relu", NULL, x);
+    case 0:
+        return NCC_OP(g, OP_clip, "clip", &six, x);
+    case 1:
+        return NCC_OP(g, OP_leaky_relu, "leaky", &slope, x);
+    case 2:
+        return NCC_OP(g, OP_sigmoid, "sigmoid", NULL, x);
+    case 3:
+        return NCC_OP(g, OP_tanh, "tanh", NULL, x);
+    case 4:
+        return NCC_OP(g, OP_hard_swish, "swish", NULL, x);
+    case 5:
+        return NCC_OP(g, OP_abs, "abs", NULL, x);
+    case 6:
+        return NCC_OP(g, OP_elu, "elu", &elu, x);
+    case 7:
+        return NCC_OP(g, OP_neg, "neg", NULL, x);
+    default:
+        return NCC_OP(g, OP_relu, "relu", NULL, x);
     }
 }
 
@@ -204,7 +220,8 @@ static struct value *append_prelu(struct graph *g, uint64_t *state, struct value
 /* Zero channels, alone or in front of a sum with a convolution. */
 static struct value *append_channel_pad(struct graph *g, uint64_t *state, struct value *x)
 {
-    const struct pad_attrs p = {.before = {4, {0, net_int(state, 0, 3), 0, 0}}, .after = {4, {0, net_int(state, 1, 5), 0, 0}}};
+    const struct pad_attrs p = {.before = {4, {0, net_int(state, 0, 3), 0, 0}},
+                                .after = {4, {0, net_int(state, 1, 5), 0, 0}}};
     struct value *y = NCC_OP(g, OP_pad, "pad", &p, x);
     if (net_int(state, 0, 1))
         return y;
@@ -216,8 +233,15 @@ static struct value *append_channel_pad(struct graph *g, uint64_t *state, struct
 static struct value *append_sum(struct graph *g, uint64_t *state, struct value *x)
 {
     const int c = x->shape.dim[1], k = net_int(state, 0, 2) * 2 + 1;
-    const struct conv2d_attrs a = {.stride_h = 1, .stride_w = 1, .pad_top = k / 2, .pad_left = k / 2, .pad_bottom = k / 2,
-                                   .pad_right = k / 2, .dil_h = 1, .dil_w = 1, .groups = 1};
+    const struct conv2d_attrs a = {.stride_h = 1,
+                                   .stride_w = 1,
+                                   .pad_top = k / 2,
+                                   .pad_left = k / 2,
+                                   .pad_bottom = k / 2,
+                                   .pad_right = k / 2,
+                                   .dil_h = 1,
+                                   .dil_w = 1,
+                                   .groups = 1};
     struct value *y = conv(g, state, x, a, c, k, k);
     if (net_int(state, 0, 1))
         y = append_unary(g, state, y);
@@ -277,18 +301,30 @@ struct value *net_append(struct graph *g, uint64_t *state, struct value *x, enum
     if (!is_map(x))
         return append_vector(g, state, x);
     switch (kind) {
-    case NET_CONV: return append_conv(g, state, x, 1, 0);
-    case NET_DEPTHWISE: return append_conv(g, state, x, x->shape.dim[1], net_int(state, 0, 3) ? 1 : 2);
-    case NET_GROUPS: return append_conv(g, state, x, some_divisor(state, x->shape.dim[1]), 0);
-    case NET_POOL: return append_pool(g, state, x);
-    case NET_UNARY: return append_unary(g, state, x);
-    case NET_AFFINE: return append_affine(g, state, x);
-    case NET_PRELU: return append_prelu(g, state, x);
-    case NET_CHANNEL_PAD: return append_channel_pad(g, state, x);
-    case NET_SUM: return append_sum(g, state, x);
-    case NET_CONCAT: return append_concat(g, state, x);
-    case NET_BLOCK: return append_block(g, state, x);
-    default: return append_vector(g, state, x);
+    case NET_CONV:
+        return append_conv(g, state, x, 1, 0);
+    case NET_DEPTHWISE:
+        return append_conv(g, state, x, x->shape.dim[1], net_int(state, 0, 3) ? 1 : 2);
+    case NET_GROUPS:
+        return append_conv(g, state, x, some_divisor(state, x->shape.dim[1]), 0);
+    case NET_POOL:
+        return append_pool(g, state, x);
+    case NET_UNARY:
+        return append_unary(g, state, x);
+    case NET_AFFINE:
+        return append_affine(g, state, x);
+    case NET_PRELU:
+        return append_prelu(g, state, x);
+    case NET_CHANNEL_PAD:
+        return append_channel_pad(g, state, x);
+    case NET_SUM:
+        return append_sum(g, state, x);
+    case NET_CONCAT:
+        return append_concat(g, state, x);
+    case NET_BLOCK:
+        return append_block(g, state, x);
+    default:
+        return append_vector(g, state, x);
     }
 }
 
@@ -314,7 +350,9 @@ void net_random(struct net *n, uint64_t *state, int index)
     struct value *v = round % 4 == 2 ? append_pointwise(n->g, state, x) : x; /* so that it starts in the KPU */
     for (int i = 0; i < length; i++) {
         struct value *before = v;
-        v = net_append(n->g, state, v, i == 0 ? (enum net_kind)(index % N_NET_KINDS) : (enum net_kind)net_int(state, 0, N_NET_KINDS - 1));
+        v = net_append(n->g, state, v,
+                       i == 0 ? (enum net_kind)(index % N_NET_KINDS)
+                              : (enum net_kind)net_int(state, 0, N_NET_KINDS - 1));
         if (i > 0 && before->def && net_int(state, 0, 5) == 0 && before != v)
             ncc_graph_output(n->g, before, "early");
     }
@@ -447,7 +485,8 @@ const char *net_broken_promise(const struct graph *g, const struct tensor *t)
             continue;
         const int h = v->shape.dim[2], w = v->shape.dim[3];
         for (int64_t i = 0; i < ncc_shape_count(v->shape); i++)
-            if (!in_window(&v->window, (int)(i / w % h), (int)(i % w)) && !is_unused(v, (int)(i / w / h)) && data[i] != 0)
+            if (!in_window(&v->window, (int)(i / w % h), (int)(i % w)) && !is_unused(v, (int)(i / w / h)) &&
+                data[i] != 0)
                 return v->name;
     }
     return NULL;
@@ -466,8 +505,8 @@ static bool same_floats(const struct tensor *x, const struct tensor *y, double t
             where = i;
         }
     }
-    snprintf(why, 200, "output %.40s, element %lld: %.8g and %.8g, largest %.8g", name, (long long)where, (double)p[where],
-             (double)q[where], largest);
+    snprintf(why, 200, "output %.40s, element %lld: %.8g and %.8g, largest %.8g", name, (long long)where,
+             (double)p[where], (double)q[where], largest);
     return worst <= tolerance * largest;
 }
 
@@ -494,7 +533,8 @@ const char *net_illegal_layer(const struct graph *g)
             continue;
         const struct kpu_conv_attrs *a = n->attrs;
         const struct shape *x = &n->in[0]->shape;
-        const struct ncc_kpu_shape s = {x->dim[1], x->dim[2], x->dim[3], n->in[1]->shape.dim[0], a->kernel, a->depthwise, a->pool};
+        const struct ncc_kpu_shape s = {x->dim[1], x->dim[2],    x->dim[3], n->in[1]->shape.dim[0],
+                                        a->kernel, a->depthwise, a->pool};
         const char *text = ncc_kpu_shape_check(&s, false);
         if (text)
             return text;

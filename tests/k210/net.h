@@ -27,14 +27,24 @@ void net_parse(struct net *n, const char *text);
 
 /* The seed of NCC_SEED, else 1; printed. */
 uint64_t net_seed(const char *test);
-/* A small generator: integers lo..hi, numbers lo..hi, about normal. The state of case `i` of a seed is seed * 1000003 + i. */
+/* A small generator: integers lo..hi, numbers lo..hi, about normal. The state of case `i` of a seed is seed * 1000003 +
+ * i. */
 int net_int(uint64_t *state, int lo, int hi);
 double net_real(uint64_t *state, double lo, double hi);
 double net_normal(uint64_t *state);
 
 /* What a random network is made of. */
 enum net_kind {
-    NET_CONV, NET_DEPTHWISE, NET_GROUPS, NET_POOL, NET_UNARY, NET_AFFINE, NET_PRELU, NET_CHANNEL_PAD, NET_SUM, NET_CONCAT,
+    NET_CONV,
+    NET_DEPTHWISE,
+    NET_GROUPS,
+    NET_POOL,
+    NET_UNARY,
+    NET_AFFINE,
+    NET_PRELU,
+    NET_CHANNEL_PAD,
+    NET_SUM,
+    NET_CONCAT,
     NET_BLOCK, /* depthwise, unary, 1x1 */
     NET_VECTOR,
     N_NET_KINDS
@@ -50,8 +60,8 @@ void net_random(struct net *n, uint64_t *state, int index);
 void net_force_on_kpu(struct graph *g);
 int net_count(const struct graph *g, enum op op);
 
-/* All values' tensors by id, evaluated in plain loops. Inputs are random: floats on the codes of the input's quant; u8 the
- * codes themselves. With `poison`, what may be anything in float KPU canvases is large numbers. */
+/* All values' tensors by id, evaluated in plain loops. Inputs are random: floats on the codes of the input's quant; u8
+ * the codes themselves. With `poison`, what may be anything in float KPU canvases is large numbers. */
 struct tensor *net_evaluate(struct arena *a, const struct graph *g, uint64_t seed, bool poison);
 
 /* Fills an input tensor as net_evaluate does; `input` is its number. */
@@ -60,7 +70,8 @@ void net_feed(const struct value *v, int input, uint64_t seed, struct tensor *t)
 /* Outside of a window that promises zeros there must be some: the name of a value that breaks it, or NULL. */
 const char *net_broken_promise(const struct graph *g, const struct tensor *t);
 
-/* Outputs of two graphs: equal names, shapes, and elements to `tolerance` of each output's largest. False: why (200 bytes). */
+/* Outputs of two graphs: equal names, shapes, and elements to `tolerance` of each output's largest. False: why (200
+ * bytes). */
 bool net_same(const struct graph *a, const struct tensor *x, const struct graph *b, const struct tensor *y,
               double tolerance, char *why);
 

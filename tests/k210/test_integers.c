@@ -61,8 +61,10 @@ static double sqnr(const struct net *n, const struct tensor *real, const struct 
 static struct k210_options random_options(uint64_t *state)
 {
     static const int thresholds[] = {0, 64, 1024};
-    return (struct k210_options){.runtime = NCC_KPU_RUNTIME_V4, .float_input = net_int(state, 0, 4) == 0,
-                                 .u8_output = net_int(state, 0, 4) == 0, .float_binary = net_int(state, 0, 3) == 0,
+    return (struct k210_options){.runtime = NCC_KPU_RUNTIME_V4,
+                                 .float_input = net_int(state, 0, 4) == 0,
+                                 .u8_output = net_int(state, 0, 4) == 0,
+                                 .float_binary = net_int(state, 0, 3) == 0,
                                  .output_quantize_threshold = thresholds[net_int(state, 0, 2)]};
 }
 
@@ -97,7 +99,8 @@ static void run_networks(void **unused)
         ncc_sim_scramble(sim, state);
         const void **got = compiled_run(&n, &c, c.codes, state, sim);
         const bool near = rounds_floats(c.codes);
-        if (!compiled_same(c.codes, net_evaluate(&n.arena, c.codes, state, false), got, near ? 0.05 : 1e-5, near ? 4 : 0, why))
+        if (!compiled_same(c.codes, net_evaluate(&n.arena, c.codes, state, false), got, near ? 0.05 : 1e-5,
+                           near ? 4 : 0, why))
             bad(&n, &n_bad, name, why);
         const double d = sqnr(&n, net_evaluate(&n.arena, n.g, state, false), &c, got);
         if (isfinite(d))
@@ -108,7 +111,8 @@ static void run_networks(void **unused)
     }
     ncc_sim_free(sim);
     qsort(db, (size_t)n_db, sizeof *db, by_value);
-    print_message("%d networks, SQNR: worst %.1f dB, 5%% below %.1f, median %.1f dB\n", N_NETS, db[0], db[n_db / 20], db[n_db / 2]);
+    print_message("%d networks, SQNR: worst %.1f dB, 5%% below %.1f, median %.1f dB\n", N_NETS, db[0], db[n_db / 20],
+                  db[n_db / 2]);
     assert_int_equal(n_bad, 0);
     assert_true(n_db > N_NETS / 2 && db[n_db / 2] > 36 && db[n_db / 20] > 26);
 }
@@ -183,7 +187,8 @@ static struct spread through_layer(const struct node *real, struct spread in, co
         slope *= a->act.step[i].op == OP_hard_swish ? 1.5 : 1;
     const double code = real->out[0]->quant.scale[0];
     const double most = q->act_max_error + 0.1 + mean, rms = fmax(q->act_mean_error * 1.2, 0.29) + 0.35 * mean;
-    return (struct spread){slope * sum * in.most + most * code, sqrt(slope * slope * squares * in.rms * in.rms + rms * rms * code * code)};
+    return (struct spread){slope * sum * in.most + most * code,
+                           sqrt(slope * slope * squares * in.rms * in.rms + rms * rms * code * code)};
 }
 
 /* Every float layer of g gets the weights of its integer layer, which is made in a copy. The spreads by value id. */
@@ -231,7 +236,8 @@ static struct errors compare(const struct value *v, const struct tensor *want, c
     const int64_t n = ncc_shape_count(v->shape), per = v->shape.rank > 1 ? n / v->shape.dim[1] : n;
     for (int64_t i = 0; i < n; i++) {
         const double s = ncc_quant_scale(&v->quant, (int)(i / per)), z = ncc_quant_zero(&v->quant, (int)(i / per));
-        const double x = fmin((255 - z) * s, fmax(-z * s, (double)data[i])); /* beyond the samples' range it saturates */
+        const double x =
+            fmin((255 - z) * s, fmax(-z * s, (double)data[i])); /* beyond the samples' range it saturates */
         const double off = fabs((double)got[i] - x);
         e.most = fmax(e.most, off);
         e.mean += off / (double)n;
@@ -295,7 +301,8 @@ static void quantised_weights(void **unused)
         net_close(&n);
     }
     ncc_sim_free(sim);
-    print_message("%d networks, %d outputs: %d within 1.5 codes, %d not explained by roundings\n", n_pure, t.outputs, t.within, t.bad);
+    print_message("%d networks, %d outputs: %d within 1.5 codes, %d not explained by roundings\n", n_pure, t.outputs,
+                  t.within, t.bad);
     assert_true(n_pure > N_NETS / 4);
     assert_int_equal(t.bad, 0);
 }
@@ -335,7 +342,7 @@ static void cpu_integers(void **unused)
 {
     (void)unused;
 #define BEFORE                                                                                                         \
-    "input %x f32 1x4x8x8 !q(0.015686274509803921, 128)\nconst %w f32 4x4x1x1 = random 3\n"                           \
+    "input %x f32 1x4x8x8 !q(0.015686274509803921, 128)\nconst %w f32 4x4x1x1 = random 3\n"                            \
     "const %v f32 4x4x1x1 = random 4\n%a = conv2d(%x, %w, _)\n%b = conv2d(%x, %v, _)\n"
 #define AFTER "const %u f32 5x4x1x1 = random 5\n%z = conv2d(%y, %u, _)\noutput %z\n"
     expect_form(BEFORE "%y = add(%a, %b) @\"cpu\"\n" AFTER, 32, OP_q_binary);
@@ -345,14 +352,19 @@ static void cpu_integers(void **unused)
     expect_form(BEFORE "%y = minimum(%a, %b) @\"cpu\"\n" AFTER, 32, OP_q_binary);
     expect_form(BEFORE "%y = sigmoid(%a) @\"cpu\"\n" AFTER, 32, OP_lookup);
     expect_form(BEFORE "const %k f32 4x4x3x3 = random 6\nconst %l f32 4 = random 7\n"
-                "%y = conv2d(%a, %k, %l) pad_top=1 pad_left=1 pad_bottom=1 pad_right=1 @\"cpu\"\n" AFTER, 30, OP_q_conv2d);
+                       "%y = conv2d(%a, %k, %l) pad_top=1 pad_left=1 pad_bottom=1 pad_right=1 @\"cpu\"\n" AFTER,
+                30, OP_q_conv2d);
     expect_form(BEFORE "const %k f32 4x1x3x3 = random 6\n"
-                "%y = conv2d(%a, %k, _) groups=4 @\"cpu\"\n" AFTER, 30, OP_q_conv2d);
-    expect_form("input %x f32 1x8\nconst %w f32 8x6 = random 3\nconst %v f32 6x9 = random 4\nconst %u f32 9x5 = random 5\n"
-                "const %l f32 9 = random 7\n%a = matmul(%x, %w, _)\n%y = matmul(%a, %v, %l) @\"cpu\"\n%z = matmul(%y, %u, _)\n"
-                "output %z\n", 28, OP_q_matmul);
+                       "%y = conv2d(%a, %k, _) groups=4 @\"cpu\"\n" AFTER,
+                30, OP_q_conv2d);
+    expect_form(
+        "input %x f32 1x8\nconst %w f32 8x6 = random 3\nconst %v f32 6x9 = random 4\nconst %u f32 9x5 = random 5\n"
+        "const %l f32 9 = random 7\n%a = matmul(%x, %w, _)\n%y = matmul(%a, %v, %l) @\"cpu\"\n%z = matmul(%y, %u, _)\n"
+        "output %z\n",
+        28, OP_q_matmul);
     expect_form(BEFORE "%y = resize(%a) out_h=16 out_w=16 @\"cpu\"\n" AFTER, 32, N_OPS);
-    expect_form(BEFORE "%t = transpose(%a) perm=[0,1,3,2] @\"cpu\"\n%y = softmax(%t) axis=1 @\"cpu\"\n" AFTER, 32, N_OPS);
+    expect_form(BEFORE "%t = transpose(%a) perm=[0,1,3,2] @\"cpu\"\n%y = softmax(%t) axis=1 @\"cpu\"\n" AFTER, 32,
+                N_OPS);
 }
 
 /* What is pooled is wider than the mean. */
@@ -362,7 +374,8 @@ static void range_before_mean_pool(void **unused)
     expect_sqnr("input %x f32 1x4x16x16 !q(0.015686274509803921, 128)\n"
                 "const %w f32 6x4x1x1 = random 3\nconst %b f32 6 = random 4\n"
                 "%y = conv2d(%x, %w, %b)\n"
-                "%z = avg_pool(%y) kernel_h=4 kernel_w=4 stride_h=4 stride_w=4\noutput %z\n", 30);
+                "%z = avg_pool(%y) kernel_h=4 kernel_w=4 stride_h=4 stride_w=4\noutput %z\n",
+                30);
 }
 
 /* A tensor beside the input, whose codes are given, may be wider than the input. */
@@ -372,11 +385,13 @@ static void range_beside_input(void **unused)
     expect_sqnr("input %x f32 1x4x12x12 !q(0.015686274509803921, 128)\n"
                 "const %w f32 4x4x1x1 = random 3\nconst %k f32 1 = { 4 }\nconst %v f32 5x8x3x3 = random 4\n"
                 "%m = mul(%x, %k)\n%y = conv2d(%m, %w, _)\n%r = relu(%y)\n%c = concat(%r, %x) axis=1\n"
-                "%o = conv2d(%c, %v, _)\noutput %o\n", 30);
+                "%o = conv2d(%c, %v, _)\noutput %o\n",
+                30);
     expect_sqnr("input %x f32 1x4x12x12 !q(0.015686274509803921, 128)\n"
                 "const %w f32 4x4x1x1 = random 3\nconst %k f32 1 = { 4 }\nconst %v f32 5x8x3x3 = random 4\n"
                 "%m = mul(%x, %k)\n%y = conv2d(%m, %w, _)\n%r = relu(%y)\n%c = concat(%r, %x) axis=1 @\"cpu\"\n"
-                "%o = conv2d(%c, %v, _)\noutput %o\n", 30);
+                "%o = conv2d(%c, %v, _)\noutput %o\n",
+                30);
 }
 
 /* A layer's result wanted in main memory by itself and as part of a concatenation is still copied out once. */
@@ -386,13 +401,14 @@ static void downloaded_twice(void **unused)
     expect_sqnr("input %x f32 1x4x8x8 !q(0.015686274509803921, 128)\n"
                 "const %w f32 4x4x1x1 = random 3\nconst %v f32 4x4x1x1 = random 4\n"
                 "%a = conv2d(%x, %w, _)\n%b = conv2d(%x, %v, _)\n%c = concat(%a, %b) axis=1\n"
-                "output %a\noutput %c\n", 30);
+                "output %a\noutput %c\n",
+                30);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(run_networks), cmocka_unit_test(quantised_weights),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(run_networks),           cmocka_unit_test(quantised_weights),
                                        cmocka_unit_test(range_before_mean_pool), cmocka_unit_test(range_beside_input),
-                                       cmocka_unit_test(downloaded_twice), cmocka_unit_test(cpu_integers)};
+                                       cmocka_unit_test(downloaded_twice),       cmocka_unit_test(cpu_integers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

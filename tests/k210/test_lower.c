@@ -47,15 +47,22 @@ static void check(struct net *n, const struct graph *g, const char *name, uint64
     }
     const char *illegal = net_illegal_layer(g);
     const struct tensor *x = net_evaluate(&n->arena, n->g, seed, false);
-    const struct tensor *clean = net_evaluate(&n->arena, g, seed, false), *poisoned = net_evaluate(&n->arena, g, seed, true);
+    const struct tensor *clean = net_evaluate(&n->arena, g, seed, false),
+                        *poisoned = net_evaluate(&n->arena, g, seed, true);
     const char *promise = net_broken_promise(g, poisoned);
     const bool same = net_same(n->g, x, g, clean, 1e-5, why) && net_same(n->g, x, g, poisoned, 1e-5, why);
     const char *twice = downloaded_twice(g);
     if (illegal || promise || twice || !same) {
         show(n->g, "network", &n->arena);
         show(g, "lowered", &n->arena);
-        fail_msg("%s: %s %s", name, illegal ? illegal : promise ? "not zero around" : twice ? "downloaded twice:" : why,
-                 promise ? promise : twice ? twice : "");
+        fail_msg("%s: %s %s", name,
+                 illegal   ? illegal
+                 : promise ? "not zero around"
+                 : twice   ? "downloaded twice:"
+                           : why,
+                 promise ? promise
+                 : twice ? twice
+                         : "");
     }
 }
 
@@ -77,14 +84,16 @@ static void random_networks(void **unused)
         check(&n, g, name, state);
         int left = 0;
         for (const struct node *k = g->first; k; k = k->next)
-            left += !(ncc_op_desc(k->op)->flags & OP_KPU) && k->op != OP_reshape && k->op != OP_slice && k->op != OP_pad;
+            left +=
+                !(ncc_op_desc(k->op)->flags & OP_KPU) && k->op != OP_reshape && k->op != OP_slice && k->op != OP_pad;
         n_layers += net_count(g, OP_kpu_conv);
         n_nodes += ncc_graph_n_nodes(n.g);
         n_left += left;
         whole[i % N_NET_KINDS] += left == 0 && net_count(g, OP_kpu_conv) > 0;
         net_close(&n);
     }
-    print_message("%d networks, %d nodes: %d KPU layers, %d nodes left to the CPU\n", N_NETS, n_nodes, n_layers, n_left);
+    print_message("%d networks, %d nodes: %d KPU layers, %d nodes left to the CPU\n", N_NETS, n_nodes, n_layers,
+                  n_left);
     for (int k = 0; k < N_NET_KINDS; k++)
         if (whole[k] == 0)
             fail_msg("no network of kind %d came out on the KPU as a whole", k);
@@ -102,38 +111,121 @@ struct expectation {
 #define SAME "pad_top=1 pad_left=1 pad_bottom=1 pad_right=1"
 
 static const struct expectation expectations[] = {
-    {"3x3 same", "input %x f32 1x5x9x11\nconst %w f32 7x5x3x3 = random 1\nconst %b f32 7 = random 2\n%y = conv2d(%x, %w, %b) " SAME "\noutput %y\n", 1, 0, 0},
-    {"3x3 valid", "input %x f32 1x5x9x11\nconst %w f32 7x5x3x3 = random 1\n%y = conv2d(%x, %w, _)\noutput %y\n", 1, 0, 0},
-    {"2.2 stride 2, symmetric pad, even", "input %x f32 1x5x12x10\nconst %w f32 7x5x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME " stride_h=2 stride_w=2\noutput %y\n", 1, 5, 0},
-    {"3.2 stride 2, TensorFlow SAME, even", "input %x f32 1x5x12x10\nconst %w f32 7x5x3x3 = random 1\n%y = conv2d(%x, %w, _) pad_bottom=1 pad_right=1 stride_h=2 stride_w=2\noutput %y\n", 2, 6, 0},
-    {"3.3 depthwise stride 2, then 1x1", "input %x f32 1x8x12x12\nconst %w f32 8x1x3x3 = random 1\nconst %v f32 6x8x1x1 = random 2\n%y = conv2d(%x, %w, _) " SAME " stride_h=2 stride_w=2 groups=8\n%z = clip(%y) min=0 max=6\n%o = conv2d(%z, %v, _)\noutput %o\n", 2, 5, 0},
-    {"3.3 depthwise stride 2, TensorFlow SAME, then 1x1", "input %x f32 1x8x12x12\nconst %w f32 8x1x3x3 = random 1\nconst %v f32 6x8x1x1 = random 2\n%y = conv2d(%x, %w, _) pad_bottom=1 pad_right=1 stride_h=2 stride_w=2 groups=8\n%z = relu(%y)\n%o = conv2d(%z, %v, _)\noutput %o\n", 2, -1, 0},
-    {"3.4 odd size, few channels", "input %x f32 1x4x15x13\nconst %w f32 4x4x3x3 = random 1\nconst %v f32 6x4x1x1 = random 2\n%y = conv2d(%x, %w, _) " SAME "\n%z = conv2d(%y, %v, _) stride_h=2 stride_w=2\noutput %z\n", 2, 5, 0},
-    {"3.4 odd size, several channel groups", "input %x f32 1x12x15x20\nconst %w f32 12x1x3x3 = random 1\nconst %v f32 6x12x1x1 = random 2\n%y = conv2d(%x, %w, _) " SAME " stride_h=2 stride_w=2 groups=12\n%z = relu(%y)\n%o = conv2d(%z, %v, _)\noutput %o\n", -1, 5, 0},
-    {"3.5 valid, stride 2", "input %x f32 1x3x17x17\nconst %w f32 8x3x3x3 = random 1\n%y = conv2d(%x, %w, _) stride_h=2 stride_w=2\noutput %y\n", -1, -1, 0},
-    {"3.7 stride 4", "input %x f32 1x3x16x16\nconst %w f32 8x3x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME " stride_h=4 stride_w=4\noutput %y\n", 1, 7, 0},
-    {"4 5x5 same", "input %x f32 1x4x12x12\nconst %w f32 5x4x5x5 = random 1\n%y = conv2d(%x, %w, _) pad_top=2 pad_left=2 pad_bottom=2 pad_right=2\noutput %y\n", -1, 0, 0},
-    {"4 5x5 valid", "input %x f32 1x4x12x12\nconst %w f32 5x4x5x5 = random 1\n%y = conv2d(%x, %w, _)\noutput %y\n", -1, 0, 0},
-    {"4 5x5 stride 2, TensorFlow SAME, even", "input %x f32 1x4x12x12\nconst %w f32 5x4x5x5 = random 1\n%y = conv2d(%x, %w, _) stride_h=2 stride_w=2 pad_top=1 pad_left=1 pad_bottom=2 pad_right=2\noutput %y\n", -1, 5, 0},
-    {"4 7x7 same", "input %x f32 1x4x12x12\nconst %w f32 5x4x7x7 = random 1\n%y = conv2d(%x, %w, _) pad_top=3 pad_left=3 pad_bottom=3 pad_right=3\noutput %y\n", -1, 0, 0},
-    {"4 3x3, dilation 2", "input %x f32 1x4x12x12\nconst %w f32 5x4x3x3 = random 1\n%y = conv2d(%x, %w, _) dil_h=2 dil_w=2 pad_top=2 pad_left=2 pad_bottom=2 pad_right=2\noutput %y\n", -1, 0, 0},
-    {"4 1x7", "input %x f32 1x4x12x12\nconst %w f32 5x4x1x7 = random 1\n%y = conv2d(%x, %w, _) pad_left=3 pad_right=3\noutput %y\n", -1, 0, 0},
-    {"4 depthwise 5x5", "input %x f32 1x6x12x12\nconst %w f32 6x1x5x5 = random 1\n%y = conv2d(%x, %w, _) groups=6 pad_top=2 pad_left=2 pad_bottom=2 pad_right=2\noutput %y\n", -1, 0, 0},
-    {"5 valid after valid", "input %x f32 1x4x12x12\nconst %w f32 5x4x3x3 = random 1\nconst %v f32 5x5x3x3 = random 2\n%y = conv2d(%x, %w, _)\n%z = relu(%y)\n%o = conv2d(%z, %v, _)\noutput %o\n", 2, 0, 0},
-    {"pool in the layer", "input %x f32 1x4x12x12\nconst %w f32 5x4x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME "\n%z = relu(%y)\n%o = max_pool(%z) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\noutput %o\n", 1, 1, 0},
-    {"mean pool behind the layer, joined with it later", "input %x f32 1x4x16x16\nconst %w f32 5x4x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME "\n%o = avg_pool(%y) kernel_h=4 kernel_w=4 stride_h=4 stride_w=4\noutput %o\n", 2, 4, 0},
-    {"2.4 pool by itself", "input %x f32 1x16x16x16\n%o = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\noutput %o\n", -1, 1, 0},
-    {"8.3 sum", "input %x f32 1x6x12x12\nconst %w f32 6x6x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME "\n%z = relu(%y)\n%s = add(%z, %y)\n%o = relu(%s)\noutput %o\n", -1, 0, 0},
-    {"8.3 difference with the input", "input %x f32 1x6x12x12\nconst %w f32 6x6x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME "\n%o = sub(%x, %y)\noutput %o\n", -1, 0, 0},
+    {"3x3 same",
+     "input %x f32 1x5x9x11\nconst %w f32 7x5x3x3 = random 1\nconst %b f32 7 = random 2\n%y = conv2d(%x, %w, %b) " SAME
+     "\noutput %y\n",
+     1, 0, 0},
+    {"3x3 valid", "input %x f32 1x5x9x11\nconst %w f32 7x5x3x3 = random 1\n%y = conv2d(%x, %w, _)\noutput %y\n", 1, 0,
+     0},
+    {"2.2 stride 2, symmetric pad, even",
+     "input %x f32 1x5x12x10\nconst %w f32 7x5x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME
+     " stride_h=2 stride_w=2\noutput %y\n",
+     1, 5, 0},
+    {"3.2 stride 2, TensorFlow SAME, even",
+     "input %x f32 1x5x12x10\nconst %w f32 7x5x3x3 = random 1\n%y = conv2d(%x, %w, _) pad_bottom=1 pad_right=1 "
+     "stride_h=2 stride_w=2\noutput %y\n",
+     2, 6, 0},
+    {"3.3 depthwise stride 2, then 1x1",
+     "input %x f32 1x8x12x12\nconst %w f32 8x1x3x3 = random 1\nconst %v f32 6x8x1x1 = random 2\n%y = conv2d(%x, %w, "
+     "_) " SAME " stride_h=2 stride_w=2 groups=8\n%z = clip(%y) min=0 max=6\n%o = conv2d(%z, %v, _)\noutput %o\n",
+     2, 5, 0},
+    {"3.3 depthwise stride 2, TensorFlow SAME, then 1x1",
+     "input %x f32 1x8x12x12\nconst %w f32 8x1x3x3 = random 1\nconst %v f32 6x8x1x1 = random 2\n%y = conv2d(%x, %w, _) "
+     "pad_bottom=1 pad_right=1 stride_h=2 stride_w=2 groups=8\n%z = relu(%y)\n%o = conv2d(%z, %v, _)\noutput %o\n",
+     2, -1, 0},
+    {"3.4 odd size, few channels",
+     "input %x f32 1x4x15x13\nconst %w f32 4x4x3x3 = random 1\nconst %v f32 6x4x1x1 = random 2\n%y = conv2d(%x, %w, "
+     "_) " SAME "\n%z = conv2d(%y, %v, _) stride_h=2 stride_w=2\noutput %z\n",
+     2, 5, 0},
+    {"3.4 odd size, several channel groups",
+     "input %x f32 1x12x15x20\nconst %w f32 12x1x3x3 = random 1\nconst %v f32 6x12x1x1 = random 2\n%y = conv2d(%x, %w, "
+     "_) " SAME " stride_h=2 stride_w=2 groups=12\n%z = relu(%y)\n%o = conv2d(%z, %v, _)\noutput %o\n",
+     -1, 5, 0},
+    {"3.5 valid, stride 2",
+     "input %x f32 1x3x17x17\nconst %w f32 8x3x3x3 = random 1\n%y = conv2d(%x, %w, _) stride_h=2 stride_w=2\noutput "
+     "%y\n",
+     -1, -1, 0},
+    {"3.7 stride 4",
+     "input %x f32 1x3x16x16\nconst %w f32 8x3x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME
+     " stride_h=4 stride_w=4\noutput %y\n",
+     1, 7, 0},
+    {"4 5x5 same",
+     "input %x f32 1x4x12x12\nconst %w f32 5x4x5x5 = random 1\n%y = conv2d(%x, %w, _) pad_top=2 pad_left=2 "
+     "pad_bottom=2 pad_right=2\noutput %y\n",
+     -1, 0, 0},
+    {"4 5x5 valid", "input %x f32 1x4x12x12\nconst %w f32 5x4x5x5 = random 1\n%y = conv2d(%x, %w, _)\noutput %y\n", -1,
+     0, 0},
+    {"4 5x5 stride 2, TensorFlow SAME, even",
+     "input %x f32 1x4x12x12\nconst %w f32 5x4x5x5 = random 1\n%y = conv2d(%x, %w, _) stride_h=2 stride_w=2 pad_top=1 "
+     "pad_left=1 pad_bottom=2 pad_right=2\noutput %y\n",
+     -1, 5, 0},
+    {"4 7x7 same",
+     "input %x f32 1x4x12x12\nconst %w f32 5x4x7x7 = random 1\n%y = conv2d(%x, %w, _) pad_top=3 pad_left=3 "
+     "pad_bottom=3 pad_right=3\noutput %y\n",
+     -1, 0, 0},
+    {"4 3x3, dilation 2",
+     "input %x f32 1x4x12x12\nconst %w f32 5x4x3x3 = random 1\n%y = conv2d(%x, %w, _) dil_h=2 dil_w=2 pad_top=2 "
+     "pad_left=2 pad_bottom=2 pad_right=2\noutput %y\n",
+     -1, 0, 0},
+    {"4 1x7",
+     "input %x f32 1x4x12x12\nconst %w f32 5x4x1x7 = random 1\n%y = conv2d(%x, %w, _) pad_left=3 pad_right=3\noutput "
+     "%y\n",
+     -1, 0, 0},
+    {"4 depthwise 5x5",
+     "input %x f32 1x6x12x12\nconst %w f32 6x1x5x5 = random 1\n%y = conv2d(%x, %w, _) groups=6 pad_top=2 pad_left=2 "
+     "pad_bottom=2 pad_right=2\noutput %y\n",
+     -1, 0, 0},
+    {"5 valid after valid",
+     "input %x f32 1x4x12x12\nconst %w f32 5x4x3x3 = random 1\nconst %v f32 5x5x3x3 = random 2\n%y = conv2d(%x, %w, "
+     "_)\n%z = relu(%y)\n%o = conv2d(%z, %v, _)\noutput %o\n",
+     2, 0, 0},
+    {"pool in the layer",
+     "input %x f32 1x4x12x12\nconst %w f32 5x4x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME
+     "\n%z = relu(%y)\n%o = max_pool(%z) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\noutput %o\n",
+     1, 1, 0},
+    {"mean pool behind the layer, joined with it later",
+     "input %x f32 1x4x16x16\nconst %w f32 5x4x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME
+     "\n%o = avg_pool(%y) kernel_h=4 kernel_w=4 stride_h=4 stride_w=4\noutput %o\n",
+     2, 4, 0},
+    {"2.4 pool by itself",
+     "input %x f32 1x16x16x16\n%o = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\noutput %o\n", -1, 1, 0},
+    {"8.3 sum",
+     "input %x f32 1x6x12x12\nconst %w f32 6x6x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME
+     "\n%z = relu(%y)\n%s = add(%z, %y)\n%o = relu(%s)\noutput %o\n",
+     -1, 0, 0},
+    {"8.3 difference with the input",
+     "input %x f32 1x6x12x12\nconst %w f32 6x6x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME
+     "\n%o = sub(%x, %y)\noutput %o\n",
+     -1, 0, 0},
     {"9 prelu", "input %x f32 1x6x12x12\nconst %a f32 1x6x1x1 = random 1\n%o = prelu(%x, %a)\noutput %o\n", 3, 0, 0},
-    {"10.1 matmul", "input %x f32 1x40\nconst %w f32 40x12 = random 1\nconst %b f32 12 = random 2\n%y = matmul(%x, %w, %b)\n%o = sigmoid(%y)\noutput %o\n", 1, 0, 0},
-    {"12 concat", "input %x f32 1x3x12x12\nconst %w f32 8x3x1x1 = random 1\nconst %v f32 5x3x1x1 = random 2\nconst %u f32 4x13x3x3 = random 3\n%a = conv2d(%x, %w, _)\n%b = conv2d(%x, %v, _)\n%c = concat(%a, %b) axis=1\n%o = conv2d(%c, %u, _) " SAME "\noutput %o\n", 3, 0, 0},
-    {"12 groups", "input %x f32 1x8x12x12\nconst %w f32 6x4x3x3 = random 1\n%o = conv2d(%x, %w, _) groups=2 " SAME "\noutput %o\n", 1, 0, 0},
-    {"12 channel multiplier", "input %x f32 1x6x12x12\nconst %w f32 12x1x3x3 = random 1\n%o = conv2d(%x, %w, _) groups=6 " SAME "\noutput %o\n", -1, 0, 0},
-    {"constants", "input %x f32 1x6x12x12\nconst %k f32 6x1x1 = random 1\nconst %m f32 1 = { 2.5 }\n%a = add(%x, %k)\n%b = mul(%a, %m)\n%o = sub(%m, %b)\noutput %o\n", -1, 0, 0},
-    {"zero channels in front of a sum", "input %x f32 1x4x12x12\nconst %w f32 9x4x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME "\n%p = pad(%x) before=[0,0,0,0] after=[0,5,0,0]\n%s = add(%y, %p)\n%o = relu(%s)\noutput %o\n", -1, 0, 0},
-    {"more than 64 weight loads", "input %x f32 1x512x4x4\nconst %w f32 500x512x3x3 = random 1\n%o = conv2d(%x, %w, _) " SAME "\noutput %o\n", -1, 0, 0},
-    {"1024 channels", "input %x f32 1x1024x4x4\nconst %w f32 1024x1024x1x1 = random 1\n%o = conv2d(%x, %w, _)\noutput %o\n", -1, 0, 0},
+    {"10.1 matmul",
+     "input %x f32 1x40\nconst %w f32 40x12 = random 1\nconst %b f32 12 = random 2\n%y = matmul(%x, %w, %b)\n%o = "
+     "sigmoid(%y)\noutput %o\n",
+     1, 0, 0},
+    {"12 concat",
+     "input %x f32 1x3x12x12\nconst %w f32 8x3x1x1 = random 1\nconst %v f32 5x3x1x1 = random 2\nconst %u f32 4x13x3x3 "
+     "= random 3\n%a = conv2d(%x, %w, _)\n%b = conv2d(%x, %v, _)\n%c = concat(%a, %b) axis=1\n%o = conv2d(%c, %u, "
+     "_) " SAME "\noutput %o\n",
+     3, 0, 0},
+    {"12 groups",
+     "input %x f32 1x8x12x12\nconst %w f32 6x4x3x3 = random 1\n%o = conv2d(%x, %w, _) groups=2 " SAME "\noutput %o\n",
+     1, 0, 0},
+    {"12 channel multiplier",
+     "input %x f32 1x6x12x12\nconst %w f32 12x1x3x3 = random 1\n%o = conv2d(%x, %w, _) groups=6 " SAME "\noutput %o\n",
+     -1, 0, 0},
+    {"constants",
+     "input %x f32 1x6x12x12\nconst %k f32 6x1x1 = random 1\nconst %m f32 1 = { 2.5 }\n%a = add(%x, %k)\n%b = mul(%a, "
+     "%m)\n%o = sub(%m, %b)\noutput %o\n",
+     -1, 0, 0},
+    {"zero channels in front of a sum",
+     "input %x f32 1x4x12x12\nconst %w f32 9x4x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME
+     "\n%p = pad(%x) before=[0,0,0,0] after=[0,5,0,0]\n%s = add(%y, %p)\n%o = relu(%s)\noutput %o\n",
+     -1, 0, 0},
+    {"more than 64 weight loads",
+     "input %x f32 1x512x4x4\nconst %w f32 500x512x3x3 = random 1\n%o = conv2d(%x, %w, _) " SAME "\noutput %o\n", -1, 0,
+     0},
+    {"1024 channels",
+     "input %x f32 1x1024x4x4\nconst %w f32 1024x1024x1x1 = random 1\n%o = conv2d(%x, %w, _)\noutput %o\n", -1, 0, 0},
 };
 
 /* The layer that a map of an output comes from, behind crops, reshapes and downloads. */
@@ -160,7 +252,8 @@ static void one_rewrite(const struct expectation *e)
     const struct kpu_conv_attrs *a = last->attrs;
     const int layers = net_count(g, OP_kpu_conv), uploads = net_count(g, OP_kpu_upload);
     const int fed = g->inputs.v[0]->mem == MEM_KPU ? 0 : 1;
-    if ((e->layers >= 0 && layers != e->layers) || (e->pool >= 0 && a->pool != e->pool) || uploads != e->crossings + fed) {
+    if ((e->layers >= 0 && layers != e->layers) || (e->pool >= 0 && a->pool != e->pool) ||
+        uploads != e->crossings + fed) {
         show(g, e->name, &n.arena);
         fail_msg("%s: %d layers, pool code %d, %d uploads", e->name, layers, a->pool, uploads);
     }

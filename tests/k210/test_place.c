@@ -31,7 +31,8 @@ static double cost_of_value(const struct graph *g, const struct value *v, unsign
         read_by_kpu = read_by_kpu || k;
         read_by_cpu = read_by_cpu || !k;
     }
-    return (made && read_by_cpu ? ncc_cost_download_us(v, RUNTIME) : 0) + (!made && read_by_kpu ? ncc_cost_upload_us(v, RUNTIME) : 0);
+    return (made && read_by_cpu ? ncc_cost_download_us(v, RUNTIME) : 0) +
+           (!made && read_by_kpu ? ncc_cost_upload_us(v, RUNTIME) : 0);
 }
 
 static double cost_of_input(const struct graph *g, const struct value *v, unsigned kpu, const struct k210_options *o)

@@ -22,7 +22,8 @@ static const struct rule_case {
      "input %x f32 1x1x4x4\nconst %w f32 1025x1x1x1 = random 1\n%y = conv2d(%x, %w, _)\n"},
     {OP_conv2d, CONSTANTS, "input %x f32 1x1x8x8\nconst %w f32 1x1x3x3 = random 1\n%y = conv2d(%x, %w, _)\n",
      "input %x f32 1x1x8x8\ninput %w f32 1x1x3x3\n%y = conv2d(%x, %w, _)\n"},
-    {OP_conv2d, CONSTANTS, "input %x f32 1x1x8x8\nconst %w f32 1x1x3x3 = random 1\nconst %b f32 1 = { 1 }\n%y = conv2d(%x, %w, %b)\n",
+    {OP_conv2d, CONSTANTS,
+     "input %x f32 1x1x8x8\nconst %w f32 1x1x3x3 = random 1\nconst %b f32 1 = { 1 }\n%y = conv2d(%x, %w, %b)\n",
      "input %x f32 1x1x8x8\nconst %w f32 1x1x3x3 = random 1\ninput %b f32 1\n%y = conv2d(%x, %w, %b)\n"},
     {OP_conv2d, "the stride must be 1, 2 or 4, alike in both directions",
      "input %x f32 1x1x8x8\nconst %w f32 1x1x3x3 = random 1\n%y = conv2d(%x, %w, _) stride_h=4 stride_w=4\n",
@@ -33,13 +34,16 @@ static const struct rule_case {
     {OP_conv2d, "the kernel must be at most 32 in each direction",
      "input %x f32 1x1x40x40\nconst %w f32 1x1x32x32 = random 1\n%y = conv2d(%x, %w, _)\n",
      "input %x f32 1x1x40x40\nconst %w f32 1x1x1x33 = random 1\n%y = conv2d(%x, %w, _)\n"},
-    {OP_matmul, "the left operand must be one row", "input %x f32 1x8\nconst %w f32 8x3 = random 1\n%y = matmul(%x, %w, _)\n",
+    {OP_matmul, "the left operand must be one row",
+     "input %x f32 1x8\nconst %w f32 8x3 = random 1\n%y = matmul(%x, %w, _)\n",
      "input %x f32 2x8\nconst %w f32 8x3 = random 1\n%y = matmul(%x, %w, _)\n"},
     {OP_matmul, CONSTANTS, "input %x f32 1x8\nconst %w f32 8x3 = random 1\n%y = matmul(%x, %w, _)\n",
      "input %x f32 1x8\ninput %w f32 8x3\n%y = matmul(%x, %w, _)\n"},
-    {OP_matmul, "at most 1024 inputs and outputs", "input %x f32 1x1024\nconst %w f32 1024x2 = random 1\n%y = matmul(%x, %w, _)\n",
+    {OP_matmul, "at most 1024 inputs and outputs",
+     "input %x f32 1x1024\nconst %w f32 1024x2 = random 1\n%y = matmul(%x, %w, _)\n",
      "input %x f32 1x1025\nconst %w f32 1025x2 = random 1\n%y = matmul(%x, %w, _)\n"},
-    {OP_matmul, "at most 1024 inputs and outputs", "input %x f32 1x2\nconst %w f32 2x1024 = random 1\n%y = matmul(%x, %w, _)\n",
+    {OP_matmul, "at most 1024 inputs and outputs",
+     "input %x f32 1x2\nconst %w f32 2x1024 = random 1\n%y = matmul(%x, %w, _)\n",
      "input %x f32 1x2\nconst %w f32 2x1025 = random 1\n%y = matmul(%x, %w, _)\n"},
     {OP_max_pool, MAPS, "input %x f32 1x4x256x512\n%y = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\n",
      "input %x f32 1x4x256x514\n%y = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\n"},
@@ -78,11 +82,14 @@ static const struct rule_case {
      "input %x f32 1x8x4x4\nconst %k f32 8x4x4 = random 3\n%y = prelu(%x, %k)\n"},
     {OP_pad, MAPS, "input %x f32 1x1020x4x4\n%y = pad(%x) before=[0,2,0,0] after=[0,2,0,0]\n",
      "input %x f32 1x1020x4x4\n%y = pad(%x) before=[0,2,0,0] after=[0,3,0,0]\n"},
-    {OP_pad, "only channels can be padded, with zeros", "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,1,0,0] after=[0,0,0,0]\n",
+    {OP_pad, "only channels can be padded, with zeros",
+     "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,1,0,0] after=[0,0,0,0]\n",
      "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,1,0,0] after=[0,0,1,0]\n"},
-    {OP_pad, "only channels can be padded, with zeros", "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,1,0,0] after=[0,0,0,0] value=0\n",
+    {OP_pad, "only channels can be padded, with zeros",
+     "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,1,0,0] after=[0,0,0,0] value=0\n",
      "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,1,0,0] after=[0,0,0,0] value=1\n"},
-    {OP_pad, "only channels can be padded, with zeros", "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,0,0,0] after=[0,1,0,0]\n",
+    {OP_pad, "only channels can be padded, with zeros",
+     "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,0,0,0] after=[0,1,0,0]\n",
      "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,0,0,0] after=[0,-1,0,0]\n"},
     {OP_concat, MAPS, "input %x f32 1x512x4x4\n%y = concat(%x, %x) axis=1\n",
      "input %x f32 1x512x4x4\ninput %z f32 1x513x4x4\n%y = concat(%x, %z) axis=1\n"},
@@ -150,7 +157,8 @@ static void no_rules(void **unused)
     struct net n;
     net_open(&n);
     char found[120];
-    assert_string_equal(broken(&n, "input %x f32 1x8\n%y = softmax(%x) axis=1\n", found), "the KPU has no such operation");
+    assert_string_equal(broken(&n, "input %x f32 1x8\n%y = softmax(%x) axis=1\n", found),
+                        "the KPU has no such operation");
     assert_string_equal(broken(&n, "input %x f32 1x8x4x4\n%y = transpose(%x) perm=[0,2,3,1]\n", found),
                         "the KPU has no such operation");
     net_close(&n);
@@ -158,6 +166,7 @@ static void no_rules(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(both_sides), cmocka_unit_test(every_row), cmocka_unit_test(no_rules)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(both_sides), cmocka_unit_test(every_row),
+                                       cmocka_unit_test(no_rules)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The taps of one dimension against the plain definition of a convolution: the copies are built literally, with what they
- * lose at the edges, and every output is computed from them. All in whole numbers, so equality is exact. */
+/* The taps of one dimension against the plain definition of a convolution: the copies are built literally, with what
+ * they lose at the edges, and every output is computed from them. All in whole numbers, so equality is exact. */
 #include "tests/k210/net.h"
 
 #include "compiler/k210/taps.h"
@@ -61,8 +61,8 @@ static bool sound(const struct axis *a, const struct taps *t)
     }
     for (int i = 1; i < t->n_copies; i++)
         ascending = ascending && t->copy[i - 1] < t->copy[i];
-    return centre == t->only_centre && ascending && t->n_copies >= 1 && t->n_copies <= NCC_MAX_COPIES && t->first >= 0 &&
-           t->first + (a->n_out - 1) * a->stride < a->canvas && (a->phase >> t->first % a->pool & 1) &&
+    return centre == t->only_centre && ascending && t->n_copies >= 1 && t->n_copies <= NCC_MAX_COPIES &&
+           t->first >= 0 && t->first + (a->n_out - 1) * a->stride < a->canvas && (a->phase >> t->first % a->pool & 1) &&
            t->first / a->pool + a->n_pooled <= a->canvas / a->pool;
 }
 
@@ -76,15 +76,19 @@ static void check(const struct axis *a, const struct taps *t, uint64_t *state)
         build_copy(a, x, t->copy[i], copy[i]);
     for (int i = 0; i < a->n_out; i++)
         if (by_definition(a, x, kernel, i) != by_taps(a, t, copy, kernel, i))
-            fail_msg("output %d of canvas %d window %d+%d%s kernel %d dilation %d stride %d pad %d n_out %d pool %d phase %d", i,
-                     a->canvas, a->start, a->size, a->zero_out ? " zero" : " junk", a->kernel, a->dilation, a->stride, a->pad,
-                     a->n_out, a->pool, a->phase);
+            fail_msg("output %d of canvas %d window %d+%d%s kernel %d dilation %d stride %d pad %d n_out %d pool %d "
+                     "phase %d",
+                     i, a->canvas, a->start, a->size, a->zero_out ? " zero" : " junk", a->kernel, a->dilation,
+                     a->stride, a->pad, a->n_out, a->pool, a->phase);
 }
 
 static struct axis random_axis(uint64_t *state)
 {
-    struct axis a = {.canvas = net_int(state, 1, 40), .zero_out = net_int(state, 0, 1), .kernel = net_int(state, 1, 7),
-                     .dilation = net_int(state, 0, 2) ? 1 : net_int(state, 2, 4), .pool = 1 << net_int(state, 0, 2)};
+    struct axis a = {.canvas = net_int(state, 1, 40),
+                     .zero_out = net_int(state, 0, 1),
+                     .kernel = net_int(state, 1, 7),
+                     .dilation = net_int(state, 0, 2) ? 1 : net_int(state, 2, 4),
+                     .pool = 1 << net_int(state, 0, 2)};
     a.start = net_int(state, 0, 2) ? 0 : net_int(state, 0, a.canvas - 1);
     a.size = net_int(state, 0, 2) ? a.canvas - a.start : net_int(state, 1, a.canvas - a.start);
     a.stride = net_int(state, 0, 1) ? a.pool : 1;
@@ -127,8 +131,16 @@ static void random_axes(void **unused)
 
 static struct axis whole(int size, int kernel, int dilation, int stride, int pad, int n_out)
 {
-    return (struct axis){.canvas = size, .size = size, .kernel = kernel, .dilation = dilation, .stride = stride, .pad = pad,
-                         .n_out = n_out, .pool = stride, .phase = 1, .n_pooled = n_out};
+    return (struct axis){.canvas = size,
+                         .size = size,
+                         .kernel = kernel,
+                         .dilation = dilation,
+                         .stride = stride,
+                         .pad = pad,
+                         .n_out = n_out,
+                         .pool = stride,
+                         .phase = 1,
+                         .n_pooled = n_out};
 }
 
 static void expect_copies(struct axis a, int first, int n, const int *copies)
@@ -220,7 +232,8 @@ static void refused(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_axes), cmocka_unit_test(stride_1), cmocka_unit_test(stride_2),
-                                       cmocka_unit_test(windows), cmocka_unit_test(refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_axes), cmocka_unit_test(stride_1),
+                                       cmocka_unit_test(stride_2), cmocka_unit_test(windows),
+                                       cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

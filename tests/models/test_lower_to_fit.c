@@ -93,7 +93,8 @@ static void bars_until_it_fits(void **state)
     struct plan plan;
     const struct plan_options p = {.kpu_limit = NCC_KPU_RAM_SIZE};
     assert_true(ncc_plan_make(c.graph, &p, &c.arena, &plan));
-    printf("%d nodes barred, %d KPU layers left, peak %lld\n", n_barred(c.graph), n_layers(c.graph), (long long)plan.kpu.peak);
+    printf("%d nodes barred, %d KPU layers left, peak %lld\n", n_barred(c.graph), n_layers(c.graph),
+           (long long)plan.kpu.peak);
     assert_true(plan.kpu.peak <= NCC_KPU_RAM_SIZE);
     assert_true(n_barred(c.graph) > 0);
     assert_true(n_layers(c.graph) > 0);

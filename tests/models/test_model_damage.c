@@ -1,5 +1,5 @@
-/* Damaged files: 5000 and more damaged models through the whole compiler, and as many damaged kmodels through the runtime.
- * Nothing crashes, failures have messages and leave no file, what compiles opens, and it is all over soon. */
+/* Damaged files: 5000 and more damaged models through the whole compiler, and as many damaged kmodels through the
+ * runtime. Nothing crashes, failures have messages and leave no file, what compiles opens, and it is all over soon. */
 #include "compiler/import/import.h"
 
 #include <ncc/compiler.h>
@@ -23,9 +23,11 @@
 
 enum { N_COPIES = 320, N_KMODEL_COPIES = 320, MOST_MS = 5000, MOST_WORK = 1 << 24 };
 
-static const char *const names[] = {"conv_same", "conv_dilated", "depthwise", "chain", "add_relu", "concatenation", "average_pool",
-                                    "max_pool", "fully_connected", "transpose_conv_same", "prelu", "pad", "softmax",
-                                    "resize_bilinear", "split", "leaky_relu", "mean"};
+static const char *const names[] = {
+    "conv_same",     "conv_dilated", "depthwise", "chain",           "add_relu",
+    "concatenation", "average_pool", "max_pool",  "fully_connected", "transpose_conv_same",
+    "prelu",         "pad",          "softmax",   "resize_bilinear", "split",
+    "leaky_relu",    "mean"};
 enum { N_NAMES = sizeof names / sizeof names[0] };
 
 /* ---- damage ---- */

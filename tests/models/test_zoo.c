@@ -1,5 +1,5 @@
-/* Real float models from file to outputs: compiled with calibration data, run in the simulator on the stored inputs, and
- * held against the outputs that other programs give; labelled sets against the float model; memory and crossings.
+/* Real float models from file to outputs: compiled with calibration data, run in the simulator on the stored inputs,
+ * and held against the outputs that other programs give; labelled sets against the float model; memory and crossings.
  *
  * With NCC_UPDATE_RESULTS=1 the figures are written to tests/results.csv. */
 #include "tests/models/zoo.h"
@@ -128,7 +128,8 @@ static const char *calibration(struct job *j)
     for (int s = 0; s < n_samples(j); s++) {
         const struct zoo_array x = stored_input(j, s);
         const char *path = ncc_arena_printf(&j->arena, "%s/s%d.bin", folder, s);
-        zoo_write(path, x.bytes ? (const void *)to_codes(j, &x) : (const void *)x.v, x.bytes ? x.n : x.n * sizeof(float));
+        zoo_write(path, x.bytes ? (const void *)to_codes(j, &x) : (const void *)x.v,
+                  x.bytes ? x.n : x.n * sizeof(float));
     }
     return folder;
 }
@@ -148,7 +149,8 @@ static void read_report(struct job *j)
     ncc_diag_init(&d, &j->arena);
     assert_true(ncc_file_read(j->report, 1 << 24, &j->arena, &d, &file));
     cJSON *root = cJSON_ParseWithLength((const char *)file.data, file.size);
-    const cJSON *input = cJSON_GetArrayItem(cJSON_GetObjectItem(root, "inputs"), 0), *sum = cJSON_GetObjectItem(root, "summary");
+    const cJSON *input = cJSON_GetArrayItem(cJSON_GetObjectItem(root, "inputs"), 0),
+                *sum = cJSON_GetObjectItem(root, "summary");
     const cJSON *ms = cJSON_GetObjectItem(sum, "est_ms");
     j->in_scale = number(input, "scale");
     j->in_zero = number(input, "zero_point");
@@ -297,11 +299,12 @@ static void score(struct job *j)
     static const struct import_options none;
     struct diags d;
     ncc_diag_init(&d, &j->arena);
-    const struct graph *g = ncc_import(ncc_arena_printf(&j->arena, "%s/tflite/%s.tflite", zoo_folder(), j->model->name), MODEL_AUTO,
-                                       &none, &j->arena, &d);
+    const struct graph *g = ncc_import(ncc_arena_printf(&j->arena, "%s/tflite/%s.tflite", zoo_folder(), j->model->name),
+                                       MODEL_AUTO, &none, &j->arena, &d);
     struct evaluator *e = ncc_eval_open(g, EVAL_FAST, 0);
     assert_non_null(e);
-    assert_true(ncc_eval_run(e, set.n, &(const struct eval_hooks){.ctx = &s, .feed = feed_picture, .done = keep_class}));
+    assert_true(
+        ncc_eval_run(e, set.n, &(const struct eval_hooks){.ctx = &s, .feed = feed_picture, .done = keep_class}));
     ncc_eval_close(e);
     j->r.float_top1 = percent_right(&s);
     for (int i = 0; i < set.n; i++) {
@@ -356,8 +359,8 @@ static void print_row(const struct model *m, const struct result *r)
         printf(" %5.1f %5.1f", r->float_top1, r->top1);
     else
         printf("     -     -");
-    printf(" %4d %8lld %8lld %8lld %8lld %8.2f\n", r->crossings, (long long)r->kpu_peak, (long long)r->kpu_bound, (long long)r->main,
-           (long long)r->bytes, r->est);
+    printf(" %4d %8lld %8lld %8lld %8lld %8.2f\n", r->crossings, (long long)r->kpu_peak, (long long)r->kpu_bound,
+           (long long)r->main, (long long)r->bytes, r->est);
     fflush(stdout);
 }
 
@@ -365,11 +368,13 @@ static void write_results(const struct result *r)
 {
     FILE *f = fopen(NCC_SOURCE_DIR "/tests/results.csv", "w");
     assert_non_null(f);
-    fprintf(f, "model,est_ms,kpu_ms,copy_ms,cpu_ms,kpu_ram,kpu_ram_bound,main_memory,kmodel_bytes,crossings,worst_cosine\n");
+    fprintf(
+        f,
+        "model,est_ms,kpu_ms,copy_ms,cpu_ms,kpu_ram,kpu_ram_bound,main_memory,kmodel_bytes,crossings,worst_cosine\n");
     for (int i = 0; i < N_MODELS; i++)
-        fprintf(f, "%s,%.3f,%.3f,%.3f,%.3f,%lld,%lld,%lld,%lld,%d,%.4f\n", models[i].name, r[i].est, r[i].kpu, r[i].copy, r[i].cpu,
-                (long long)r[i].kpu_peak, (long long)r[i].kpu_bound, (long long)r[i].main, (long long)r[i].bytes, r[i].crossings,
-                r[i].worst_cosine);
+        fprintf(f, "%s,%.3f,%.3f,%.3f,%.3f,%lld,%lld,%lld,%lld,%d,%.4f\n", models[i].name, r[i].est, r[i].kpu,
+                r[i].copy, r[i].cpu, (long long)r[i].kpu_peak, (long long)r[i].kpu_bound, (long long)r[i].main,
+                (long long)r[i].bytes, r[i].crossings, r[i].worst_cosine);
     assert_int_equal(fclose(f), 0);
 }
 
@@ -381,8 +386,8 @@ static void zoo(void **state)
         skip();
     }
     zoo_make_folder(NCC_BINARY_DIR "/zoo");
-    printf("%-26s %7s %7s %5s %5s %4s %8s %8s %8s %8s %8s\n", "model", "cosine", "worst", "float", "top-1", "x", "KPU", "bound",
-           "main", "bytes", "ms");
+    printf("%-26s %7s %7s %5s %5s %4s %8s %8s %8s %8s %8s\n", "model", "cosine", "worst", "float", "top-1", "x", "KPU",
+           "bound", "main", "bytes", "ms");
     static struct result r[N_MODELS];
     int n_bad = 0;
     for (int i = 0; i < N_MODELS; i++) {

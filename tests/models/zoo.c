@@ -34,7 +34,8 @@ cJSON *zoo_meta(const char *model)
 {
     struct exit out = {0};
     struct arena a = ncc_arena_make(&out);
-    const struct bytes file = read_file(&a, ncc_arena_printf(&a, "%s/golden/tflite__%s/meta.json", zoo_folder(), model));
+    const struct bytes file =
+        read_file(&a, ncc_arena_printf(&a, "%s/golden/tflite__%s/meta.json", zoo_folder(), model));
     cJSON *meta = cJSON_ParseWithLength((const char *)file.data, file.size);
     ncc_arena_release(&a);
     assert_non_null(meta);
@@ -64,7 +65,8 @@ struct zoo_norm zoo_norm(const cJSON *meta)
     const cJSON *how = cJSON_GetObjectItem(input, "preprocess");
     if (!cJSON_IsObject(how))
         return (struct zoo_norm){false, 0, 1};
-    return (struct zoo_norm){true, cJSON_GetObjectItem(how, "mean")->valuedouble, cJSON_GetObjectItem(how, "scale")->valuedouble};
+    return (struct zoo_norm){true, cJSON_GetObjectItem(how, "mean")->valuedouble,
+                             cJSON_GetObjectItem(how, "scale")->valuedouble};
 }
 
 void zoo_planar(const float *hwc, int h, int w, int c, float *chw)
