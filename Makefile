@@ -4,7 +4,7 @@
 #   make demo       compile, simulate and score the digits example
 #   make check      all tests
 #   make check-all  the tests again with sanitizers, and those that need a RISC-V compiler and QEMU
-#   make bench      speed of the simulator, size of the runtime
+#   make bench      speed against a matrix product, estimated against published times, accuracy, size of the runtime
 #   make install    to PREFIX (/usr/local), with DESTDIR in front of it
 #   make setup      install what is missing (scripts/packages.txt)
 #   make clean
@@ -41,9 +41,11 @@ check-all:
 	@$(CTEST) $(SANITIZE)
 	@$(MAKE) check
 
-bench: all
-	@cmake --build $(BUILD) --target bench_sim
-	@bench/bench.sh $(BUILD)
+bench:
+	@scripts/setup.sh --check build
+	$(CONFIGURE) $(BUILD) -G Ninja -DNCC_BENCH=ON
+	@cmake --build $(BUILD) --target bench ncc
+	@bench/runtime_size.sh
 
 install:
 	@scripts/setup.sh --check build

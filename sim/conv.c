@@ -1,6 +1,8 @@
 /* Regular convolutions: a cell holds several channels, a call of the inner loop several output channels. */
 #include "sim/job.h"
 
+#include "compiler/base/cpu.h"
+
 #include <limits.h>
 #include <string.h>
 
@@ -26,6 +28,7 @@ static void pack_item(void *ctx, int u, int thread)
 }
 
 /* Sums over channels of a range of cells. */
+NCC_FOR_EACH_CPU
 static void sum_item(void *ctx, int i, int thread)
 {
     const struct job *job = ctx;
@@ -48,6 +51,7 @@ static void sum_item(void *ctx, int i, int thread)
 
 /* From sums over channels to what they add at each position of a range: (arg_x * S_x) >> shr_x, and what
  * the inner loop's offset of the weights took away. */
+NCC_FOR_EACH_CPU
 static void x_term_item(void *ctx, int i, int thread)
 {
     const struct job *job = ctx;
@@ -61,6 +65,7 @@ static void x_term_item(void *ctx, int i, int thread)
         for (int t = 0; t < g->n_taps; t++)
             sum += job->sums[p + g->tap_off[t]];
         job->x_term[p] = ncc_kpu_zero_term(arg_x, sum, shr_x) + w_offset * sum;
+        job->x_low[p] = (int32_t)(uint32_t)job->x_term[p];
     }
 }
 
@@ -153,7 +158,7 @@ static void run_block(const struct job *job, int block, int position, int n, str
     k->dot(&dot);
     for (int j = 0; j < k->block && block * k->block + j < job->shape.out_c; j++)
         ncc_sim_finish(job, block * k->block + j, position, n, acc + j * SIM_MAX_TILE, job->x_term + position,
-                       overflow);
+                       job->x_low + position, overflow);
 }
 
 static void conv_item(void *ctx, int i, int thread)
@@ -186,9 +191,10 @@ bool ncc_sim_conv_run(struct job *job, struct workspace *ws, struct overflow *ov
     job->cells = ncc_sim_reserve(&ws->cells, (size_t)job->n_units * (size_t)g->n_cells, sizeof *job->cells);
     job->sums = ncc_sim_reserve(&ws->sums, (size_t)g->n_cells, sizeof *job->sums);
     job->x_term = ncc_sim_reserve(&ws->x_term, (size_t)g->n_positions, sizeof *job->x_term);
+    job->x_low = ncc_sim_reserve(&ws->x_low, (size_t)g->n_positions, sizeof *job->x_low);
     job->packed_weights = ncc_sim_reserve(&ws->weights, (size_t)job->n_blocks * block_cells, sizeof(uint32_t));
     job->items = ncc_sim_reserve(&ws->items, (size_t)cut.n_items, sizeof *job->items);
-    if (!job->cells || !job->sums || !job->x_term || !job->packed_weights || !job->items)
+    if (!job->cells || !job->sums || !job->x_term || !job->x_low || !job->packed_weights || !job->items)
         return false;
 
     const int64_t n_cells = (int64_t)job->n_units * g->n_cells;

@@ -12,7 +12,7 @@ static bool folds(const struct ncc_kpu_regs *r, int32_t *factor)
 {
     const int64_t unit = INT64_C(1) << r->shr_x;
     *factor = (int32_t)(r->arg_x / unit);
-    return r->arg_x % unit == 0 && *factor >= -0x8000 && *factor < 0x8000;
+    return r->arg_x % unit == 0 && *factor >= -0x8000 && *factor <= 0x7fff - 255;
 }
 
 static void channel_item(void *ctx, int c, int thread)
@@ -23,29 +23,30 @@ static void channel_item(void *ctx, int c, int thread)
     const uint8_t *w = job->weights + (size_t)c * (size_t)g->n_taps;
     uint32_t *cells = job->cells + (size_t)thread * (size_t)g->n_cells;
     const int32_t *x = (const int32_t *)cells;
+    int32_t acc[STRETCH], sum[STRETCH], x_low[STRETCH] = {0};
+    int64_t x_term[STRETCH] = {0};
     struct overflow overflow = {INT_MAX, 0, false};
 
     job->channels[c] = ncc_sim_channel(job, c, w, g->n_taps);
     ncc_sim_pack_input(job, c, 1, 8, cells);
-    int32_t factor, weights[SIM_MAX_TAPS], ones[SIM_MAX_TAPS];
+    int32_t factor;
     const bool folded = folds(r, &factor);
+    struct sim_taps weights = {.tap_off = g->tap_off, .n_taps = g->n_taps}, ones = weights;
     for (int t = 0; t < g->n_taps; t++) {
-        weights[t] = folded ? w[t] + factor : w[t];
-        ones[t] = 1;
+        weights.w[t] = folded ? w[t] + factor : w[t];
+        ones.w[t] = 1;
     }
     for (int first = 0; first < g->n_positions; first += STRETCH) {
         const int left = g->n_positions - first, n = left < STRETCH ? left : STRETCH;
-        int32_t acc[STRETCH], sum[SIM_STEP];
-        int64_t x_term[STRETCH] = {0};
-        for (int p = 0; p < n; p += SIM_STEP) {
-            job->kernel->depthwise(x + first + p, g->tap_off, g->n_taps, weights, acc + p);
-            if (folded)
-                continue;
-            job->kernel->depthwise(x + first + p, g->tap_off, g->n_taps, ones, sum);
-            for (int i = 0; i < SIM_STEP; i++)
-                x_term[p + i] = ncc_kpu_zero_term(r->arg_x, sum[i], (int)r->shr_x);
+        job->kernel->depthwise(&weights, x + first, n, acc);
+        if (!folded) {
+            job->kernel->depthwise(&ones, x + first, n, sum);
+            for (int i = 0; i < n; i++) {
+                x_term[i] = ncc_kpu_zero_term(r->arg_x, sum[i], (int)r->shr_x);
+                x_low[i] = (int32_t)(uint32_t)x_term[i];
+            }
         }
-        ncc_sim_finish(job, c, first, n, acc, x_term, &overflow);
+        ncc_sim_finish(job, c, first, n, acc, x_term, x_low, &overflow);
     }
     job->items[c] = overflow;
 }

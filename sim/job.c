@@ -35,11 +35,11 @@ void ncc_sim_overflow_merge(struct overflow *a, const struct overflow *b)
         *a = *b;
 }
 
-static const uint8_t *input_row(const struct job *job, int c, int y)
+static const uint8_t *input_map(const struct job *job, int c)
 {
     const struct ncc_kpu_regs *r = job->regs;
     const int group = (int)r->coef_group;
-    const int64_t line = r->image_src_addr + r->channel_switch_addr * (c / group) + r->row_switch_addr * y;
+    const int64_t line = r->image_src_addr + r->channel_switch_addr * (c / group);
     return job->ram + NCC_KPU_LINE_SIZE * line + NCC_KPU_LINE_SIZE / group * (c % group);
 }
 
@@ -88,15 +88,19 @@ static void interleave(uint32_t *cells, const uint8_t *const row[4], int n_rows,
         interleave_steps(cells, row, n_rows, bits, n);
 }
 
+/* The channels that are packed together. */
+struct packing {
+    const uint8_t *map[4];
+    int n, bits;
+    uint32_t padding; /* a cell of it */
+};
+
 /* Row `row` of plane (a, b): padded row row * stride + a, padded columns b, b + stride ... May spoil cells after the
  * row. */
-static void pack_row(const struct job *job, int first, int n, int bits, int a, int b, int row, uint32_t *cells)
+static void pack_row(const struct job *job, const struct packing *p, int a, int b, int row, uint32_t *cells)
 {
     const struct grid *g = &job->grid;
     const int y = row * g->stride + a - g->pad;
-    uint32_t padding = 0;
-    for (int k = 0; k < n; k++)
-        padding |= (uint32_t)job->regs->pad_value << bits * k;
 
     int begin = g->pitch, end = g->pitch; /* of the cells inside the image */
     if (y >= 0 && y < job->shape.in_h) {
@@ -106,21 +110,26 @@ static void pack_row(const struct job *job, int first, int n, int bits, int a, i
         end = end > g->pitch ? g->pitch : end;
         begin = begin > end ? end : begin;
         const uint8_t *rows[4] = {NULL};
-        for (int k = 0; k < n; k++)
-            rows[k] = input_row(job, first + k, y) + begin * g->stride + b - g->pad;
+        for (int k = 0; k < p->n; k++)
+            rows[k] = p->map[k] + NCC_KPU_LINE_SIZE * job->regs->row_switch_addr * y + begin * g->stride + b - g->pad;
         if (begin < end)
-            interleave(cells + begin, rows, n, bits, end - begin, g->stride);
+            interleave(cells + begin, rows, p->n, p->bits, end - begin, g->stride);
     }
     for (int i = 0; i < begin; i++)
-        cells[i] = padding;
+        cells[i] = p->padding;
     for (int i = end; i < g->pitch; i++)
-        cells[i] = padding;
+        cells[i] = p->padding;
 }
 
 void ncc_sim_pack_input(const struct job *job, int first, int n, int bits, uint32_t *cells)
 {
     const struct grid *g = &job->grid;
     const int n_planes = g->stride * g->stride;
+    struct packing p = {.n = n, .bits = bits};
+    for (int k = 0; k < n; k++) {
+        p.map[k] = input_map(job, first + k);
+        p.padding |= (uint32_t)job->regs->pad_value << bits * k;
+    }
     for (int plane = 0; plane < n_planes; plane++) {
         uint32_t *to = cells + plane * g->plane_size;
         if (!g->plane_used[plane]) {
@@ -128,7 +137,7 @@ void ncc_sim_pack_input(const struct job *job, int first, int n, int bits, uint3
             continue;
         }
         for (int row = 0; row < g->rows; row++)
-            pack_row(job, first, n, bits, plane / g->stride, plane % g->stride, row, to + row * g->pitch);
+            pack_row(job, &p, plane / g->stride, plane % g->stride, row, to + row * g->pitch);
     }
     const int used = n_planes * g->plane_size;
     memset(cells + used, 0, (size_t)(g->n_cells - used) * sizeof *cells);
@@ -221,7 +230,7 @@ static void finish_checked(const struct job *job, int channel, int position, int
 }
 
 void ncc_sim_finish(const struct job *job, int channel, int position, int n, const int32_t *dot, const int64_t *x_term,
-                    struct overflow *overflow)
+                    const int32_t *x_low, struct overflow *overflow)
 {
     const struct channel *c = &job->channels[channel];
     if (!c->safe) {
@@ -231,6 +240,7 @@ void ncc_sim_finish(const struct job *job, int channel, int position, int n, con
     const struct sim_post post = {
         .dot = dot,
         .x_term = x_term,
+        .x_low = x_low,
         .constant = c->constant,
         .bn = c->bn,
         .act = &job->act,

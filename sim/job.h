@@ -19,6 +19,7 @@ struct workspace {
     struct buffer cells;    /* uint32_t: the input, unit after unit; for depthwise layers one plane set per thread */
     struct buffer sums;     /* int32_t: sum over channels of each cell */
     struct buffer x_term;   /* int64_t: what the sums of inputs add at each position */
+    struct buffer x_low;    /* int32_t: the lower halves */
     struct buffer weights;  /* uint32_t: cells, block after block */
     struct buffer channels; /* struct channel */
     struct buffer items;    /* struct overflow, one per piece of parallel work */
@@ -54,6 +55,7 @@ struct job {
     uint32_t *cells, *packed_weights;
     int32_t *sums;
     int64_t *x_term;
+    int32_t *x_low;
     struct channel *channels;
     struct overflow *items;
     uint8_t *planes;
@@ -84,7 +86,7 @@ struct channel ncc_sim_channel(const struct job *job, int channel, const uint8_t
 
 /* Batch norm and table for n positions of a channel from `position` on, the slow way for channels that are not safe. */
 void ncc_sim_finish(const struct job *job, int channel, int position, int n, const int32_t *dot, const int64_t *x_term,
-                    struct overflow *overflow);
+                    const int32_t *x_low, struct overflow *overflow);
 
 /* Makes `b` hold n elements of `size` bytes; NULL when out of memory. What it held is lost. */
 void *ncc_sim_reserve(struct buffer *b, size_t n, size_t size);

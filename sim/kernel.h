@@ -32,9 +32,20 @@ struct sim_act {
     /* The same for batch-norm outputs between SIM_NARROW and -SIM_NARROW, exclusive: starts beyond moved to these.
      * Valid when `narrow`: no segment that starts below has a slope, for which the start would count. */
     bool narrow;
+    int narrow_top; /* the search for a segment begins with this bit of its number: no narrow value lies in those above
+                     */
     int32_t narrow_start[NCC_KPU_SEGMENTS];
     int32_t narrow_param[NCC_KPU_SEGMENTS];
+
+    /* y_mul / 2^shift and bias, for a first guess in floating point; the slope is NaN where it is negative, because the
+     * chip rounds negative products in its own way. */
+    float guess_slope[NCC_KPU_SEGMENTS];
+    float guess_bias[NCC_KPU_SEGMENTS];
 };
+
+/* A guess (v - start) * slope + bias between 0 and 256 is off by 256 * 3 * 2^-24 at most. When it lies further than
+ * this from the middle between two codes, it rounds to the code; all others must be computed exactly. */
+#define SIM_GUESS_MARGIN 0x1p-13f
 
 #define SIM_NARROW (INT64_C(1) << 30)
 
@@ -48,11 +59,19 @@ struct sim_dot {
     int32_t *acc;
 };
 
+/* Taps of one channel of a depthwise layer. */
+struct sim_taps {
+    const int32_t *tap_off; /* in cells */
+    int n_taps;
+    int32_t w[SIM_MAX_TAPS];
+};
+
 /* What follows the sums: out[i] = table(batch norm(dot[i] + x_term[i] + constant)) for n positions. Accumulator and
  * batch-norm output must be known to fit 36 bits. */
 struct sim_post {
     const int32_t *dot;
     const int64_t *x_term;
+    const int32_t *x_low; /* the lower halves of x_term */
     int64_t constant;
     struct ncc_kpu_bn bn;
     const struct sim_act *act;
@@ -71,8 +90,9 @@ struct ncc_sim_kernel {
     int block;       /* output channels per call of dot */
     int tile;        /* positions per call of dot */
     void (*dot)(const struct sim_dot *d);
-    /* One channel of a depthwise layer: acc[i] = sum over taps of x[i + tap_off[t]] * w[t], for SIM_STEP positions. */
-    void (*depthwise)(const int32_t *x, const int32_t *tap_off, int n_taps, const int32_t *w, int32_t *acc);
+    /* One channel of a depthwise layer: acc[i] = sum over taps of x[i + tap_off[t]] * w[t], for n positions, a multiple
+     * of SIM_STEP. 0 <= x <= 255, and w fits 16 bits. */
+    void (*depthwise)(const struct sim_taps *taps, const int32_t *x, int n, int32_t *acc);
     void (*post)(const struct sim_post *p);
 };
 

@@ -45,9 +45,9 @@ TARGET static void dot(const struct sim_dot *d)
         dot_step(d, first);
 }
 
-TARGET static void depthwise(const int32_t *x, const int32_t *tap_off, int n_taps, const int32_t *w, int32_t *acc)
+TARGET static void depthwise(const struct sim_taps *taps, const int32_t *x, int n, int32_t *acc)
 {
-    plain_depthwise(x, tap_off, n_taps, w, acc);
+    plain_depthwise(taps, x, n, acc);
 }
 
 TARGET static void post(const struct sim_post *p)

@@ -19,6 +19,7 @@ static bool has_avx512(void)
 TARGET SIM_INLINE void dot_tile(const struct sim_dot *d, const int n_vectors)
 {
     __m512i sum[BLOCK][2];
+#pragma GCC unroll 8 /* all loops over `sum`, or it does not stay in registers */
     for (int c = 0; c < BLOCK; c++)
         sum[c][0] = sum[c][1] = _mm512_setzero_si512();
     const uint32_t *w = d->w;
@@ -37,6 +38,7 @@ TARGET SIM_INLINE void dot_tile(const struct sim_dot *d, const int n_vectors)
             }
         }
     }
+#pragma GCC unroll 8
     for (int c = 0; c < BLOCK; c++)
         for (int v = 0; v < n_vectors; v++)
             _mm512_storeu_si512(d->acc + c * SIM_MAX_TILE + v * LANES, sum[c][v]);
@@ -50,9 +52,33 @@ TARGET static void dot(const struct sim_dot *d)
         dot_tile(d, 1);
 }
 
-TARGET static void depthwise(const int32_t *x, const int32_t *tap_off, int n_taps, const int32_t *w, int32_t *acc)
+/* The upper halves of inputs are 0, so that products of pairs of 16 bits are the products. Inlined with a constant
+ * number of taps, so that the weights stay in registers; sums of even and odd taps apart wait less for each other. */
+TARGET SIM_INLINE void depthwise_taps(const struct sim_taps *taps, const int n_taps, const int32_t *x, int n,
+                                      int32_t *acc)
 {
-    plain_depthwise(x, tap_off, n_taps, w, acc);
+    __m512i w[SIM_MAX_TAPS];
+    const int32_t *tap[SIM_MAX_TAPS];
+#pragma GCC unroll 9
+    for (int t = 0; t < n_taps; t++) {
+        w[t] = _mm512_set1_epi32(taps->w[t]);
+        tap[t] = x + taps->tap_off[t];
+    }
+    for (int i = 0; i < n; i += LANES) {
+        __m512i sum[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+#pragma GCC unroll 9
+        for (int t = 0; t < n_taps; t++)
+            sum[t & 1] = _mm512_dpwssd_epi32(sum[t & 1], _mm512_loadu_si512(tap[t] + i), w[t]);
+        _mm512_storeu_si512(acc + i, _mm512_add_epi32(sum[0], sum[1]));
+    }
+}
+
+TARGET static void depthwise(const struct sim_taps *taps, const int32_t *x, int n, int32_t *acc)
+{
+    if (taps->n_taps == SIM_MAX_TAPS)
+        depthwise_taps(taps, SIM_MAX_TAPS, x, n, acc);
+    else
+        depthwise_taps(taps, 1, x, n, acc);
 }
 
 /* A table of 16 words in two registers. */
@@ -118,11 +144,10 @@ TARGET static void post_wide(const struct sim_post *p)
 }
 
 /* segment_of for 16 positions of 32 bits; the whole table is one register. */
-TARGET SIM_INLINE __m512i narrow_segment_of(__m512i x_start, __m512i v)
+TARGET SIM_INLINE __m512i narrow_segment_of(__m512i x_start, int top, __m512i v)
 {
     __m512i index = _mm512_setzero_si512();
-#pragma GCC unroll 4
-    for (int bit = 8; bit; bit >>= 1) {
+    for (int bit = top; bit; bit >>= 1) {
         const __m512i candidate = _mm512_or_si512(index, _mm512_set1_epi32(bit));
         const __mmask16 below = _mm512_cmplt_epi32_mask(_mm512_permutexvar_epi32(candidate, x_start), v);
         index = _mm512_mask_mov_epi32(index, below, candidate);
@@ -140,35 +165,53 @@ TARGET SIM_INLINE __m128i codes(__m512i above, __m512i param)
     return _mm512_cvtusepi64_epi8(_mm512_max_epi64(y, _mm512_setzero_si512()));
 }
 
-/* The low 32 bits of 16 sums: enough, since their sum with the rest is known to fit. */
-TARGET SIM_INLINE __m512i load_low(const int64_t *x_term)
+/* The codes of 16 positions, exactly: products of even and odd lanes apart, in 64 bits. */
+TARGET static __m128i exact_codes(const struct sim_act *act, __m512i segment, __m512i above)
 {
-    const __m256i low = _mm512_cvtepi64_epi32(_mm512_loadu_si512(x_term));
-    const __m256i high = _mm512_cvtepi64_epi32(_mm512_loadu_si512(x_term + 8));
-    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+    const __m512i param = _mm512_permutexvar_epi32(segment, _mm512_loadu_si512(act->narrow_param));
+    const __m128i even = codes(above, param);
+    const __m128i odd = codes(_mm512_srli_epi64(above, 32), _mm512_srli_epi64(param, 32));
+    return _mm_unpacklo_epi8(even, odd);
 }
 
-/* Sixteen positions at a time: 32 bits where they do, and products of even and odd lanes apart. */
+struct narrow_bn {
+    __m512i mul, add;
+    __m128i right, left; /* the shift, and 32 less it */
+};
+
+/* Batch norm of 16 positions: products of even and odd lanes apart, those of odd lanes shifted to the upper halves. */
+TARGET SIM_INLINE __m512i narrow_bn_apply(const struct narrow_bn *bn, __m512i acc)
+{
+    const __m512i even = _mm512_srl_epi64(_mm512_mul_epi32(acc, bn->mul), bn->right);
+    const __m512i odd = _mm512_sll_epi64(_mm512_mul_epi32(_mm512_srli_epi64(acc, 32), bn->mul), bn->left);
+    return _mm512_add_epi32(_mm512_mask_mov_epi32(even, 0xaaaa, odd), bn->add);
+}
+
+/* Sixteen positions at a time, in 32 bits. The table's line is evaluated in floating point first; few vectors have a
+ * value for which that is not certain. */
 TARGET static void post_narrow(const struct sim_post *p)
 {
-    const __m512i x_start = _mm512_loadu_si512(p->act->narrow_start);
-    const __m512i param = _mm512_loadu_si512(p->act->narrow_param);
-    const __m512i constant = _mm512_set1_epi32((int32_t)(uint32_t)p->constant), mul = _mm512_set1_epi64(p->bn.mul);
-    const __m512i add = _mm512_set1_epi32(p->bn.add);
-    const __m128i shift = _mm_cvtsi32_si128(p->bn.shift);
+    const struct sim_act *act = p->act;
+    const __m512i x_start = _mm512_loadu_si512(act->narrow_start), byte = _mm512_set1_epi32(255);
+    const __m512 slope = _mm512_loadu_ps(act->guess_slope), bias = _mm512_loadu_ps(act->guess_bias);
+    const __m512 certain = _mm512_set1_ps(0.5f - SIM_GUESS_MARGIN);
+    const __m512i constant = _mm512_set1_epi32((int32_t)(uint32_t)p->constant);
+    const struct narrow_bn bn = {_mm512_set1_epi64(p->bn.mul), _mm512_set1_epi32(p->bn.add),
+                                 _mm_cvtsi32_si128(p->bn.shift), _mm_cvtsi32_si128(32 - p->bn.shift)};
     for (int i = 0; i < p->n; i += LANES) {
-        const __m512i terms = _mm512_add_epi32(load_low(p->x_term + i), constant);
+        const __m512i terms = _mm512_add_epi32(_mm512_loadu_si512(p->x_low + i), constant);
         const __m512i acc = _mm512_add_epi32(_mm512_loadu_si512(p->dot + i), terms);
-        const __m512i even = _mm512_sra_epi64(_mm512_mul_epi32(acc, mul), shift);
-        const __m512i odd = _mm512_sra_epi64(_mm512_mul_epi32(_mm512_srli_epi64(acc, 32), mul), shift);
-        const __m512i scaled = _mm512_mask_mov_epi32(even, 0xaaaa, _mm512_slli_epi64(odd, 32));
-        const __m512i v = _mm512_add_epi32(scaled, add);
-        const __m512i s = narrow_segment_of(x_start, v);
-        const __m512i par = _mm512_permutexvar_epi32(s, param);
-        const __m512i above = _mm512_sub_epi32(v, _mm512_permutexvar_epi32(s, x_start));
-        const __m128i even_codes = codes(above, par);
-        const __m128i odd_codes = codes(_mm512_srli_epi64(above, 32), _mm512_srli_epi64(par, 32));
-        _mm_storeu_si128((void *)(p->out + i), _mm_unpacklo_epi8(even_codes, odd_codes));
+        const __m512i v = narrow_bn_apply(&bn, acc);
+        const __m512i segment = narrow_segment_of(x_start, act->narrow_top, v);
+        const __m512i above = _mm512_sub_epi32(v, _mm512_permutexvar_epi32(segment, x_start));
+        const __m512 guess = _mm512_fmadd_ps(_mm512_cvtepi32_ps(above), _mm512_permutexvar_ps(segment, slope),
+                                             _mm512_permutexvar_ps(segment, bias));
+        const __m512 whole = _mm512_roundscale_ps(guess, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        const __m512 off = _mm512_abs_ps(_mm512_sub_ps(guess, whole));
+        __m128i out = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_min_ps(whole, _mm512_cvtepi32_ps(byte))));
+        if (_mm512_cmp_ps_mask(off, certain, _CMP_NLT_UQ))
+            out = exact_codes(act, segment, above);
+        _mm_storeu_si128((void *)(p->out + i), out);
     }
 }
 

@@ -14,9 +14,9 @@ static void dot(const struct sim_dot *d)
             plain_dot_step(d, BLOCK, c, first);
 }
 
-static void depthwise(const int32_t *x, const int32_t *tap_off, int n_taps, const int32_t *w, int32_t *acc)
+static void depthwise(const struct sim_taps *taps, const int32_t *x, int n, int32_t *acc)
 {
-    plain_depthwise(x, tap_off, n_taps, w, acc);
+    plain_depthwise(taps, x, n, acc);
 }
 
 static void post(const struct sim_post *p)

@@ -22,14 +22,16 @@ SIM_INLINE void plain_dot_step(const struct sim_dot *d, int block, int channel, 
         d->acc[channel * SIM_MAX_TILE + first + i] = sum[i];
 }
 
-SIM_INLINE void plain_depthwise(const int32_t *x, const int32_t *tap_off, int n_taps, const int32_t *w, int32_t *acc)
+SIM_INLINE void plain_depthwise(const struct sim_taps *taps, const int32_t *x, int n, int32_t *acc)
 {
-    int32_t sum[SIM_STEP] = {0};
-    for (int t = 0; t < n_taps; t++)
+    for (int first = 0; first < n; first += SIM_STEP) {
+        int32_t sum[SIM_STEP] = {0};
+        for (int t = 0; t < taps->n_taps; t++)
+            for (int i = 0; i < SIM_STEP; i++)
+                sum[i] += x[first + i + taps->tap_off[t]] * taps->w[t];
         for (int i = 0; i < SIM_STEP; i++)
-            sum[i] += x[i + tap_off[t]] * w[t];
-    for (int i = 0; i < SIM_STEP; i++)
-        acc[i] = sum[i];
+            acc[first + i] = sum[i];
+    }
 }
 
 /* The last segment that starts below v, by bisection over the sorted table; 0 when there is none. */

@@ -49,8 +49,10 @@ SIM_INLINE void store_pooled(const struct job *job, int channel, const uint8_t *
 
 static void store_rows(const struct job *job, int channel, const uint8_t *plane)
 {
-    for (int y = 0; y <= job->regs->o_col_high; y++, plane += job->grid.pitch)
-        memcpy(ncc_sim_output_row(job, channel, y), plane, (size_t)job->regs->o_row_wid + 1);
+    const int64_t distance = NCC_KPU_LINE_SIZE * job->regs->wb_row_switch_addr;
+    uint8_t *out = ncc_sim_output_row(job, channel, 0);
+    for (int y = 0; y <= job->regs->o_col_high; y++, plane += job->grid.pitch, out += distance)
+        memcpy(out, plane, (size_t)job->regs->o_row_wid + 1);
 }
 
 void ncc_sim_store(const struct job *job, int channel)

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,7 @@ static enum ncc_status report_overflow(struct ncc_sim *sim, const struct job *jo
 static void prepare_act(struct job *job, const uint8_t *act)
 {
     struct sim_act *a = &job->act;
+    int n_narrow = 0;
     ncc_kpu_table_unpack(act, &job->table);
     a->narrow = true;
     for (int i = 0; i < NCC_KPU_SEGMENTS; i++) {
@@ -109,7 +111,11 @@ static void prepare_act(struct job *job, const uint8_t *act)
         a->param[i] = a->narrow_param[i] = s->y_mul * 0x10000 + s->shift * 0x100 + s->bias;
         a->narrow_start[i] = (int32_t)start;
         a->narrow = a->narrow && (s->y_mul == 0 || s->x_start >= -SIM_NARROW);
+        a->guess_slope[i] = s->y_mul < 0 ? NAN : ldexpf((float)s->y_mul, -s->shift);
+        a->guess_bias[i] = s->bias;
+        n_narrow += start < SIM_NARROW;
     }
+    a->narrow_top = n_narrow > 8 ? 8 : n_narrow > 4 ? 4 : n_narrow > 2 ? 2 : n_narrow > 1 ? 1 : 0;
 }
 
 /* Counts the layer and shows it to the trace. */
@@ -231,8 +237,9 @@ void ncc_sim_free(struct ncc_sim *sim)
 {
     if (!sim)
         return;
-    struct buffer *const buffers[] = {&sim->ws.cells,    &sim->ws.sums,  &sim->ws.x_term, &sim->ws.weights,
-                                      &sim->ws.channels, &sim->ws.items, &sim->ws.planes, &sim->packed};
+    struct buffer *const buffers[] = {&sim->ws.cells, &sim->ws.sums,    &sim->ws.x_term,
+                                      &sim->ws.x_low, &sim->ws.weights, &sim->ws.channels,
+                                      &sim->ws.items, &sim->ws.planes,  &sim->packed};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         free(buffers[i]->data);
     free(sim->ram);

@@ -1,17 +1,24 @@
 #include "compiler/base/gemm.h"
 
 #include <cblas.h>
-#include <pthread.h>
+#include <omp.h>
+#include <stdbool.h>
 
-static void make_serial(void)
+/* OpenBLAS asks OpenMP how many threads the calling thread may use: each thread has to say so itself. (Its build with
+ * threads of its own asks nobody, and is told.) */
+static void use_one_thread(void)
 {
+    static _Thread_local bool told;
+    if (told)
+        return;
+    omp_set_num_threads(1);
     openblas_set_num_threads(1);
+    told = true;
 }
 
 void ncc_gemm(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c, int ldc, int accumulate)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make_serial);
+    use_one_thread();
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0f, a, lda, b, ldb, accumulate ? 1.0f : 0.0f, c,
                 ldc);
 }

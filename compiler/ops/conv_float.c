@@ -4,8 +4,8 @@
  *
  *     out[out_c][pixels] = w[out_c][in_c * kh * kw] * columns[in_c * kh * kw][pixels]
  */
-#include "compiler/base/cpu.h"
 #include "compiler/ops/conv_float.h"
+#include "compiler/base/cpu.h"
 #include "compiler/base/gemm.h"
 
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 
 /* Elements of one band of columns: 1 MiB. */
 #define BAND_ELEMENTS (1 << 18)
-#define MIN_BAND 32 /* pixels */
+#define MIN_BAND      32 /* pixels */
 
 static int64_t plane(const struct convolve *s)
 {

@@ -169,9 +169,45 @@ static void progress_counts(void **state)
     ncc_progress_end(&p);
 }
 
+/* The same product from several threads at once is the same product. (A matrix library without locks around its buffers
+ * fails here once in a while.) */
+enum { ROWS = 16, COLUMNS = 64, INNER = 27, PRODUCTS = 20000 };
+
+struct products {
+    float a[ROWS * INNER], b[INNER * COLUMNS], want[ROWS * COLUMNS];
+    int n_wrong;
+};
+
+static void multiply(void *ctx, int i, int thread)
+{
+    (void)i;
+    (void)thread;
+    struct products *p = ctx;
+    float got[ROWS * COLUMNS];
+    ncc_gemm(ROWS, COLUMNS, INNER, p->a, INNER, p->b, COLUMNS, got, COLUMNS, 0);
+    if (memcmp(got, p->want, sizeof got) != 0)
+        __atomic_add_fetch(&p->n_wrong, 1, __ATOMIC_RELAXED);
+}
+
+static void products_do_not_disturb_each_other(void **state)
+{
+    (void)state;
+    static struct products p;
+    for (int i = 0; i < ROWS * INNER; i++)
+        p.a[i] = (float)(i * 37 % 101 - 50);
+    for (int i = 0; i < INNER * COLUMNS; i++)
+        p.b[i] = (float)(i * 53 % 97 - 48);
+    ncc_gemm(ROWS, COLUMNS, INNER, p.a, INNER, p.b, COLUMNS, p.want, COLUMNS, 0);
+    setenv("NCC_THREADS", "4", 1);
+    ncc_parallel_for(PRODUCTS, multiply, &p);
+    unsetenv("NCC_THREADS");
+    assert_int_equal(p.n_wrong, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products_do_not_disturb_each_other),
         cmocka_unit_test(visits_each_item_once),
         cmocka_unit_test(ignores_bad_thread_counts),
         cmocka_unit_test(products_agree_with_plain_loops),
