@@ -117,7 +117,7 @@ static struct product make_product(void)
     return p;
 }
 
-static void multiply(void *ctx, int i, int thread)
+static void multiply_once(void *ctx, int i, int thread)
 {
     (void)thread;
     const struct product *p = (const struct product *)ctx + i;
@@ -178,7 +178,7 @@ struct products {
     int n_wrong;
 };
 
-static void multiply(void *ctx, int i, int thread)
+static void multiply_once(void *ctx, int i, int thread)
 {
     (void)i;
     (void)thread;
@@ -199,7 +199,7 @@ static void products_do_not_disturb_each_other(void **state)
         p.b[i] = (float)(i * 53 % 97 - 48);
     ncc_gemm(ROWS, COLUMNS, INNER, p.a, INNER, p.b, COLUMNS, p.want, COLUMNS, 0);
     setenv("NCC_THREADS", "4", 1);
-    ncc_parallel_for(PRODUCTS, multiply, &p);
+    ncc_parallel_for(PRODUCTS, multiply_once, &p);
     unsetenv("NCC_THREADS");
     assert_int_equal(p.n_wrong, 0);
 }
