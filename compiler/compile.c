@@ -8,7 +8,7 @@ const struct step ncc_compile_steps[] = {
     {"import", ncc_step_import, true},       /* model file -> graph */
     {"canonical", ncc_step_canonical, true}, /* one way to write everything */
     {"samples", ncc_step_samples, true},     /* find and read the sample inputs */
-    {"equalise", ncc_step_equalise, true},   /* channels share their tensor's codes evenly */
+    {"equalise", ncc_step_equalise, true},   /* few channels become more; channels share their tensor's codes evenly */
     {"legalise", ncc_step_legalise, true},   /* forms that suit the KPU */
     {"lower", ncc_step_lower, true},         /* KPU or CPU by estimated time, layers on canvases, copies */
     {"observe", ncc_step_observe, true},     /* which values occur */

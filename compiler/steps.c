@@ -6,6 +6,7 @@
 #include "compiler/ir/text.h"
 #include "compiler/pass/pass.h"
 #include "compiler/quant/equalise.h"
+#include "compiler/quant/slices.h"
 #include "kmodel/kmodel.h"
 #include "kpu/limits.h"
 
@@ -196,11 +197,12 @@ static bool method_known(struct compilation *c)
 
 bool ncc_step_equalise(struct compilation *c)
 {
-    return c->k210.cpu_only || ncc_quant_equalise(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch);
+    return c->k210.cpu_only || (ncc_quant_slice(c->graph) && ncc_quant_equalise(c->graph, ncc_compilation_feed, c,
+                                                                               c->data.n, &c->scratch));
 }
 
-/* Multiply-adds spent on rounding weights well: some 15 ms. */
-#define ROUNDING_BUDGET 1e8
+/* Multiply-adds spent on rounding weights well: some 10 ms. */
+#define ROUNDING_BUDGET 5e7
 
 bool ncc_step_observe(struct compilation *c)
 {

@@ -17,6 +17,7 @@ struct patches {
 struct patch_table {
     int n;
     struct patches *v;
+    int per_sample; /* points that each sample gives, from the first on until all are there */
 };
 
 #endif

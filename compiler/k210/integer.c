@@ -23,6 +23,7 @@ enum { MAX_MUL = (1 << (NCC_KPU_MUL_BITS_SAFE - 1)) - 1 };
 
 struct channel {
     double lo, hi; /* of its weights, input scales included; lo <= 0 <= hi */
+    double factor; /* of weights and bias: the sign, and what gives all outputs the table's scale */
     double bias;
     double scale;
     struct ncc_kpu_bn bn;
@@ -35,6 +36,7 @@ struct layer {
     const float *w, *bias;
     int n_out, n_in, taps; /* n_in: input channels that one output reads */
     double sign;           /* -1: the sum is negated */
+    double table_scale;    /* of the output */
     int x_zero, w_zero;
     double v_scale;    /* positive here */
     double z_lo, z_hi; /* the real sum in the worst case */
@@ -59,6 +61,21 @@ static double input_scale(const struct layer *l, int o, int i)
     return of_channel(l->x->quant.scale, l->x->quant.n_channels, input_channel(l, o, i));
 }
 
+/* The coarsest of the output's scales: that of the table. */
+static double output_scale(const struct layer *l)
+{
+    double scale = 0;
+    for (int o = 0; o < l->y->quant.n_channels; o++)
+        scale = fmax(scale, l->y->quant.scale[o]);
+    return scale;
+}
+
+/* What output channel o is multiplied by, so that all have the scale of the table. */
+static double output_factor(const struct layer *l, int o)
+{
+    return l->sign * l->table_scale / of_channel(l->y->quant.scale, l->y->quant.n_channels, o);
+}
+
 static double input_zero(const struct layer *l, int o, int i)
 {
     return of_channel(l->x->quant.zero_point, l->x->quant.n_channels, input_channel(l, o, i));
@@ -68,6 +85,12 @@ static double input_zero(const struct layer *l, int o, int i)
 static double mean_code(const struct layer *l, int o, int i)
 {
     return l->x->mean ? l->x->mean[input_channel(l, o, i)] / input_scale(l, o, i) : 0;
+}
+
+/* What a weight is multiplied by before it is quantised. */
+static double fold_of(const struct layer *l, int o, int i)
+{
+    return l->c[o].factor * input_scale(l, o, i);
 }
 
 static const float *weights_of(const struct layer *l, int o, int i)
@@ -88,6 +111,7 @@ static struct layer open_layer(struct graph *g, const struct node *n)
     l.taps = a->kernel * a->kernel;
     l.c = NCC_NEW(g->arena, struct channel, l.n_out);
     l.q = NCC_NEW(g->arena, uint8_t, (size_t)l.n_out * l.n_in * l.taps);
+    l.table_scale = output_scale(&l);
     l.x_zero = a->pad_lowest ? 0 : (int)fmin(fmax(rint(l.x->quant.zero_point[0]), 0), 255);
     return l;
 }
@@ -98,11 +122,12 @@ static void measure_weights(struct layer *l)
 {
     for (int o = 0; o < l->n_out; o++) {
         struct channel *c = &l->c[o];
-        *c = (struct channel){.bias = l->bias ? l->sign * l->bias[o] : 0};
+        const double factor = output_factor(l, o);
+        *c = (struct channel){.factor = factor, .bias = l->bias ? factor * l->bias[o] : 0};
         double z_lo = c->bias, z_hi = c->bias;
         for (int i = 0; i < l->n_in; i++) {
             const float *w = weights_of(l, o, i);
-            const double scale = l->sign * input_scale(l, o, i), zero = input_zero(l, o, i);
+            const double scale = fold_of(l, o, i), zero = input_zero(l, o, i);
             for (int t = 0; t < l->taps; t++) {
                 const double x = w[t] * scale;
                 c->lo = fmin(c->lo, x);
@@ -154,7 +179,7 @@ static double squared_error(const struct layer *l, int w_zero)
             return INFINITY;
         for (int i = 0; i < l->n_in; i++) {
             const float *w = weights_of(l, o, i);
-            const double fold = l->sign * input_scale(l, o, i);
+            const double fold = fold_of(l, o, i);
             for (int t = 0; t < l->taps; t++) {
                 const double d = w[t] * fold - (weight_code(w[t] * fold, 1 / scale, w_zero) - w_zero) * scale;
                 sum += d * d;
@@ -261,7 +286,8 @@ static void add_scaled(float *to, const float *x, float factor, int n)
 
 /* One weight: `left` holds, at every point, what the sum still lacks. Takes the code that leaves least, and updates it.
  * Zeros stay zeros: they may stand before junk. */
-static int round_by(const struct patches *p, const float *x, double power, double w, double quantum, int w_zero, float *left)
+static int round_by(const struct patches *p, const float *x, double power, double w, double quantum, int w_zero,
+                    float *left)
 {
     if (w == 0)
         return w_zero;
@@ -276,6 +302,7 @@ struct rounding {
     struct layer *l;
     const struct patches *p;
     const double *power; /* of each row of patches */
+    double caution;      /* power that is added to it */
     float *left;         /* [thread][n_points] */
 };
 
@@ -287,13 +314,25 @@ static void round_channel(void *ctx, int o, int thread)
     memset(left, 0, (size_t)r->p->n_points * sizeof *left);
     for (int i = 0; i < l->n_in; i++) {
         const float *w = weights_of(l, o, i);
-        const double fold = l->sign * input_scale(l, o, i);
+        const double fold = fold_of(l, o, i);
         for (int t = 0; t < l->taps; t++) {
             const size_t row = (size_t)input_channel(l, o, i) * l->taps + t;
-            l->q[w - l->w + t] = (uint8_t)round_by(r->p, r->p->data + row * r->p->n_points, r->power[row], w[t],
-                                                   l->c[o].scale / fold, l->w_zero, left);
+            const float *x = r->p->data + row * r->p->n_points;
+            const double power = r->power[row] > 0 ? r->power[row] + r->caution : 0;
+            l->q[w - l->w + t] =
+                (uint8_t)round_by(r->p, x, power, w[t], l->c[o].scale / fold, l->w_zero, left);
         }
     }
+}
+
+/* With about as many weights as points nearly any error vanishes at the points, and grows elsewhere. What one weight
+ * may make up for is therefore limited, the more the fewer points there are. */
+static double caution(const struct layer *l, const struct patches *p, const double *power, size_t rows)
+{
+    double mean = 0;
+    for (size_t i = 0; i < rows; i++)
+        mean += power[i] / (double)rows;
+    return 0.5 * mean * (l->n_in * l->taps) / p->n_points;
 }
 
 /* Replaces the codes that rounding to the nearest gave. */
@@ -303,7 +342,8 @@ static void round_by_patches(struct layer *l, const struct patches *p, struct ar
     double *power = NCC_NEW(a, double, rows);
     for (size_t i = 0; i < rows; i++)
         power[i] = dot(p->data + i * p->n_points, p->data + i * p->n_points, p->n_points);
-    struct rounding r = {l, p, power, NCC_NEW(a, float, (size_t)ncc_parallel_threads() * p->n_points)};
+    float *left = NCC_NEW(a, float, (size_t)ncc_parallel_threads() * p->n_points);
+    struct rounding r = {l, p, power, caution(l, p, power, rows), left};
     ncc_parallel_for(l->n_out, round_channel, &r);
 }
 
@@ -312,7 +352,7 @@ static void round_to_nearest(struct layer *l, int o)
 {
     for (int i = 0; i < l->n_in; i++) {
         const float *w = weights_of(l, o, i);
-        const double fold = l->sign * input_scale(l, o, i);
+        const double fold = fold_of(l, o, i);
         for (int t = 0; t < l->taps; t++)
             l->q[w - l->w + t] = (uint8_t)weight_code(w[t] * fold, 1 / l->c[o].scale, l->w_zero);
     }
@@ -328,7 +368,7 @@ static void quantise_channel(struct layer *l, int o)
     for (int i = 0; i < l->n_in; i++) {
         const float *w = weights_of(l, o, i);
         const uint8_t *q = l->q + (w - l->w);
-        const double fold = l->sign * input_scale(l, o, i);
+        const double fold = fold_of(l, o, i);
         int64_t sum = 0;
         for (int t = 0; t < l->taps; t++) {
             const int d = q[t] - l->w_zero;
@@ -374,14 +414,9 @@ static bool quantise(struct layer *l, const struct patches *patches, struct aren
     return fits;
 }
 
-static double output_scale(const struct layer *l)
-{
-    return l->y->quant.scale[0];
-}
-
 static void choose_scales(struct layer *l, const struct integer_options *options, struct arena *a)
 {
-    const double zero = l->y->quant.zero_point[0], y_scale = output_scale(l);
+    const double zero = l->y->quant.zero_point[0], y_scale = l->table_scale;
     l->sign = 1;
     measure_weights(l);
     if (ncc_act_falls(&l->a->act, l->z_lo, l->z_hi)) {
@@ -425,7 +460,7 @@ static void fit_table(const struct layer *l, const struct integer_options *optio
                                  .v_scale = l->sign * l->v_scale,
                                  .v_min = l->v_lo,
                                  .v_max = l->v_hi,
-                                 .y_scale = output_scale(l),
+                                 .y_scale = l->table_scale,
                                  .y_zero = l->y->quant.zero_point[0] + pool_loss(l->a->pool),
                                  .density = options ? options->density : NULL};
     struct act_fit fit;

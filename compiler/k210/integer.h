@@ -12,6 +12,8 @@
  * - Scales that differ per input channel go into the weights before these are quantised; zero points that differ (or
  *   are not whole: the model's input) into add, using the quantised weights, so that nothing but the pad sees the
  * rounding.
+ * - Scales that differ per output channel go into weights and bias likewise; the table has the coarsest of them. Its
+ *   function must not mind (quant/by_channel.h).
  * - Weight scales are chosen so that mul is a whole number: the multiplier costs no accuracy.
  * - w_zero is the one of 0..255 with the least squared error of the weights. A weight of 0 is always exactly w_zero.
  * - Where the input's means are known (value->mean), what the rounding of the weights takes from the mean of each

@@ -9,12 +9,14 @@
 #include "compiler/quant/assign.h"
 
 #include "compiler/ops/attrs.h"
+#include "compiler/quant/by_channel.h"
 
 #include <math.h>
 
 struct group {
     struct quant quant; /* n_channels 0: not known yet */
     struct range range;
+    int n_members;
     bool given, conflict, fixed; /* quants of members: some; different ones; one that the outside world relies on */
 };
 
@@ -59,11 +61,6 @@ static bool unite(const struct state *s, const struct value *a, const struct val
 
 /* ---- who moves codes unchanged ---- */
 
-static bool is_copy(const struct node *n)
-{
-    return n->op == OP_kpu_conv && ((const struct kpu_conv_attrs *)n->attrs)->copy;
-}
-
 static bool is_tied(const struct node *n)
 {
     return n->op == OP_kpu_conv && ((const struct kpu_conv_attrs *)n->attrs)->tied;
@@ -85,13 +82,20 @@ static bool moves_codes(const struct node *n)
 {
     if (n->op == OP_concat)
         return reaches_upload(n->out[0]);
-    return n->op != OP_kpu_concat && ((ncc_op_desc(n->op)->flags & OP_SAME_QUANT) || is_copy(n) || is_tied(n));
+    return n->op != OP_kpu_concat &&
+           ((ncc_op_desc(n->op)->flags & OP_SAME_QUANT) || ncc_quant_is_copy(n) || is_tied(n));
 }
 
 /* Operators through which channels keep quants of their own. */
 static bool keeps_channels(const struct node *n)
 {
-    return n->op == OP_kpu_concat || n->op == OP_kpu_slice || n->op == OP_kpu_recanvas || is_copy(n);
+    return n->op == OP_kpu_concat || n->op == OP_kpu_slice || n->op == OP_kpu_recanvas || ncc_quant_is_copy(n);
+}
+
+/* Ordinary, but every channel has a scale of its own, unless the value is united with others. */
+static bool has_channels(const struct state *s, const struct value *v)
+{
+    return v->quant.n_channels > 1 || (v->id < s->seen->n && s->seen->v[v->id].channel_max);
 }
 
 static void collect(struct state *s)
@@ -106,7 +110,8 @@ static void collect(struct state *s)
                 continue;
             s->value[v->id] = v;
             s->mixed[v->id] =
-                n->op == OP_kpu_concat || (keeps_channels(n) && has_codes(n->in[0]) && s->mixed[n->in[0]->id]);
+                n->op == OP_kpu_concat || (keeps_channels(n) && has_codes(n->in[0]) &&
+                                           (s->mixed[n->in[0]->id] || has_channels(s, n->in[0])));
         }
 }
 
@@ -143,7 +148,7 @@ static struct value *origin(const struct state *s, struct value *v, int *c)
         int input = 0;
         if (n->op == OP_kpu_slice) {
             *c += ((const struct kpu_slice_attrs *)n->attrs)->begin;
-        } else if (is_copy(n)) {
+        } else if (ncc_quant_is_copy(n)) {
             *c = copied_channel(n, *c);
         } else if (n->op == OP_kpu_concat) {
             const int group = channels_per_line(v);
@@ -381,6 +386,16 @@ static void settle(const struct state *s)
         const bool keep = group->fixed || (group->given && !group->conflict);
         if (group->range.known && !keep)
             group->quant = ncc_quant_make(ncc_quant_codes(group->range), s->g->arena);
+    }
+    for (int id = 0; id < s->n; id++)
+        s->group[find(s, id)].n_members++;
+    for (int id = 0; id < s->n; id++) {
+        struct group *group = &s->group[id];
+        const struct value *v = s->value[id];
+        const bool alone = v && !s->mixed[id] && group->n_members == 1;
+        if (alone && !group->given && group->range.hi > 0 && has_channels(s, v))
+            group->quant =
+                ncc_quant_channels(s->seen->v[id].channel_max, v->shape.dim[1], group->range.hi, s->g->arena);
     }
 }
 

@@ -13,6 +13,9 @@
  * are equal or only centre taps are used (its pad has one code); kpu_concat, kpu_slice, kpu_recanvas and copies hand it
  * on. Where a reader cannot, the inputs become one group.
  *
+ * Where only layers read the result of a layer, its channels may have scales of their own (by_channel.h), unless it
+ * has to share its codes with other values.
+ *
  * Afterwards every f32 value that is not constant has quant.n_channels > 0. Values without any observation (dead
  * branches, no samples) get 0..1 and a warning. Call it again after changes to the graph: quants that it set itself
  * count as given then.

@@ -14,7 +14,6 @@ struct pair {
     struct node *a, *b;
     const struct value *between; /* what B reads */
     int c;                       /* its channels */
-    double clip;                 /* where a clip between them cuts; INFINITY: nowhere */
     float *largest;              /* [sample][c]: of |x| */
     double *squares;             /* [sample][c]: mean of x^2 */
 };
@@ -40,27 +39,17 @@ static bool is_plain_conv(const struct node *n)
     return bias_known && (a->groups == 1 || a->groups == in_c);
 }
 
-/* Positively homogeneous; lowers *clip when it cuts. */
-static bool scales_along(const struct node *n, double *clip)
+/* Positively homogeneous. */
+static bool scales_along(const struct node *n)
 {
-    if (n->op == OP_relu || n->op == OP_leaky_relu)
-        return true;
-    if (n->op != OP_clip)
-        return false;
-    const struct clip_attrs *a = n->attrs;
-    if (a->min > 0 || a->max < 0)
-        return false;
-    *clip = fmin(*clip, a->max > 0 ? (double)a->max : INFINITY);
-    if (a->min < 0)
-        *clip = fmin(*clip, -(double)a->min);
-    return true;
+    return n->op == OP_relu || n->op == OP_leaky_relu;
 }
 
 static void find_pair(struct equaliser *e, struct node *b, struct arena *scratch)
 {
-    struct pair p = {.b = b, .between = b->in[0], .c = b->in[0]->shape.dim[1], .clip = INFINITY};
+    struct pair p = {.b = b, .between = b->in[0], .c = b->in[0]->shape.dim[1]};
     const struct value *v = p.between;
-    while (v->def && ncc_value_only_use(e->g, v) && scales_along(v->def, &p.clip))
+    while (v->def && ncc_value_only_use(e->g, v) && scales_along(v->def))
         v = v->def->in[0];
     p.a = v->def;
     if (!is_plain_conv(p.a) || !ncc_value_only_use(e->g, v))
@@ -164,9 +153,7 @@ static double expected_error(const struct pair *p, const double *scale, const do
 static void scales(const struct pair *p, const double *largest, double whole, double exponent, double *scale)
 {
     for (int c = 0; c < p->c; c++) {
-        double s = largest[c] > 0 ? pow(whole / largest[c], exponent) : 1;
-        if (largest[c] > 0 && largest[c] * s > p->clip)
-            s = fmax(1, p->clip / largest[c]);
+        const double s = largest[c] > 0 ? pow(whole / largest[c], exponent) : 1;
         scale[c] = fmin(s, MAX_SCALE);
     }
 }

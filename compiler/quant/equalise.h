@@ -1,12 +1,13 @@
 /* Cross-layer equalisation: channels that use little of their tensor's range are scaled up, and what reads them is
  * scaled down.
  *
- *     conv A -> relu, clip, leaky relu ... -> conv B
+ *     conv A -> relu, leaky relu ... -> conv B
  *     A's weights and bias of channel c times s_c,  B's weights for input channel c divided by s_c
  *
  * All codes of a tensor share one scale, so a channel whose values stay below a tenth of the range has a tenth of the
  * resolution; B may well multiply just these by large weights. The functions between must be positively homogeneous
- * (f(s x) = s f(x)); a clip at m is, as long as s_c times the largest value seen stays below m.
+ * (f(s x) = s f(x)). A clip is not: it would cut the larger values of inputs that are not among the samples; see
+ * by_channel.h.
  *
  * s_c = (largest value of the tensor / largest value of the channel)^a, with the a out of 0, 1/4 ... 1 that makes the
  * expected error of B's results least: rounding of the codes, and rounding of B's weights.

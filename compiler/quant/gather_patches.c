@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-enum { MAX_POINTS = 512 };
+/* Per layer: many where the budget covers all layers, else fewer for more layers. */
+enum { MANY_POINTS = 512, FEW_POINTS = 256 };
 
 static bool is_layer(const struct node *n)
 {
@@ -34,16 +35,20 @@ static int by_work(const void *a, const void *b)
 
 struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, double budget, struct arena *a)
 {
-    struct patch_table table = {g->next_id, NCC_NEW(a, struct patches, g->next_id)};
+    struct patch_table table = {.n = g->next_id, .v = NCC_NEW(a, struct patches, g->next_id)};
     const struct node **layer = NCC_NEW(a, const struct node *, ncc_graph_n_nodes(g));
     int n = 0;
     for (const struct node *k = g->first; k; k = k->next)
         if (is_layer(k))
             layer[n++] = k;
     qsort(layer, n, sizeof *layer, by_work);
+    double all = 0;
+    for (int i = 0; i < n; i++)
+        all += work(layer[i]);
+    const int max = all * MANY_POINTS <= budget ? MANY_POINTS : FEW_POINTS;
+    table.per_sample = max / n_samples > 0 ? max / n_samples : 1;
+    const int points = table.per_sample * (n_samples < max ? n_samples : max);
     for (int i = 0; i < n; i++) {
-        const int per_sample = MAX_POINTS / n_samples > 0 ? MAX_POINTS / n_samples : 1;
-        const int points = per_sample * (n_samples < MAX_POINTS ? n_samples : MAX_POINTS);
         budget -= work(layer[i]) * points;
         if (budget < 0)
             break;
@@ -91,15 +96,15 @@ static void add_point(const struct node *n, const struct patches *p, int point, 
             }
 }
 
-void ncc_gather_add(struct patch_table *table, int sample, int n_samples, const struct value *v, const struct tensor *t)
+void ncc_gather_add(const struct patch_table *table, int sample, const struct value *v, const struct tensor *t)
 {
     for (const struct use *u = v->uses; u; u = u->next) {
         if (u->index != 0 || !is_layer(u->node))
             continue;
         const struct patches *p = &table->v[u->node->out[0]->id];
-        const int per_sample = p->n_points / (n_samples < MAX_POINTS ? n_samples : MAX_POINTS);
-        for (int i = 0; i < per_sample && (sample + 1) * per_sample <= p->n_points; i++)
-            add_point(u->node, p, sample * per_sample + i, t);
+        const int first = sample * table->per_sample;
+        for (int i = first; i < first + table->per_sample && i < p->n_points; i++)
+            add_point(u->node, p, i, t);
     }
 }
 

@@ -12,7 +12,7 @@ struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, doub
 
 /* Fills in what the readers of v take from it for this sample. Every sample writes points of its own, so it may be
  * called for several samples at once. */
-void ncc_gather_add(struct patch_table *table, int sample, int n_samples, const struct value *v, const struct tensor *t);
+void ncc_gather_add(const struct patch_table *table, int sample, const struct value *v, const struct tensor *t);
 
 /* Centres the rows. */
 void ncc_gather_finish(struct patch_table *table, const struct graph *g);

@@ -4,6 +4,7 @@
 #include "compiler/base/cpu.h"
 #include "compiler/base/parallel.h"
 #include "compiler/base/progress.h"
+#include "compiler/quant/by_channel.h"
 #include "compiler/quant/gather_patches.h"
 
 #include <assert.h>
@@ -171,12 +172,14 @@ struct watch {
     struct histogram *hist;   /* [thread][slot], or NULL */
     const int *slot;          /* of a value id; -1: not watched */
     int n_slots;
+    float *channel_max;       /* [thread][n_channels] */
+    const int64_t *channel_of;/* by value id: its first channel; -1: one scale will do */
+    int64_t n_channels;
     double *sums;             /* [sample][n_sums]: per channel of every canvas */
     const int64_t *sum_of;    /* by value id: its first channel in a row of sums; -1: none */
     int64_t n_sums;
     int n_sum_samples;
     struct patch_table patches;
-    int n_samples;
     struct progress progress;
 };
 
@@ -214,15 +217,42 @@ static void add_means(double *mean, const struct tensor *t, struct window window
     }
 }
 
+NCC_FOR_EACH_CPU
+static float largest(const float *x, int64_t n)
+{
+    float lane[LANES] = {0}, max = 0;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            lane[k] = x[i + k] > lane[k] ? x[i + k] : lane[k];
+    for (; i < n; i++)
+        max = x[i] > max ? x[i] : max;
+    for (int k = 0; k < LANES; k++)
+        max = lane[k] > max ? lane[k] : max;
+    return max;
+}
+
+static void add_channels(float *max, const struct tensor *t, struct window window)
+{
+    const struct runs r = runs_of(t, window);
+    for (int64_t c = 0; c < r.planes; c++)
+        for (int64_t y = 0; y < r.rows; y++) {
+            const float m = largest(run_at(&r, t->data, c * r.rows + y), r.length);
+            max[c] = m > max[c] ? m : max[c];
+        }
+}
+
 static void see(void *ctx, int sample, int thread, const struct value *v, const struct tensor *t)
 {
     struct watch *w = ctx;
     const int slot = w->slot[v->id];
     if (slot < 0)
         return;
-    ncc_gather_add(&w->patches, sample, w->n_samples, v, t);
+    ncc_gather_add(&w->patches, sample, v, t);
     if (sample < w->n_sum_samples && w->sum_of[v->id] >= 0)
         add_means(w->sums + sample * w->n_sums + w->sum_of[v->id], t, v->window);
+    if (w->channel_of[v->id] >= 0)
+        add_channels(w->channel_max + thread * w->n_channels + w->channel_of[v->id], t, v->window);
     struct histogram *hist = NULL;
     if (w->hist && sample < MAX_HISTOGRAM_SAMPLES)
         hist = w->hist + (size_t)thread * w->n_slots + slot;
@@ -262,6 +292,34 @@ static void prepare_means(struct watch *w, const struct graph *g, int n_samples,
     w->sum_of = sum_of;
     w->n_sum_samples = n_samples < N_MEAN_SAMPLES ? n_samples : N_MEAN_SAMPLES;
     w->sums = NCC_NEW(arena, double, (size_t)w->n_sum_samples * w->n_sums);
+}
+
+static void prepare_channels(struct watch *w, const struct graph *g, int n_threads, struct arena *arena)
+{
+    int64_t *channel_of = NCC_NEW(arena, int64_t, g->next_id);
+    for (int i = 0; i < g->next_id; i++)
+        channel_of[i] = -1;
+    for (const struct node *node = g->first; node; node = node->next)
+        if (ncc_quant_by_channel(g, node->out[0])) {
+            channel_of[node->out[0]->id] = w->n_channels;
+            w->n_channels += node->out[0]->shape.dim[1];
+        }
+    w->channel_of = channel_of;
+    w->channel_max = NCC_NEW(arena, float, (size_t)n_threads * w->n_channels);
+}
+
+/* The maxima of all threads; none where one is infinite. */
+static void join_channels(const struct watch *w, int n_threads, const struct value *v)
+{
+    const int64_t first = w->channel_of[v->id];
+    bool finite = first >= 0;
+    for (int c = 0; finite && c < v->shape.dim[1]; c++) {
+        float *max = &w->channel_max[first + c];
+        for (int t = 1; t < n_threads; t++)
+            *max = fmaxf(*max, max[t * w->n_channels]);
+        finite = isfinite(*max);
+    }
+    w->seen[v->id].channel_max = finite ? w->channel_max + first : NULL;
 }
 
 /* The means over the samples stand in the first sample's row afterwards. Where one is not finite there are none. */
@@ -370,7 +428,7 @@ bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample
             ncc_histogram_init(&w.hist[i]);
     }
     prepare_means(&w, g, n_samples, arena);
-    w.n_samples = n_samples;
+    prepare_channels(&w, g, n_threads, arena);
     w.patches = ncc_gather_prepare(g, n_samples, options->rounding_budget, arena);
     w.progress = ncc_progress_begin("calibrating", n_samples, options->quiet);
     const bool ok = run(g, &w, n_samples, options->limit);
@@ -380,6 +438,8 @@ bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample
     for (int i = 0; i < w.n_values; i++)
         if (slot[i] >= 0)
             join_threads(&w, n_threads, i);
+    for (const struct node *node = g->first; node; node = node->next)
+        join_channels(&w, n_threads, node->out[0]);
     join_all_means(&w, g);
     ncc_gather_finish(&w.patches, g);
     *out = (struct observations){.n = w.n_values, .v = w.seen, .patches = w.patches};

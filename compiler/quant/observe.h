@@ -21,6 +21,7 @@ struct observation {
     int64_t n;                    /* finite elements seen */
     int64_t n_bad;                /* NaN and infinities */
     const struct histogram *hist; /* NULL: not asked for, or nothing seen */
+    const float *channel_max;     /* of values whose channels may have scales of their own (by_channel.h), else NULL */
     const double *mean;           /* of a canvas: per channel, inside the window, over the first samples; else NULL */
 };
 

@@ -117,7 +117,7 @@ static struct product make_product(void)
     return p;
 }
 
-static void multiply_once(void *ctx, int i, int thread)
+static void multiply(void *ctx, int i, int thread)
 {
     (void)thread;
     const struct product *p = (const struct product *)ctx + i;

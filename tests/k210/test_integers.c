@@ -119,30 +119,40 @@ static void run_networks(void **unused)
 
 /* ---- with the quantised weights ---- */
 
+/* The largest scale of a value's channels: what v_scale is for. A channel with a smaller one has its sum multiplied by as
+ * much. */
+static double coarsest(const struct quant *q)
+{
+    double scale = 0;
+    for (int c = 0; c < q->n_channels; c++)
+        scale = fmax(scale, q->scale[c]);
+    return scale;
+}
+
 /* The real weights and bias that an integer layer stands for, put into the float layer. From doc/kpu.md section 5:
  *
- *     v = m * sum((x - x_zero) * (w - w_zero)) + add, and the sum's real value is v * v_scale
+ *     v = m * sum((x - x_zero) * (w - w_zero)) + add, and the sum's real value is v * v_scale * (own / coarsest scale)
  *
  * where the real input is (x - its own zero) * its own scale, both perhaps different for each channel. */
 static void adopt(struct graph *g, struct node *real, const struct node *layer, double v_scale)
 {
     const struct kpu_layer_attrs *a = layer->attrs;
     const struct shape *s = &layer->in[1]->shape;
-    const struct quant *x = &layer->in[0]->quant;
+    const struct quant *x = &layer->in[0]->quant, *y = &layer->out[0]->quant;
     const uint8_t *q = layer->in[1]->data;
     const int taps = s->dim[2] * s->dim[3], in_c = s->dim[1];
     float *w = NCC_NEW(g->arena, float, ncc_shape_count(*s)), *bias = NCC_NEW(g->arena, float, s->dim[0]);
     for (int o = 0; o < s->dim[0]; o++) {
         const struct ncc_kpu_bn bn = ncc_kpu_bn_unpack(((const uint64_t *)layer->in[2]->data)[o]);
-        const double m = ldexp(bn.mul, -bn.shift);
+        const double m = ldexp(bn.mul, -bn.shift), unit = v_scale * ncc_quant_scale(y, o) / coarsest(y);
         double add = bn.add;
         for (int i = 0; i < in_c * taps; i++) {
             const int c = a->depthwise ? o : i / taps;
             const double weight = m * (q[o * in_c * taps + i] - a->w_zero);
-            w[o * in_c * taps + i] = (float)(weight * v_scale / ncc_quant_scale(x, c));
+            w[o * in_c * taps + i] = (float)(weight * unit / ncc_quant_scale(x, c));
             add += weight * (ncc_quant_zero(x, c) - a->x_zero);
         }
-        bias[o] = (float)(add * v_scale);
+        bias[o] = (float)(add * unit);
     }
     ncc_node_set_input(real, 1, ncc_const(g, "w", DT_F32, *s, w), g->arena);
     ncc_node_set_input(real, 2, ncc_const(g, "b", DT_F32, ncc_shape_make(1, &s->dim[0]), bias), g->arena);
@@ -185,7 +195,7 @@ static struct spread through_layer(const struct node *real, struct spread in, co
     }
     for (int i = 0; i < a->act.n; i++)
         slope *= a->act.step[i].op == OP_hard_swish ? 1.5 : 1;
-    const double code = real->out[0]->quant.scale[0];
+    const double code = coarsest(&real->out[0]->quant);
     const double most = q->act_max_error + 0.1 + mean, rms = fmax(q->act_mean_error * 1.2, 0.29) + 0.35 * mean;
     return (struct spread){slope * sum * in.most + most * code,
                            sqrt(slope * slope * squares * in.rms * in.rms + rms * rms * code * code)};

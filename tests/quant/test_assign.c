@@ -295,6 +295,77 @@ static void test_cpu_concat(void **state)
     }
 }
 
+/* ---- scales by channel ---- */
+
+/* What the act leaves of three channels of very different size, and its readers. */
+static struct value *of_three_sizes(struct world *w, struct act_chain act)
+{
+    static const float weights[9] = {1, 0, 0, 0, 0.1f, 0, 0, 0, -1};
+    begin(w);
+    struct value *x = ncc_graph_input(w->g, "x", DT_F32, ncc_shape_4(1, 3, 6, 8));
+    struct value *up = NCC_OP(w->g, OP_kpu_upload, "up", (&(struct kpu_upload_attrs){.h = 6, .w = 8}), x);
+    const struct kpu_conv_attrs a = {.kernel = 1, .act = act, .h = 6, .w = 8};
+    struct value *c = ncc_const(w->g, "w", DT_F32, ncc_shape_4(3, 3, 1, 1), weights);
+    return NCC_OP(w->g, OP_kpu_conv, "sizes", &a, up, c);
+}
+
+static void check_by_channel(const struct world *w, const struct value *y, bool by_channel)
+{
+    assert_int_equal(y->quant.n_channels, by_channel ? 3 : 1);
+    if (!by_channel)
+        return;
+    const float *max = w->seen.v[y->id].channel_max, whole = w->seen.v[y->id].max;
+    for (int c = 0; c < 3; c++) {
+        assert_true(max[c] > 0 && max[c] <= whole);
+        assert_true(y->quant.zero_point[c] == 0);
+        assert_true(fabs(y->quant.scale[c] * 255 / sqrt((double)max[c] * (double)whole) - 1) < 1e-6);
+    }
+    assert_true(y->quant.scale[1] < y->quant.scale[0] / 2);
+}
+
+static void test_by_channel(void **state)
+{
+    (void)state;
+    static const struct clip_attrs six = {0, 2}, both = {-1, 2};
+    static const struct { struct act_chain act; bool good; } chains[] = {
+        {{.n = 1, .step = {{OP_relu, NULL}}}, true},
+        {{.n = 1, .step = {{OP_clip, &six}}}, true},
+        {{.n = 2, .step = {{OP_relu, NULL}, {OP_clip, &both}}}, true},
+        {{.n = 0}, false},                             /* negative values */
+        {{.n = 1, .step = {{OP_clip, &both}}}, false}, /* the same */
+        {{.n = 2, .step = {{OP_relu, NULL}, {OP_tanh, NULL}}}, false},
+    };
+    struct world w;
+    for (size_t i = 0; i < sizeof chains / sizeof *chains; i++) {
+        struct value *y = of_three_sizes(&w, chains[i].act);
+        struct value *read = conv(&w, y, linear_3x3, 2, true);
+        ncc_graph_output(w.g, NCC_OP(w.g, OP_kpu_download, "down", NULL, read), "y");
+        assign(&w);
+        check_by_channel(&w, y, chains[i].good);
+        assert_int_equal(read->quant.n_channels, 1);
+        if (chains[i].good) /* the clip must not be lost */
+            assert_true(y->quant.scale[0] * 255 <= 2.0001 || chains[i].act.n == 1);
+        ncc_arena_release(&w.arena);
+    }
+    /* What leaves the chip has one scale. */
+    struct value *y = of_three_sizes(&w, chains[0].act);
+    conv(&w, y, linear_1x1, 2, false);
+    ncc_graph_output(w.g, NCC_OP(w.g, OP_kpu_download, "down", NULL, y), "y");
+    assign(&w);
+    check_by_channel(&w, y, false);
+    ncc_arena_release(&w.arena);
+    /* Copies hand the scales on, channel by channel. */
+    y = of_three_sizes(&w, chains[0].act);
+    struct value *moved = conv(&w, y, (struct kpu_conv_attrs){.kernel = 1, .copy = true}, 3, false);
+    ncc_graph_output(w.g, NCC_OP(w.g, OP_kpu_download, "down", NULL, conv(&w, moved, linear_1x1, 2, false)), "y");
+    assign(&w);
+    check_by_channel(&w, y, true);
+    assert_int_equal(moved->quant.n_channels, 3);
+    for (int c = 0; c < 3; c++)
+        assert_true(moved->quant.scale[c] == y->quant.scale[(c + 1) % 3]);
+    ncc_arena_release(&w.arena);
+}
+
 static void test_nothing_seen(void **state)
 {
     (void)state;
@@ -319,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_observe_threads), cmocka_unit_test(test_observe_bad),
         cmocka_unit_test(test_plain),           cmocka_unit_test(test_given),
         cmocka_unit_test(test_concat),          cmocka_unit_test(test_moved_concat),
+        cmocka_unit_test(test_by_channel),
         cmocka_unit_test(test_cpu_concat),      cmocka_unit_test(test_nothing_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
