@@ -6,14 +6,13 @@
  */
 #include "compiler/k210/integer.h"
 
-#include "compiler/base/cpu.h"
 #include "compiler/base/parallel.h"
 #include "compiler/k210/act_table.h"
+#include "compiler/k210/weight_rounding.h"
 #include "compiler/ops/attrs.h"
 
 #include <assert.h>
 #include <math.h>
-#include <string.h>
 
 /* v is finer than the steepest output code by 2^8, so that its rounding does not show; up to 2^12 where the
  * multipliers would have few bits otherwise. Coarser is better for the table, whose slopes have 20 binary places. */
@@ -257,94 +256,33 @@ static void set_multipliers(struct layer *l)
 
 /* ---- integers ---- */
 
-/* ---- rounding by what the layer reads ---- */
-
-enum { LANES = 16 };
-
-NCC_FOR_EACH_CPU
-static double dot(const float *x, const float *y, int n)
-{
-    float lane[LANES] = {0}, rest = 0;
-    int i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++)
-            lane[k] += x[i + k] * y[i + k];
-    for (; i < n; i++)
-        rest += x[i] * y[i];
-    double sum = (double)rest;
-    for (int k = 0; k < LANES; k++)
-        sum += (double)lane[k];
-    return sum;
-}
-
-NCC_FOR_EACH_CPU
-static void add_scaled(float *to, const float *x, float factor, int n)
-{
-    for (int i = 0; i < n; i++)
-        to[i] += factor * x[i];
-}
-
-/* One weight: `left` holds, at every point, what the sum still lacks. Takes the code that leaves least, and updates it.
- * Zeros stay zeros: they may stand before junk. */
-static int round_by(const struct patches *p, const float *x, double power, double w, double quantum, int w_zero,
-                    float *left)
-{
-    if (w == 0)
-        return w_zero;
-    const double wanted = power > 0 ? w + dot(x, left, p->n_points) / power : w;
-    const double d = fmin(fmax(rint(wanted / quantum), -w_zero), 255 - w_zero);
-    if (power > 0)
-        add_scaled(left, x, (float)(w - d * quantum), p->n_points);
-    return w_zero + (int)d;
-}
-
-struct rounding {
+struct rounding_job {
     struct layer *l;
-    const struct patches *p;
-    const double *power; /* of each row of patches */
-    double caution;      /* power that is added to it */
-    float *left;         /* [thread][n_points] */
+    struct weight_rounding rounding;
 };
 
 static void round_channel(void *ctx, int o, int thread)
 {
-    const struct rounding *r = ctx;
-    struct layer *l = r->l;
-    float *left = r->left + (size_t)thread * r->p->n_points;
-    memset(left, 0, (size_t)r->p->n_points * sizeof *left);
+    const struct rounding_job *job = ctx;
+    struct layer *l = job->l;
+    ncc_rounding_begin(&job->rounding, thread);
     for (int i = 0; i < l->n_in; i++) {
         const float *w = weights_of(l, o, i);
-        const double fold = fold_of(l, o, i);
+        const double quantum = l->c[o].scale / fold_of(l, o, i);
         for (int t = 0; t < l->taps; t++) {
-            const size_t row = (size_t)input_channel(l, o, i) * l->taps + t;
-            const float *x = r->p->data + row * r->p->n_points;
-            const double power = r->power[row] > 0 ? r->power[row] + r->caution : 0;
+            const int row = input_channel(l, o, i) * l->taps + t;
             l->q[w - l->w + t] =
-                (uint8_t)round_by(r->p, x, power, w[t], l->c[o].scale / fold, l->w_zero, left);
+                (uint8_t)ncc_rounding_code(&job->rounding, thread, row, w[t], quantum, l->w_zero);
         }
     }
 }
 
-/* With about as many weights as points nearly any error vanishes at the points, and grows elsewhere. What one weight
- * may make up for is therefore limited, the more the fewer points there are. */
-static double caution(const struct layer *l, const struct patches *p, const double *power, size_t rows)
-{
-    double mean = 0;
-    for (size_t i = 0; i < rows; i++)
-        mean += power[i] / (double)rows;
-    return 0.5 * mean * (l->n_in * l->taps) / p->n_points;
-}
-
-/* Replaces the codes that rounding to the nearest gave. */
+/* The codes of all weights by what the layer reads. */
 static void round_by_patches(struct layer *l, const struct patches *p, struct arena *a)
 {
-    const size_t rows = (size_t)l->x->shape.dim[1] * l->taps;
-    double *power = NCC_NEW(a, double, rows);
-    for (size_t i = 0; i < rows; i++)
-        power[i] = dot(p->data + i * p->n_points, p->data + i * p->n_points, p->n_points);
-    float *left = NCC_NEW(a, float, (size_t)ncc_parallel_threads() * p->n_points);
-    struct rounding r = {l, p, power, caution(l, p, power, rows), left};
-    ncc_parallel_for(l->n_out, round_channel, &r);
+    const int n_rows = l->x->shape.dim[1] * l->taps;
+    struct rounding_job job = {l, ncc_rounding_open(p, n_rows, l->n_in * l->taps, a)};
+    ncc_parallel_for(l->n_out, round_channel, &job);
 }
 
 /* The codes of one output channel, rounded to the nearest. */
