@@ -46,6 +46,13 @@ static enum ncc_status check_bodies(const struct ncc_kmodel *km)
     return NCC_OK;
 }
 
+/* A file of version 3 begins with its version, flags and architecture (doc/kmodel.md A.1), and has no identifier. */
+static bool is_version_3(const void *data, size_t size)
+{
+    const uint32_t *const head = data;
+    return size >= 3 * sizeof *head && head[0] == 3 && head[1] <= 1 && head[2] == 0;
+}
+
 static enum ncc_status check_header(const void *data, size_t size)
 {
     if (data == NULL)
@@ -53,6 +60,8 @@ static enum ncc_status check_header(const void *data, size_t size)
     if (!is_aligned(data, NCC_KM_BODY_ALIGN))
         return NCC_MISALIGNED;
     const struct ncc_km_header *const header = data;
+    if (is_version_3(data, size))
+        return NCC_UNSUPPORTED;
     if (size < sizeof header->identifier || header->identifier != NCC_KM_IDENTIFIER)
         return NCC_NOT_KMODEL;
     if (size < sizeof *header)

@@ -353,6 +353,8 @@ static void opening(void **state)
     assert_int_equal(ncc_kmodel_open(file, size, &km), NCC_UNSUPPORTED);
     header[3] = 0, header[0] = 3;
     assert_int_equal(ncc_kmodel_open(file, size, &km), NCC_NOT_KMODEL);
+    header[1] = 1, header[2] = 0; /* version 3 with its flags and architecture */
+    assert_int_equal(ncc_kmodel_open(file, size, &km), NCC_UNSUPPORTED);
     free(file);
 }
 
