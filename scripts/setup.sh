@@ -28,6 +28,7 @@ have() {
     case $1 in
     pkg:*) pkg-config --exists "${1#pkg:}" 2>/dev/null ;;
     '<'*) have_header "$1" ;;
+    file:*) ls ${1#file:} >/dev/null 2>&1 ;;
     *) command -v "$1" >/dev/null 2>&1 ;;
     esac
 }
