@@ -340,9 +340,19 @@ static void warn_of_size(struct compilation *c)
                       (long long)r->file_bytes, (long long)r->main_memory_bytes, (long long)r->input_bytes);
 }
 
+/* doc/cpu-cost.md, oddities of the field's runtime. */
+static void warn_of_inputs(struct compilation *c)
+{
+    if (c->graph->inputs.n > 1)
+        ncc_diag_warn(&c->diags, whole(c), "the field's firmware feeds only the first input of a kmodel",
+                      "use the runtime that comes with ncc (ncc/runtime.h), or join the inputs into one", "%d inputs",
+                      c->graph->inputs.n);
+}
+
 bool ncc_step_report(struct compilation *c)
 {
     fill_report(c);
+    warn_of_inputs(c);
     warn_of_size(c);
     const char *json = c->options->json || c->options->report ? ncc_report_json(&c->report, &c->arena) : NULL;
     if (c->options->report && !ncc_file_write(c->options->report, json, strlen(json), &c->diags))
