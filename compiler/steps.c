@@ -37,9 +37,19 @@ static void k210_options(struct compilation *c)
 
 /* ---- model ---- */
 
+static void check_method(struct compilation *c)
+{
+    enum range_method m;
+    const char *name = c->options->calibrate_method;
+    if (name && !ncc_range_method_by_name(name, &m))
+        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "unknown calibration method",
+                       ncc_arena_printf(&c->arena, "one of: %s", ncc_range_method_names()), "%s", name);
+}
+
 static bool options_agree(struct compilation *c)
 {
     const struct ncc_compile_options *o = c->options;
+    check_method(c);
     if (o->kmodel_version != 4)
         ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "only kmodel version 4 can be written", "--kmodel-version 4",
                        "%d", o->kmodel_version);
@@ -184,21 +194,10 @@ static enum range_method method_of(const struct compilation *c)
     return m;
 }
 
-static bool method_known(struct compilation *c)
-{
-    enum range_method m;
-    const char *name = c->options->calibrate_method;
-    if (!name || ncc_range_method_by_name(name, &m))
-        return true;
-    ncc_diag_error(&c->diags, FAULT_USAGE, (struct place){0}, "unknown calibration method",
-                   ncc_arena_printf(&c->arena, "one of: %s", ncc_range_method_names()), "%s", name);
-    return false;
-}
-
 bool ncc_step_equalise(struct compilation *c)
 {
-    return c->k210.cpu_only || (ncc_quant_slice(c->graph) && ncc_quant_equalise(c->graph, ncc_compilation_feed, c,
-                                                                               c->data.n, &c->scratch));
+    return c->k210.cpu_only ||
+           (ncc_quant_slice(c->graph) && ncc_quant_equalise(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch));
 }
 
 /* Multiply-adds spent on rounding weights well: some 10 ms. */
@@ -208,8 +207,6 @@ bool ncc_step_observe(struct compilation *c)
 {
     if (c->k210.cpu_only)
         return true;
-    if (!method_known(c))
-        return false;
     for (int i = 0; i < c->graph->inputs.n; i++)
         quantise_input(c, c->graph->inputs.v[i], i);
     const struct observe_options o = {.histograms = ncc_range_needs_histogram(method_of(c)),
@@ -349,9 +346,24 @@ static void warn_of_inputs(struct compilation *c)
                       c->graph->inputs.n);
 }
 
+/* A convolution that stays on the CPU usually costs more than all the rest. */
+static void warn_of_slow_kernels(struct compilation *c)
+{
+    enum { SLOW_US = 10000 };
+    for (int i = 0; i < c->report.layers.n && !c->k210.cpu_only; i++) {
+        const struct report_layer *l = &c->report.layers.v[i];
+        if (l->reason && l->est_us >= SLOW_US)
+            ncc_diag_warn(&c->diags, (struct place){c->options->model, l->name, l->op},
+                          "runs on the CPU, and takes long",
+                          "a model that keeps to the rule, or a cut in front of this node with --output-tensor",
+                          "%.0f ms; %s", l->est_us / 1e3, l->reason);
+    }
+}
+
 bool ncc_step_report(struct compilation *c)
 {
     fill_report(c);
+    warn_of_slow_kernels(c);
     warn_of_inputs(c);
     warn_of_size(c);
     const char *json = c->options->json || c->options->report ? ncc_report_json(&c->report, &c->arena) : NULL;

@@ -22,16 +22,16 @@ static bool complain(struct diags *d, const char *path, const char *rule, int er
 }
 
 /* 0 or errno. EIO stands for a file that is shorter than `size`. */
-static int read_all(const char *path, void *to, size_t size)
+int ncc_file_read_part(const char *path, uint64_t at, void *to, size_t size)
 {
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return errno;
     int error = 0;
-    for (size_t at = 0; at < size && !error;) {
-        const ssize_t got = read(file, (char *)to + at, size - at);
+    for (size_t done = 0; done < size && !error;) {
+        const ssize_t got = pread(file, (char *)to + done, size - done, (off_t)(at + done));
         if (got > 0)
-            at += (size_t)got;
+            done += (size_t)got;
         else if (got == 0)
             error = EIO;
         else if (errno != EINTR)
@@ -58,7 +58,7 @@ bool ncc_file_read(const char *path, size_t limit, struct arena *a, struct diags
     }
     const size_t size = (size_t)info.st_size;
     uint8_t *data = ncc_arena_alloc(a, size + 1, 1, 16);
-    const int error = read_all(path, data, size);
+    const int error = ncc_file_read_part(path, 0, data, size);
     if (error)
         return complain(d, path, "the file cannot be read", error);
     *out = (struct bytes){data, size};

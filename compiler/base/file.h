@@ -13,6 +13,9 @@ struct bytes {
  * byte behind the end). Missing file, directory, unreadable or too large: a diagnostic and false. */
 bool ncc_file_read(const char *path, size_t limit, struct arena *a, struct diags *d, struct bytes *out);
 
+/* Reads exactly `size` bytes from offset `at`. 0 or errno; EIO when the file ends before. Thread-safe. */
+int ncc_file_read_part(const char *path, uint64_t at, void *to, size_t size);
+
 /* Writes to a temporary name in the same folder, then renames; on failure a diagnostic,
  * no output file, the temporary removed, and false. */
 bool ncc_file_write(const char *path, const void *data, size_t size, struct diags *d);

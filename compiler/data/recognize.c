@@ -141,7 +141,7 @@ static bool recognize_npy(const char *path, uint64_t size, const struct input_sp
     struct npy npy;
     const size_t head_size = size < NCC_NPY_MAX_HEADER ? (size_t)size : NCC_NPY_MAX_HEADER;
     uint8_t *head = NCC_NEW(scratch, uint8_t, head_size);
-    const int code = ncc_data_read_part(path, 0, head, head_size);
+    const int code = ncc_file_read_part(path, 0, head, head_size);
     if (code || !ncc_npy_parse(head, head_size, size, &npy, error)) {
         ncc_data_problem(problems, path, "the .npy file cannot be read", NULL, "%s", code ? strerror(code) : error);
         return false;

@@ -24,7 +24,7 @@ static bool refuse(const struct job *j, const char *why)
 
 static bool read_part(const struct job *j, uint64_t at, void *to, size_t size)
 {
-    const int error = ncc_data_read_part(j->source->path, at, to, size);
+    const int error = ncc_file_read_part(j->source->path, at, to, size);
     return error == 0 || refuse(j, strerror(error));
 }
 

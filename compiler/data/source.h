@@ -13,9 +13,6 @@ struct data_source {
     uint64_t at;           /* byte offset of the first element */
 };
 
-/* Reads exactly `size` bytes from offset `at`. 0 or errno; EIO when the file ends before. */
-int ncc_data_read_part(const char *path, uint64_t at, void *to, size_t size);
-
 /* Tells the first ten errors of many; the end tells how many there were more. */
 struct problems {
     struct diags *diags;

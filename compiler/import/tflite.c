@@ -178,6 +178,14 @@ static bool make_input(struct tflite *m, int tensor)
     return true;
 }
 
+static const char *input_names(struct tflite *m)
+{
+    const char *names = "";
+    for (int i = 0; i < m->inputs.n; i++)
+        names = ncc_arena_printf(m->arena, "%s '%s'", names, m->tensors[m->inputs.v[i]].name);
+    return names;
+}
+
 static bool make_inputs(struct tflite *m)
 {
     for (int i = 0; i < m->options->n_shapes; i++) {
@@ -185,8 +193,9 @@ static bool make_inputs(struct tflite *m)
         for (int k = 0; k < m->inputs.n && !found; k++)
             found = strcmp(m->tensors[m->inputs.v[k]].name, m->options->shapes[i].name) == 0;
         if (!found)
-            return complain(m, m->options->shapes[i].name, "a shape is given for an input that does not exist", NULL,
-                            NULL);
+            return complain(m, m->options->shapes[i].name, "a shape is given for an input that does not exist",
+                            "name one of the model's inputs",
+                            ncc_arena_printf(m->arena, "its inputs are%s", input_names(m)));
     }
     bool good = true;
     for (int i = 0; i < m->inputs.n; i++)
@@ -229,8 +238,7 @@ static void stand_in(struct tflite *m, const struct tf_operator *op)
         t->is_failed = true;
         if (!good || ncc_shape_count(t->shape) < 0)
             continue;
-        const struct ints perm =
-            t->shape.rank == 4 ? ncc_layout_channels_first(4) : ncc_layout_identity(t->shape.rank);
+        const struct ints perm = t->shape.rank == 4 ? ncc_layout_channels_first(4) : ncc_layout_identity(t->shape.rank);
         t->form[0] = (struct form){ncc_graph_input(m->graph, t->name, dtype, ncc_layout_apply(t->shape, perm)), perm};
         t->n_forms = 1;
     }
@@ -332,8 +340,8 @@ static bool make_output(struct tflite *m, int tensor)
     const struct tf_operator op = {.in = &tensor, .n_in = 1, .name = t->name};
     struct build b = {.m = m, .op = &op, .name = t->name, .first_id = m->graph->next_id};
     const int rank = t->shape.rank;
-    struct value *v = ncc_tflite_get(
-        &b, 0, rank == 4 && !is_nchw ? ncc_layout_channels_first(rank) : ncc_layout_identity(rank));
+    struct value *v =
+        ncc_tflite_get(&b, 0, rank == 4 && !is_nchw ? ncc_layout_channels_first(rank) : ncc_layout_identity(rank));
     if (v)
         ncc_graph_output(m->graph, v, t->name);
     return v != NULL;

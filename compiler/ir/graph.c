@@ -219,22 +219,6 @@ int ncc_graph_sweep(struct graph *g)
     return n_removed;
 }
 
-bool ncc_graph_infer(struct graph *g)
-{
-    bool good = true;
-    for (struct node *n = g->first; n; n = n->next) {
-        struct inferred r;
-        if (!ncc_infer_node(n, &r)) {
-            ncc_infer_report(g, n, &r, FAULT_INPUT);
-            good = false;
-            continue;
-        }
-        for (int i = 0; i < n->n_out && i < r.n_out; i++)
-            take_inferred(n->out[i], &r, i);
-    }
-    return good;
-}
-
 /* ---- copying ---- */
 
 struct copier {
@@ -312,14 +296,6 @@ struct graph *ncc_graph_copy(const struct graph *g, struct arena *arena, struct 
 }
 
 /* ---- asking ---- */
-
-int ncc_value_n_uses(const struct value *v)
-{
-    int n = 0;
-    for (const struct use *u = v->uses; u; u = u->next)
-        n++;
-    return n;
-}
 
 bool ncc_value_is_output(const struct graph *g, const struct value *v)
 {

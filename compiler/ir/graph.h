@@ -116,15 +116,12 @@ void ncc_node_remove(struct graph *g, struct node *n);
 void ncc_node_move_before(struct graph *g, struct node *n, struct node *where);
 /* Removes nodes whose results nobody needs. Returns how many. */
 int ncc_graph_sweep(struct graph *g);
-/* Infers all shapes and types anew, in order. False and diagnostics when an operator refuses. */
-bool ncc_graph_infer(struct graph *g);
 /* A deep copy (constants' data are shared) into another arena. */
 struct graph *ncc_graph_copy(const struct graph *g, struct arena *arena, struct diags *d);
 
 /* ---- asking ---- */
 
 static inline bool ncc_is_const(const struct value *v) { return v && v->data; }
-int ncc_value_n_uses(const struct value *v);            /* by nodes; graph outputs not counted */
 bool ncc_value_is_output(const struct graph *g, const struct value *v);
 /* The only node that uses v, or NULL when there are none, several, or v is also a graph output. */
 struct node *ncc_value_only_use(const struct graph *g, const struct value *v);

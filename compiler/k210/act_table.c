@@ -29,7 +29,6 @@ struct piece {
 struct fitter {
     const struct act_target *t;
     struct act_curve c;
-    double tolerance[256];          /* relative, by code */
     double weight[NCC_ACT_SAMPLES]; /* for the least squares of a slope */
     double error;                   /* allowed */
     int n_pieces;                   /* of the solution; piece 0 is segment 0, from -2^35 on */
@@ -82,11 +81,6 @@ static bool has_slope(double lo, double hi)
 
 /* ---- how far one piece reaches ---- */
 
-static double allowed(const struct fitter *f, int i)
-{
-    return f->error * f->tolerance[(int)ncc_act_clamp(f->c.code[i])];
-}
-
 /* A constant serves what lies behind sample `start` (-1: all) up to sample `reach`: the longest one that there is. */
 static struct piece constant_from(const struct fitter *f, int start)
 {
@@ -95,7 +89,7 @@ static struct piece constant_from(const struct fitter *f, int start)
     for (int i = start; i < f->c.n; i++) {
         if (i < 0)
             continue;
-        const double code = ncc_act_clamp(i == start ? f->c.after[i] : f->c.code[i]), room = 0.5 + allowed(f, i);
+        const double code = ncc_act_clamp(i == start ? f->c.after[i] : f->c.code[i]), room = 0.5 + f->error;
         lo = fmax(lo, code - room);
         hi = fmin(hi, code + room);
         if (ceil(lo) > floor(hi))
@@ -119,7 +113,7 @@ static struct piece slope_from(const struct fitter *f, int start, enum kind kind
     }
     double lo = p.lo, hi = p.hi;
     for (int i = start + 1; i <= end; i++) {
-        const double room = allowed(f, i) - lost, dv = (double)(f->c.v[i] - f->c.v[start]);
+        const double room = f->error - lost, dv = (double)(f->c.v[i] - f->c.v[start]);
         if (room < 0)
             break;
         /* Beyond the ends the clamp helps, in one direction. */
@@ -152,9 +146,9 @@ static void try_slopes(struct fitter *f, int start, double code)
     const double b = rint(code);
     if (b < 0 || b > 255)
         return;
-    if (fabs(b - code) <= allowed(f, start))
+    if (fabs(b - code) <= f->error)
         keep_longer(f, start, slope_from(f, start, RISING, (int)b, f->c.n - 1));
-    if (b < 255 && fabs(b - code) <= allowed(f, start) - 0.5)
+    if (b < 255 && fabs(b - code) <= f->error - 0.5)
         keep_longer(f, start, slope_from(f, start, FALLING, (int)b + 1, f->c.n - 1));
 }
 
@@ -248,22 +242,12 @@ static void build(const struct fitter *f, struct ncc_kpu_table *out)
     fill_rest(out, f->n_pieces);
 }
 
-/* Where codes are frequent the error shall be smaller. Squared errors are least when the tolerance goes with the
- * inverse cubic root of the density; bounded, as other inputs may differ from the samples. */
+/* A sample counts for the v between its neighbours. */
 static void set_weights(struct fitter *f)
 {
-    const double *density = f->t->density;
-    double total = 0;
-    for (int q = 0; density && q < 256; q++)
-        total += density[q];
-    for (int q = 0; q < 256; q++) {
-        const double relative = total > 0 ? density[q] * 256 / total : 1;
-        f->tolerance[q] = fmin(fmax(cbrt(1 / fmax(relative, 1e-3)), 0.5), 2);
-    }
     for (int i = 0; i < f->c.n; i++) {
         const int left = i ? i - 1 : 0, right = i + 1 < f->c.n ? i + 1 : i;
-        const double tolerance = f->tolerance[(int)ncc_act_clamp(f->c.code[i])];
-        f->weight[i] = (double)(f->c.v[right] - f->c.v[left]) / (tolerance * tolerance);
+        f->weight[i] = (double)(f->c.v[right] - f->c.v[left]);
     }
 }
 

@@ -22,7 +22,6 @@ struct act_target {
     int64_t v_min, v_max; /* what v can be; within 36 bits */
     double y_scale;
     double y_zero;         /* not always whole: mean pools, which truncate, want a little more */
-    const double *density; /* NULL, or 256 counts of how often each output code occurs */
 };
 
 /* Against the function's value in codes before rounding (clamped to 0..255): perfect rounding has max 0.5, mean 0.25.

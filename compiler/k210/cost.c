@@ -4,8 +4,6 @@
 #include "compiler/ops/attrs.h"
 #include "kpu/layout.h"
 
-#define CLOCKS_PER_INSTRUCTION 2.1 /* doc/cpu-cost.md: two kernels known both ways */
-
 enum kernel {
 #define NCC_KERNEL(name, instructions, per, source) KERNEL_##name,
 #define NCC_DEVICE_KERNEL(name, instructions, per, source)
@@ -115,9 +113,9 @@ static double work(const struct node *n, enum per per)
     return out;
 }
 
-static double us_of_instructions(double n)
+double ncc_cost_instructions_us(double n)
 {
-    return n * CLOCKS_PER_INSTRUCTION / (NCC_KPU_CPU_CLOCK_HZ / 1e6);
+    return n * NCC_COST_CLOCKS_PER_INSTRUCTION / (NCC_KPU_CPU_CLOCK_HZ / 1e6);
 }
 
 double ncc_cost_cpu_us(const struct node *n)
@@ -127,10 +125,10 @@ double ncc_cost_cpu_us(const struct node *n)
         return 0;
     double each = kernels[k].instructions;
     if ((k == KERNEL_quantized_binary || k == KERNEL_binary) && broadcasts(n))
-        each = 175; /* runtime/kernels.def */
+        each = NCC_COST_BROADCAST;
     if (n->op == OP_prelu)
         each *= 3;
-    return us_of_instructions(each * work(n, kernels[k].per));
+    return ncc_cost_instructions_us(each * work(n, kernels[k].per));
 }
 
 /* ---- KPU ---- */
@@ -252,7 +250,7 @@ double ncc_cost_upload_us(const struct value *v, enum ncc_kpu_runtime runtime)
     int c, h, w;
     map_of(v, &c, &h, &w);
     const double convert = kernels[KERNEL_quantize].instructions * (double)ncc_shape_count(v->shape);
-    return ncc_kpu_upload_us(c, h, w, runtime) + us_of_instructions(convert);
+    return ncc_kpu_upload_us(c, h, w, runtime) + ncc_cost_instructions_us(convert);
 }
 
 double ncc_cost_download_us(const struct value *v, enum ncc_kpu_runtime runtime)
@@ -260,5 +258,5 @@ double ncc_cost_download_us(const struct value *v, enum ncc_kpu_runtime runtime)
     int c, h, w;
     map_of(v, &c, &h, &w);
     const double convert = kernels[KERNEL_dequantize].instructions * (double)ncc_shape_count(v->shape);
-    return ncc_kpu_download_us(c, h, w, runtime) + us_of_instructions(convert);
+    return ncc_kpu_download_us(c, h, w, runtime) + ncc_cost_instructions_us(convert);
 }

@@ -7,6 +7,14 @@
 #include "compiler/ir/op.h"
 #include "kpu/timing.h"
 
+/* Clocks of an instruction of a CPU kernel (doc/cpu-cost.md: two kernels known both ways), and what an element of a binary
+ * kernel takes when an operand is broadcast (runtime/kernels.def). */
+#define NCC_COST_CLOCKS_PER_INSTRUCTION 2.1
+#define NCC_COST_BROADCAST              175
+
+/* Microseconds of `n` instructions. */
+double ncc_cost_instructions_us(double n);
+
 /* A canonical or lowered node run by CPU kernels; 0 for what costs nothing (reshape). */
 double ncc_cost_cpu_us(const struct node *n);
 

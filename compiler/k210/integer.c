@@ -271,8 +271,7 @@ static void round_channel(void *ctx, int o, int thread)
         const double quantum = l->c[o].scale / fold_of(l, o, i);
         for (int t = 0; t < l->taps; t++) {
             const int row = input_channel(l, o, i) * l->taps + t;
-            l->q[w - l->w + t] =
-                (uint8_t)ncc_rounding_code(&job->rounding, thread, row, w[t], quantum, l->w_zero);
+            l->q[w - l->w + t] = (uint8_t)ncc_rounding_code(&job->rounding, thread, row, w[t], quantum, l->w_zero);
         }
     }
 }
@@ -391,16 +390,14 @@ static int bits_of(int64_t lo, int64_t hi)
     return bits;
 }
 
-static void fit_table(const struct layer *l, const struct integer_options *options, struct ncc_kpu_table *table,
-                      struct layer_quality *quality)
+static void fit_table(const struct layer *l, struct ncc_kpu_table *table, struct layer_quality *quality)
 {
     const struct act_target t = {.act = &l->a->act,
                                  .v_scale = l->sign * l->v_scale,
                                  .v_min = l->v_lo,
                                  .v_max = l->v_hi,
                                  .y_scale = l->table_scale,
-                                 .y_zero = l->y->quant.zero_point[0] + pool_loss(l->a->pool),
-                                 .density = options ? options->density : NULL};
+                                 .y_zero = l->y->quant.zero_point[0] + pool_loss(l->a->pool)};
     struct act_fit fit;
     ncc_act_table_fit(&t, table, quality ? &fit : NULL);
     if (!quality)
@@ -498,7 +495,7 @@ struct node *ncc_k210_integer_layer(struct graph *g, struct node *kpu_conv, cons
         make_copy(&l, &table, quality);
     } else {
         choose_scales(&l, options, g->arena);
-        fit_table(&l, options, &table, quality);
+        fit_table(&l, &table, quality);
     }
     assert(!ncc_kpu_table_check(&table));
     return replace(g, kpu_conv, &l, &table);

@@ -29,7 +29,6 @@
 #include "compiler/ir/patches.h"
 
 struct integer_options {
-    const double *density; /* NULL, or 256 counts of this layer's output codes: where the table shall be best */
     const struct patches *patches; /* NULL, or what this layer reads: weights are then rounded one after another, each
                                       making up for the error that those before it left in the sums */
     int w_zero;            /* -1: search; 0..255: take this one (tests, comparisons) */

@@ -208,17 +208,3 @@ struct quant ncc_quant_make(struct codes c, struct arena *a)
     pair[1] = c.zero_point;
     return (struct quant){.n_channels = 1, .scale = &pair[0], .zero_point = &pair[1]};
 }
-
-void ncc_quant_density(const struct observation *o, struct codes c, double out[256])
-{
-    for (int q = 0; q < 256; q++)
-        out[q] = o->hist ? 0 : 1;
-    if (!o->hist)
-        return;
-    const double width = ldexp(1, o->hist->exponent);
-    for (int64_t k = o->hist->first; k <= o->hist->last; k++) {
-        const double q = rint(((double)k + 0.5) * width / c.scale) + c.zero_point;
-        out[q < 0 ? 0 : q > 255 ? 255 : (int)q] += o->hist->bin[k - o->hist->first];
-    }
-    out[c.zero_point] += (double)o->hist->n_zero;
-}

@@ -33,10 +33,6 @@ struct codes ncc_quant_codes(struct range r);
 /* The same as a struct quant of one channel, in the arena. */
 struct quant ncc_quant_make(struct codes c, struct arena *a);
 
-/* How often each of the 256 codes occurs, estimated from the histogram (all 1 without one): what an activation table
- * is fitted for. */
-void ncc_quant_density(const struct observation *o, struct codes c, double out[256]);
-
 /* Scale and zero point of channel c, whether there is one pair or one per channel. */
 static inline double ncc_quant_scale(const struct quant *q, int c)
 {

@@ -1,11 +1,10 @@
 #include "compiler/report/kmodel_node.h"
 
+#include "compiler/k210/cost.h"
 #include "kpu/layout.h"
 #include "kpu/timing.h"
 
 #include <string.h>
-
-#define CLOCKS_PER_INSTRUCTION 2.1 /* doc/cpu-cost.md */
 
 size_t ncc_report_element_size(const struct ncc_km_range *r)
 {
@@ -267,8 +266,8 @@ static double kernel_us(const struct kmodel_node *k, const struct ncc_kmodel_nod
         n = k->write[0].size;
     else if (price.per != OUT)
         n *= work_per_element(k, node);
-    const double each = broadcasts(node) ? 175 : price.instructions; /* runtime/kernels.def */
-    return each * n * CLOCKS_PER_INSTRUCTION / (NCC_KPU_CPU_CLOCK_HZ / 1e6);
+    const double each = broadcasts(node) ? NCC_COST_BROADCAST : price.instructions;
+    return ncc_cost_instructions_us(each * n);
 }
 
 static void find_times(struct kmodel_node *k, const struct ncc_kmodel_node *node)

@@ -23,7 +23,6 @@ static bool work(struct exit *x)
     ncc_diag_init(&d, &a);
     struct graph *g = ncc_text_parse(text, "t", &a, &d);
     assert_non_null(g);
-    assert_true(ncc_graph_infer(g));
     assert_true(ncc_graph_verify(g, "parsing"));
     assert_true(ncc_eval_fold(g, node_named(g, "n")));
     g = ncc_graph_copy(g, &a, &d);

@@ -186,37 +186,6 @@ static void test_falling(void **state)
     assert_int_equal(fit.n_pieces, 2);
 }
 
-/* A table fitted for what occurs must serve that better, on the whole. */
-static void test_density(void **state)
-{
-    (void)state;
-    random_start("density");
-    const struct act_chain act = {.n = 1, .step = {{OP_sigmoid, NULL}}};
-    double plain = 0, dense = 0;
-    for (int i = 0; i < 10; i++) {
-        double density[256];
-        const double centre = random_between(20, 235);
-        for (int q = 0; q < 256; q++)
-            density[q] = exp(-fabs(q - centre) / 15);
-        struct act_target t = {.act = &act, .v_scale = 1.0 / 255 / 64, .y_scale = 1.0 / 255};
-        t.v_min = -500000;
-        t.v_max = 500000;
-        struct ncc_kpu_table table[2];
-        ncc_act_table_fit(&t, &table[0], NULL);
-        t.density = density;
-        ncc_act_table_fit(&t, &table[1], NULL);
-        for (int64_t v = t.v_min; v <= t.v_max; v += 7) {
-            /* how often v occurs: the density of its code, spread over the v that share it */
-            const double y = ideal(&t, v), w = density[(int)rint(y)] * y * (255 - y);
-            const double a = plain_table(&table[0], v) - y, b = plain_table(&table[1], v) - y;
-            plain += w * a * a;
-            dense += w * b * b;
-        }
-    }
-    printf("  squared error with density %.3f of that without\n", dense / plain);
-    assert_true(dense < plain);
-}
-
 static void test_copy(void **state)
 {
     (void)state;
@@ -252,9 +221,8 @@ static void test_odd_functions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),         cmocka_unit_test(test_families), cmocka_unit_test(test_chain),
-        cmocka_unit_test(test_falling),       cmocka_unit_test(test_density),  cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_odd_functions),
+        cmocka_unit_test(test_exact),   cmocka_unit_test(test_families), cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_falling), cmocka_unit_test(test_copy),     cmocka_unit_test(test_odd_functions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

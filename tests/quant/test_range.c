@@ -309,22 +309,6 @@ static void test_methods(void **state)
     assert_true(r.known && r.lo == 0 && r.hi == 3);
 }
 
-static void test_density(void **state)
-{
-    (void)state;
-    float *x = malloc(N_DATA * sizeof *x);
-    for (int i = 0; i < N_DATA; i++)
-        x[i] = i % 4 ? (float)(i % 256) / 255 : 0;
-    static struct histogram h;
-    const struct observation o = observe(x, &h);
-    double density[256], sum = 0;
-    ncc_quant_density(&o, (struct codes){1.0 / 255, 0}, density);
-    for (int q = 0; q < 256; q++)
-        sum += density[q];
-    assert_true(density[0] > sum / 5 && density[0] < sum / 3);
-    free(x);
-}
-
 static void test_compare(void **state)
 {
     (void)state;
@@ -344,8 +328,7 @@ int main(void)
         cmocka_unit_test(test_window),          cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_speed),           cmocka_unit_test(test_stride_counts_enough),
         cmocka_unit_test(test_codes),           cmocka_unit_test(test_l2),
-        cmocka_unit_test(test_methods),         cmocka_unit_test(test_density),
-        cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_methods),         cmocka_unit_test(test_compare),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
