@@ -5,17 +5,20 @@
 
 const struct step ncc_compile_steps[] = {
     /* name, step, means the same in real numbers */
-    {"import", ncc_step_import, true},       /* model file -> graph */
-    {"canonical", ncc_step_canonical, true}, /* one way to write everything */
-    {"samples", ncc_step_samples, true},     /* find and read the sample inputs */
-    {"equalise", ncc_step_equalise, true},   /* few channels become more; channels share their tensor's codes evenly */
-    {"legalise", ncc_step_legalise, true},   /* forms that suit the KPU */
-    {"lower", ncc_step_lower, true},         /* KPU or CPU by estimated time, layers on canvases, copies */
-    {"observe", ncc_step_observe, true},     /* which values occur */
-    {"quantise", ncc_step_quantise, true},   /* ranges and scales */
-    {"integers", ncc_step_integers, false},  /* codes, batch-norm words, tables */
-    {"plan", ncc_step_plan, false},          /* order, addresses */
-    {"emit", ncc_step_emit, false},          /* kmodel */
+    {"import", ncc_step_import, true},        /* model file -> graph */
+    {"canonical", ncc_step_canonical, true},  /* one way to write everything */
+    {"samples", ncc_step_samples, true},      /* find and read the sample inputs */
+    {"equalise", ncc_step_equalise, true},    /* few channels become more; channels share their tensor's codes evenly */
+    {"legalise", ncc_step_legalise, true},    /* forms that suit the KPU */
+    {"lower", ncc_step_lower, true},          /* KPU or CPU by estimated time, layers on canvases, copies */
+    {"observe", ncc_step_observe, true},      /* which values occur */
+    {"quantise", ncc_step_quantise, true},    /* ranges and scales */
+    {"integers", ncc_step_integers, false},   /* codes, batch-norm words, tables */
+    {"plan", ncc_step_plan, false},           /* order, addresses */
+    {"emit", ncc_step_emit, false},           /* kmodel */
+    {"summarise", ncc_step_summarise, false}, /* sizes, times, why */
+    {"budget", ncc_step_budget, false},       /* does it fit the board's RAM? */
+    {"write", ncc_step_write, false},         /* the file */
     {"report", ncc_step_report, false},
 };
 

@@ -1,6 +1,7 @@
 /* Each step calls one phase with what the options say. */
 #include "compiler/steps.h"
 
+#include "compiler/board.h"
 #include "compiler/emit/emit.h"
 #include "compiler/import/import.h"
 #include "compiler/ir/text.h"
@@ -50,6 +51,11 @@ static bool options_agree(struct compilation *c)
 {
     const struct ncc_compile_options *o = c->options;
     check_method(c);
+    if (!ncc_board_find(o->board, &c->arena, &c->report.board))
+        ncc_diag_error(
+            &c->diags, FAULT_USAGE, whole(c), "no such board",
+            ncc_arena_printf(&c->arena, "one of: %s; or NAME=BYTES", ncc_board_names(&c->arena)),
+            "%s", o->board);
     if (o->kmodel_version != 4)
         ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "only kmodel version 4 can be written", "--kmodel-version 4",
                        "%d", o->kmodel_version);
@@ -267,9 +273,12 @@ static const char *identifier(const char *path, struct arena *a)
 
 bool ncc_step_emit(struct compilation *c)
 {
+    return ncc_emit_v4(c->graph, &c->plan, &c->arena, &c->file) && check_file(c);
+}
+
+bool ncc_step_write(struct compilation *c)
+{
     const struct ncc_compile_options *o = c->options;
-    if (!ncc_emit_v4(c->graph, &c->plan, &c->arena, &c->file) || !check_file(c))
-        return false;
     if (!o->output)
         return true;
     struct bytes file = c->file;
@@ -305,7 +314,7 @@ static const char *input_text(struct compilation *c)
     return ncc_arena_printf(&c->arena, "feed planar float32%s, prepared as for the model, %s", order, text);
 }
 
-static void fill_report(struct compilation *c)
+bool ncc_step_summarise(struct compilation *c)
 {
     struct report *r = &c->report;
     const struct graph *g = c->graph;
@@ -323,18 +332,7 @@ static void fill_report(struct compilation *c)
     for (int i = 0; i < g->outputs.n; i++)
         NCC_PUSH(&c->arena, &r->outputs, tensor_of(g->outputs.v[i].value, g->outputs.v[i].name));
     ncc_report_layers(r, g, &c->plan, c->k210.runtime, &c->arena);
-}
-
-/* The board needs the model, the working memory and the input at once, beside the firmware itself. */
-static void warn_of_size(struct compilation *c)
-{
-    const struct report *r = &c->report;
-    const int64_t sum = r->file_bytes + r->main_memory_bytes + r->input_bytes;
-    if (sum > NCC_KPU_MAIN_SIZE)
-        ncc_diag_warn(&c->diags, whole(c), "the model does not fit the chip's 6 MiB of general RAM",
-                      "a smaller model or input; --verbose lists the layers",
-                      "%lld bytes: model %lld, working memory %lld, input %lld", (long long)sum,
-                      (long long)r->file_bytes, (long long)r->main_memory_bytes, (long long)r->input_bytes);
+    return true;
 }
 
 /* doc/cpu-cost.md, oddities of the field's runtime. */
@@ -362,10 +360,8 @@ static void warn_of_slow_kernels(struct compilation *c)
 
 bool ncc_step_report(struct compilation *c)
 {
-    fill_report(c);
     warn_of_slow_kernels(c);
     warn_of_inputs(c);
-    warn_of_size(c);
     const char *json = c->options->json || c->options->report ? ncc_report_json(&c->report, &c->arena) : NULL;
     if (c->options->report && !ncc_file_write(c->options->report, json, strlen(json), &c->diags))
         return false;

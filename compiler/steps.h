@@ -15,6 +15,9 @@ bool ncc_step_quantise(struct compilation *c);
 bool ncc_step_integers(struct compilation *c);
 bool ncc_step_plan(struct compilation *c);
 bool ncc_step_emit(struct compilation *c);
+bool ncc_step_summarise(struct compilation *c);
+bool ncc_step_budget(struct compilation *c); /* budget.c */
+bool ncc_step_write(struct compilation *c);
 bool ncc_step_report(struct compilation *c);
 
 /* The steps of ncc_compile, in order. */

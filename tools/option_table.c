@@ -68,6 +68,9 @@ const struct option ncc_options[] = {
     {0, "input-tensor", "NAME", SOURCE, KIND_INPUT, 0, NULL, "cut the model here; may be repeated"},
     {0, "output-tensor", "NAME", SOURCE, KIND_OUTPUT, 0, NULL, "cut the model here; may be repeated"},
 
+    {0, "board", "NAME", CMD_COMPILE, KIND_TEXT, AT(compile.board), NULL,
+     "firmware whose RAM the model must fit: bare-metal, freertos, maixpy, maixpy-minimum, maixduino, or NAME=BYTES "
+     "(default: bare-metal)"},
     {0, "kmodel-version", "N", CMD_COMPILE, KIND_WORD, AT(compile.kmodel_version), versions, "format to write"},
     {0, "max-allocator-solve-secs", "N", CMD_COMPILE, KIND_SECONDS, AT(compile.solve_seconds), NULL,
      "effort of the search for addresses, counted in steps"},

@@ -3,6 +3,7 @@
 #define NCC_REPORT_REPORT_H
 
 #include "compiler/base/file.h"
+#include "compiler/board.h"
 #include "compiler/plan/plan.h"
 #include "kpu/timing.h"
 
@@ -30,6 +31,7 @@ struct report {
     const char *data_text;
     struct { struct report_tensor *v; int n, cap; } inputs, outputs;
     struct { struct report_layer *v; int n, cap; } layers;
+    struct board board;
     int64_t file_bytes, main_memory_bytes, input_bytes;
     struct plan_memory kpu, main;
     int kpu_layers, cpu_kernels, crossings;

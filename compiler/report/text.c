@@ -49,8 +49,8 @@ void ncc_report_text(const struct report *r, bool verbose, FILE *out)
             r->main.optimal ? "" : " (perhaps not the least possible)");
     fprintf(out, "%-16s %.1f KiB of %d KiB, lower bound %.1f KiB%s\n", "KPU RAM", kib(r->kpu.peak),
             NCC_KPU_RAM_SIZE / 1024, kib(r->kpu.bound), r->kpu.optimal ? ", optimal" : "");
-    fprintf(out, "%-16s %.1f KiB of %d KiB (model, working memory and input)\n", "general RAM", kib(sum),
-            NCC_KPU_MAIN_SIZE / 1024);
+    fprintf(out, "%-16s fits: %.1f KiB of %.0f KiB on %s (model, working memory and input)\n", "general RAM", kib(sum),
+            kib(r->board.bytes), r->board.name);
     fprintf(out, "%-16s %d KPU layers, %d CPU kernels, %d crossings\n", "plan", r->kpu_layers, r->cpu_kernels,
             r->crossings);
     fprintf(out, "%-16s %.2f ms on a v4 firmware: KPU %.2f, copies %.2f, CPU %.2f\n", "estimated time",

@@ -66,6 +66,7 @@ struct ncc_compile_options {
     const char *const *input_tensors, *const *output_tensors; /* cut the graph here */
     int n_input_tensors, n_output_tensors;
 
+    const char *board;    /* whose general RAM the model must fit: a name of doc/boards.md, NAME=BYTES, or NULL: bare-metal */
     int kmodel_version;   /* 4 */
     double solve_seconds; /* limit of the search for addresses; counted in steps, so that results repeat */
     bool allow_untested;  /* emit layers that no released compiler emits */

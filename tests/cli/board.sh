@@ -1,0 +1,39 @@
+#!/bin/bash
+# General RAM against a board's: to the byte, and what is said when it is too little.
+. "$(dirname "$0")/cli.bash"
+
+model=$digits/digits.tflite
+calib=$digits/calib
+
+member() {
+    sed -n "s/^\s*\"$1\":\s*\([0-9]*\),*$/\1/p" sizes.json | head -n 1
+}
+
+expect 0 "" compile "$model" sizes.kmodel --dataset "$calib" --json
+cp stdout sizes.json
+needed=$(($(member file_bytes) + $(member main_memory_bytes) + $(member input_bytes)))
+[ "$needed" -gt 10000 ] || fail "the sizes were not found in the report"
+[ "$(member file_bytes)" = "$(stat -c %s sizes.kmodel)" ] || fail "the report's file size is not that of the file"
+
+expect 0 "fits: " compile "$model" just.kmodel --dataset "$calib" --board "mine=$needed"
+expect 3 "more general RAM than is there on mine" compile "$model" out.kmodel --dataset "$calib" --board "mine=$((needed - 1))"
+says "$needed bytes of $((needed - 1))"
+says "weights by layer:"
+says "main memory: "
+says "--board bare-metal"
+absent out.kmodel
+same sizes.kmodel just.kmodel
+
+# An input that is smaller fits, and the message knows about how small.
+expect 3 "an input of about " compile "$model" out.kmodel --dataset "$calib" --board "mine=$((needed - 1))"
+expect 3 "fewer or narrower layers" compile "$model" out.kmodel --dataset "$calib" --board mine=1000
+
+for board in bare-metal freertos maixpy maixpy-minimum maixduino; do
+    expect 0 " on $board " compile "$model" out.kmodel --dataset "$calib" --board $board
+done
+for board in maix mine= =5 mine=0 mine=-1 mine=5x mine=99999999999999999999; do
+    expect 2 "no such board" compile "$model" none.kmodel --dataset "$calib" --board $board
+done
+absent none.kmodel
+
+finish
