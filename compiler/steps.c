@@ -32,7 +32,7 @@ static void k210_options(struct compilation *c)
         .u8_output = o->output_type == NCC_ELEMENT_U8,
         .float_binary = o->float_binary,
         .output_quantize_threshold = o->output_quantize_threshold,
-        .runtime = NCC_KPU_RUNTIME_V4,
+        .runtime = ncc_report_runtime(o->firmware, o->kmodel_version),
     };
 }
 

@@ -26,10 +26,11 @@ struct ncc_kpu_costs {
 
 const struct ncc_kpu_costs *ncc_kpu_costs(enum ncc_kpu_runtime runtime);
 
-/* KPU clocks of one layer without the runtime's overhead. The shape must pass ncc_kpu_shape_check. */
-double ncc_kpu_layer_clocks(const struct ncc_kpu_shape *s);
+/* KPU clocks of one layer without the runtime's overhead. The shape must pass ncc_kpu_shape_check; weight_size is 1, or
+ * 2 for the 16-bit weights of some kmodels of version 3. */
+double ncc_kpu_layer_clocks(const struct ncc_kpu_shape *s, int weight_size);
 
-/* Microseconds of one layer, upload or download of a c x h x w tensor, at the clocks above. */
+/* Microseconds of one layer with 8-bit weights, upload or download of a c x h x w tensor, at the clocks above. */
 double ncc_kpu_layer_us(const struct ncc_kpu_shape *s, enum ncc_kpu_runtime runtime);
 double ncc_kpu_upload_us(int c, int h, int w, enum ncc_kpu_runtime runtime);
 double ncc_kpu_download_us(int c, int h, int w, enum ncc_kpu_runtime runtime);

@@ -136,7 +136,7 @@ static enum ncc_status account(struct ncc_sim *sim, const uint64_t *words, const
         .depthwise = s->depthwise,
         .src = (uint32_t)job->regs->image_src_addr * NCC_KPU_LINE_SIZE,
         .dst = (uint32_t)job->regs->image_dst_addr * NCC_KPU_LINE_SIZE,
-        .clocks = ncc_kpu_layer_clocks(s),
+        .clocks = ncc_kpu_layer_clocks(s, 1),
     };
     sim->counters.layers++;
     sim->counters.macs += (uint64_t)ncc_kpu_macs(s);

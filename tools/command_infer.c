@@ -204,11 +204,11 @@ static void print_summary(const struct inference *in, double spent)
 {
     struct ncc_estimate e = {0};
     const int n = ncc_samples_count(in->samples);
-    ncc_estimate(in->file, in->file_size, &e);
+    ncc_estimate(in->file, in->file_size, in->s->compile.firmware, &e);
     printf("%-16s %d, results in %s\n", "samples", n, in->s->operand[1]);
     printf("%-16s %.2f ms per sample\n", "simulation", 1e3 * spent / n);
-    printf("%-16s %.2f ms per sample on a v4 firmware: KPU %.2f, copies %.2f, CPU %.2f\n", "estimated time",
-           (e.kpu_us + e.copy_us + e.cpu_us) / 1e3, e.kpu_us / 1e3, e.copy_us / 1e3, e.cpu_us / 1e3);
+    printf("%-16s %.2f ms per sample with the %s runtime: KPU %.2f, copies %.2f, CPU %.2f\n", "estimated time",
+           (e.kpu_us + e.copy_us + e.cpu_us) / 1e3, e.runtime, e.kpu_us / 1e3, e.copy_us / 1e3, e.cpu_us / 1e3);
 }
 
 static bool describe_inputs(struct inference *in, const struct ncc_model *m)

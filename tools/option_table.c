@@ -24,6 +24,12 @@ static const struct word versions[] = {
     {"5", 5, "kmodels of version 5 are not written; the field's firmware runs version 4"},
     {0}};
 
+static const struct word runtimes[] = {{"auto", NCC_FIRMWARE_AUTO, NULL},
+                                       {"v4", NCC_FIRMWARE_V4, NULL},
+                                       {"v3", NCC_FIRMWARE_V3, NULL},
+                                       {"ncc", NCC_FIRMWARE_NCC, NULL},
+                                       {0}};
+
 #define AT(member) offsetof(struct settings, member)
 #define SOURCE     (CMD_COMPILE | CMD_CHECK | CMD_INFER)
 #define SAMPLES    (CMD_COMPILE | CMD_INFER)
@@ -72,6 +78,8 @@ const struct option ncc_options[] = {
      "firmware whose RAM the model must fit: bare-metal, freertos, maixpy, maixpy-minimum, maixduino, or NAME=BYTES "
      "(default: bare-metal)"},
     {0, "kmodel-version", "N", CMD_COMPILE, KIND_WORD, AT(compile.kmodel_version), versions, "format to write"},
+    {0, "runtime", "RUNTIME", CMD_COMPILE | CMD_CHECK | CMD_INSPECT | CMD_INFER, KIND_WORD, AT(compile.firmware),
+     runtimes, "whose costs count: the firmware of kmodel v4 or v3, ncc's own runtime, or auto: by kmodel version"},
     {0, "max-allocator-solve-secs", "N", CMD_COMPILE, KIND_SECONDS, AT(compile.solve_seconds), NULL,
      "effort of the search for addresses, counted in steps"},
     {0, "allow-untested", NULL, CMD_COMPILE | CMD_INFER, KIND_FLAG, AT(compile.allow_untested), NULL,

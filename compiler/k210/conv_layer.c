@@ -297,30 +297,30 @@ bool ncc_lower_can_join(const struct value *x)
 /* ---- per-channel convolutions that a depthwise layer cannot do ---- */
 
 /* The blocks' layers together, with the shifted copies that each makes for itself. */
-static double diagonal_clocks(const struct conv_job *j, const struct fit *f, int block)
+static double diagonal_clocks(const struct lowering *l, const struct conv_job *j, const struct fit *f, int block)
 {
     const struct conv_job b = {.x = j->x, .kh = j->kh, .kw = j->kw};
-    const double fixed = ncc_kpu_costs(NCC_KPU_RUNTIME_V4)->layer_clocks;
+    const double fixed = ncc_kpu_costs(l->options->runtime)->layer_clocks;
     struct ncc_kpu_shape s = shape_of(&b, f, n_copies(f) * block, block), copy = shape_of(&b, f, block, block);
     s.pool = NCC_KPU_POOL_NONE;
     copy.pool = NCC_KPU_POOL_NONE;
     copy.kernel = 3;
     copy.depthwise = true;
-    const double copies = (n_copies(f) - 1) * (ncc_kpu_layer_clocks(&copy) + fixed);
+    const double copies = (n_copies(f) - 1) * (ncc_kpu_layer_clocks(&copy, 1) + fixed);
     const int c = j->x->shape.dim[1];
     const double bytes = (double)ncc_kpu_n_weights(&s); /* each takes general RAM, and about a clock to load */
-    return (c + block - 1) / block * (ncc_kpu_layer_clocks(&s) + fixed + copies + bytes);
+    return (c + block - 1) / block * (ncc_kpu_layer_clocks(&s, 1) + fixed + copies + bytes);
 }
 
 /* The cost is quadratic in the channels of a block; every block adds the fixed parts of its layers. */
-static int best_block(const struct conv_job *j, const struct fit *f)
+static int best_block(const struct lowering *l, const struct conv_job *j, const struct fit *f)
 {
     const int c = j->x->shape.dim[1];
     if (j->tied && ncc_lower_can_join(j->x) && f->kernel == 1)
         return c; /* it will disappear in the layer before it */
     int best = c;
     for (int b = 4; b < c; b *= 2)
-        if (n_copies(f) * best > NCC_KPU_MAX_C || diagonal_clocks(j, f, b) < diagonal_clocks(j, f, best))
+        if (n_copies(f) * best > NCC_KPU_MAX_C || diagonal_clocks(l, j, f, b) < diagonal_clocks(l, j, f, best))
             best = b;
     return best;
 }
@@ -340,7 +340,7 @@ struct value *ncc_lower_diagonal(struct lowering *l, const struct conv_job *job,
     struct conv_job j = *job;
     j.depthwise = false;
     struct fit f;
-    const int c = job->x->shape.dim[1], block = choose(&j, &f, why) ? best_block(&j, &f) : c;
+    const int c = job->x->shape.dim[1], block = choose(&j, &f, why) ? best_block(l, &j, &f) : c;
     const int n = (c + block - 1) / block;
     struct value **part = NCC_NEW(l->g->arena, struct value *, n);
     for (int i = 0; i < n; i++) {

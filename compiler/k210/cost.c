@@ -4,70 +4,89 @@
 #include "compiler/ops/attrs.h"
 #include "kpu/layout.h"
 
-enum kernel {
-#define NCC_KERNEL(name, instructions, per, source) KERNEL_##name,
-#define NCC_DEVICE_KERNEL(name, instructions, per, source)
-#include "runtime/kernels.def"
-#undef NCC_KERNEL
-    N_KERNELS,
-    KERNEL_none
-};
+/* An element of a binary kernel when an operand is broadcast (runtime/kernels.def); in ours it costs hardly more. */
+enum { BROADCAST = 175, BROADCAST_OWN = 4 };
 
-enum per { OUT, IN, MAC, TAP, BYTE };
+#define NCC_KERNEL(name, instructions, per, source) {instructions, COST_PER_##per},
+#define NCC_DEVICE_KERNEL(name, instructions, per, source)
 static const struct {
     double instructions;
-    enum per per;
+    enum cost_per per;
 } kernels[] = {
-#define NCC_KERNEL(name, instructions, per, source) {instructions, per},
 #include "runtime/kernels.def"
+};
 #undef NCC_KERNEL
 #undef NCC_DEVICE_KERNEL
-};
 
-static enum kernel kernel_of(const struct node *n)
+#define NCC_KERNEL(name, instructions, per, source)
+#define NCC_DEVICE_KERNEL(name, instructions, per, source)
+#define NCC_KERNEL_OWN(name, instructions) [COST_##name] = instructions,
+static const double own_instructions[N_COST_KERNELS] = {
+#include "runtime/kernels.def"
+};
+#undef NCC_KERNEL
+#undef NCC_DEVICE_KERNEL
+#undef NCC_KERNEL_OWN
+
+double ncc_cost_instructions(enum cost_kernel k, bool broadcast, enum ncc_kpu_runtime runtime)
+{
+    if (k == COST_none)
+        return 0;
+    const bool binary = k == COST_quantized_binary || k == COST_binary;
+    if (runtime == NCC_KPU_RUNTIME_NCC)
+        return own_instructions[k] + (binary && broadcast ? BROADCAST_OWN : 0);
+    return binary && broadcast ? BROADCAST : kernels[k].instructions;
+}
+
+enum cost_per ncc_cost_per(enum cost_kernel k)
+{
+    return k == COST_none ? COST_PER_OUT : kernels[k].per;
+}
+
+static enum cost_kernel kernel_of(const struct node *n)
 {
     const bool u8 = n->out[0]->dtype == DT_U8;
     switch ((int)n->op) {
     case OP_conv2d:
-        return KERNEL_conv2d;
+        return COST_conv2d;
     case OP_q_conv2d:
-        return KERNEL_quantized_conv2d;
+        return COST_quantized_conv2d;
     case OP_conv2d_transpose:
-        return KERNEL_conv2d_transpose;
+        return COST_conv2d_transpose;
     case OP_matmul:
-        return KERNEL_matmul;
+        return COST_matmul;
     case OP_q_matmul:
-        return KERNEL_quantized_matmul;
+        return COST_quantized_matmul;
     case OP_max_pool:
     case OP_avg_pool:
-        return KERNEL_reduce_window2d;
+        return COST_reduce_window2d;
     case OP_reduce:
-        return KERNEL_reduce;
+        return COST_reduce;
     case OP_softmax:
-        return KERNEL_softmax;
+        return COST_softmax;
     case OP_q_binary:
-        return KERNEL_quantized_binary;
+        return COST_quantized_binary;
     case OP_transpose:
     case OP_depth_to_space:
     case OP_space_to_depth:
     case OP_tile:
-        return KERNEL_transpose;
+        return COST_transpose;
     case OP_concat:
-        return KERNEL_concat;
+        return COST_concat;
     case OP_slice:
     case OP_split:
     case OP_gather:
-        return KERNEL_strided_slice;
+        return COST_strided_slice;
     case OP_pad:
-        return KERNEL_pad;
+        return COST_pad;
     case OP_resize:
-        return KERNEL_resize_image;
+        return COST_resize_image;
     case OP_quantize:
-        return KERNEL_quantize;
+        return COST_quantize;
     case OP_dequantize:
-        return KERNEL_dequantize;
+        return COST_dequantize;
     case OP_lookup:
-        return KERNEL_table_lookup1d;
+        return COST_table_lookup1d;
     case OP_exp:
     case OP_abs:
     case OP_neg:
@@ -78,14 +97,14 @@ static enum kernel kernel_of(const struct node *n)
     case OP_cos:
     case OP_floor:
     case OP_ceil:
-        return KERNEL_unary;
+        return COST_unary;
     default:
         break;
     }
     const unsigned flags = ncc_op_desc(n->op)->flags;
     if (flags & OP_UNARY)
-        return u8 ? KERNEL_table_lookup1d : KERNEL_nnil_unary_method;
-    return flags & OP_BINARY || n->op == OP_prelu ? KERNEL_binary : KERNEL_none;
+        return u8 ? COST_table_lookup1d : COST_nnil_unary_method;
+    return flags & OP_BINARY || n->op == OP_prelu ? COST_binary : COST_none;
 }
 
 static bool broadcasts(const struct node *n)
@@ -93,21 +112,21 @@ static bool broadcasts(const struct node *n)
     return n->n_in > 1 && n->in[1] && !ncc_shape_equal(n->in[0]->shape, n->in[1]->shape);
 }
 
-static double work(const struct node *n, enum per per)
+static double work(const struct node *n, enum cost_per per)
 {
     const double out = (double)ncc_shape_count(n->out[0]->shape);
     switch (per) {
-    case OUT:
+    case COST_PER_OUT:
         return out;
-    case IN:
+    case COST_PER_IN:
         return (double)ncc_shape_count(n->in[0]->shape);
-    case MAC:
+    case COST_PER_MAC:
         return ncc_op_desc(n->op)->macs(n);
-    case TAP: {
+    case COST_PER_TAP: {
         const struct pool_attrs *a = n->attrs;
         return out * a->kernel_h * a->kernel_w;
     }
-    case BYTE:
+    case COST_PER_BYTE:
         return out * (double)ncc_dtype_size(n->out[0]->dtype);
     }
     return out;
@@ -118,17 +137,14 @@ double ncc_cost_instructions_us(double n)
     return n * NCC_COST_CLOCKS_PER_INSTRUCTION / (NCC_KPU_CPU_CLOCK_HZ / 1e6);
 }
 
-double ncc_cost_cpu_us(const struct node *n)
+double ncc_cost_cpu_us(const struct node *n, enum ncc_kpu_runtime runtime)
 {
-    const enum kernel k = kernel_of(n);
-    if (k == KERNEL_none)
+    const enum cost_kernel k = kernel_of(n);
+    if (k == COST_none)
         return 0;
-    double each = kernels[k].instructions;
-    if ((k == KERNEL_quantized_binary || k == KERNEL_binary) && broadcasts(n))
-        each = NCC_COST_BROADCAST;
-    if (n->op == OP_prelu)
-        each *= 3;
-    return ncc_cost_instructions_us(each * work(n, kernels[k].per));
+    const double times = n->op == OP_prelu ? 3 : 1; /* of kernels that it is taken apart into */
+    return ncc_cost_instructions_us(times * ncc_cost_instructions(k, broadcasts(n), runtime) *
+                                    work(n, ncc_cost_per(k)));
 }
 
 /* ---- KPU ---- */
@@ -249,7 +265,7 @@ double ncc_cost_upload_us(const struct value *v, enum ncc_kpu_runtime runtime)
 {
     int c, h, w;
     map_of(v, &c, &h, &w);
-    const double convert = kernels[KERNEL_quantize].instructions * (double)ncc_shape_count(v->shape);
+    const double convert = ncc_cost_instructions(COST_quantize, false, runtime) * (double)ncc_shape_count(v->shape);
     return ncc_kpu_upload_us(c, h, w, runtime) + ncc_cost_instructions_us(convert);
 }
 
@@ -257,6 +273,6 @@ double ncc_cost_download_us(const struct value *v, enum ncc_kpu_runtime runtime)
 {
     int c, h, w;
     map_of(v, &c, &h, &w);
-    const double convert = kernels[KERNEL_dequantize].instructions * (double)ncc_shape_count(v->shape);
+    const double convert = ncc_cost_instructions(COST_dequantize, false, runtime) * (double)ncc_shape_count(v->shape);
     return ncc_kpu_download_us(c, h, w, runtime) + ncc_cost_instructions_us(convert);
 }

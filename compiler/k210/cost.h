@@ -7,16 +7,35 @@
 #include "compiler/ir/op.h"
 #include "kpu/timing.h"
 
-/* Clocks of an instruction of a CPU kernel (doc/cpu-cost.md: two kernels known both ways), and what an element of a binary
- * kernel takes when an operand is broadcast (runtime/kernels.def). */
+/* The kernels of runtime/kernels.def. */
+enum cost_kernel {
+#define NCC_KERNEL(name, instructions, per, source) COST_##name,
+#define NCC_DEVICE_KERNEL(name, instructions, per, source)
+#include "runtime/kernels.def"
+#undef NCC_KERNEL
+#undef NCC_DEVICE_KERNEL
+    N_COST_KERNELS,
+    COST_none = N_COST_KERNELS
+};
+
+/* What a kernel's time grows with: elements of the result or of the first operand, multiply-adds, elements under
+ * windows, bytes of the result. */
+enum cost_per { COST_PER_OUT, COST_PER_IN, COST_PER_MAC, COST_PER_TAP, COST_PER_BYTE };
+
+/* Clocks of an instruction of a CPU kernel (doc/cpu-cost.md: two kernels known both ways). */
 #define NCC_COST_CLOCKS_PER_INSTRUCTION 2.1
-#define NCC_COST_BROADCAST              175
 
 /* Microseconds of `n` instructions. */
 double ncc_cost_instructions_us(double n);
 
+/* Instructions of a kernel for one unit of its work, as each runtime's kernels were compiled; `broadcast`: one operand
+ * of a binary kernel is. 0 for COST_none. The v3 runtime is taken to be like the v4 runtime where both have a kernel.
+ */
+double ncc_cost_instructions(enum cost_kernel k, bool broadcast, enum ncc_kpu_runtime runtime);
+enum cost_per ncc_cost_per(enum cost_kernel k);
+
 /* A canonical or lowered node run by CPU kernels; 0 for what costs nothing (reshape). */
-double ncc_cost_cpu_us(const struct node *n);
+double ncc_cost_cpu_us(const struct node *n, enum ncc_kpu_runtime runtime);
 
 /* A canonical node as KPU layers, if its inputs lie in KPU RAM already; canvases are taken to be as large as
  * the values. Unary nodes and pools that fuse into the layer before them cost nothing. */

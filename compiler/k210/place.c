@@ -132,7 +132,7 @@ static void add_node(struct placing *p, struct node *n)
                        : n->barred          ? n->reason
                                             : ncc_k210_rule_broken(n, found);
     n->reason = !rule ? NULL : found[0] ? ncc_arena_printf(p->g->arena, "%s (%s)", rule, found) : rule;
-    connect(&p->net, SIDE_KPU, v, ncc_cost_cpu_us(n), 0);
+    connect(&p->net, SIDE_KPU, v, ncc_cost_cpu_us(n, p->options->runtime), 0);
     connect(&p->net, v, SIDE_CPU, rule ? INF : ncc_cost_kpu_us(p->g, n, p->options->runtime), 0);
     for (int i = 0; i < n->n_out; i++)
         p->vertex[n->out[i]->id] = v;

@@ -74,7 +74,7 @@ static void describe_nodes(struct inspection *in)
     in->nodes = NCC_NEW(&in->arena, struct kmodel_node, in->km.header->n_nodes);
     struct ncc_kmodel_node node = {0};
     while (ncc_kmodel_next(&in->km, &node))
-        in->nodes[node.index] = ncc_report_kmodel_node(&node, &in->arena);
+        in->nodes[node.index] = ncc_report_kmodel_node(&node, in->report.runtime, &in->arena);
     in->flow = ncc_report_kmodel_flow(&in->km, in->nodes, &in->arena);
 }
 
@@ -143,7 +143,7 @@ static void add_input(struct inspection *in, uint32_t i)
     r->input_bytes += size;
     if (range->memory_type != NCC_KM_KPU)
         return;
-    const double us = s[0] * ncc_kpu_upload_us(s[1], s[2], s[3], NCC_KPU_RUNTIME_V4);
+    const double us = s[0] * ncc_kpu_upload_us(s[1], s[2], s[3], r->runtime);
     r->copy_us += us;
     const struct kmodel_node copy = {.in = shape, .out = shape};
     add_layer(in, &copy, (struct report_layer){.name = name, .op = "kpu_upload", .on = "copy", .est_us = us});
@@ -167,12 +167,15 @@ static void add_output(struct inspection *in, uint32_t i)
                                      .shape = shape}));
 }
 
-static void fill_report(struct inspection *in, const char *path)
+static void fill_report(struct inspection *in, const char *path, enum ncc_firmware firmware)
 {
     const struct ncc_km_header *h = in->km.header;
     struct report *r = &in->report;
+    *r = (struct report){.model = path,
+                         .file_bytes = (int64_t)in->km.size,
+                         .main_memory_bytes = h->main_mem_size,
+                         .runtime = ncc_report_runtime(firmware, (int)h->version)};
     describe_nodes(in);
-    *r = (struct report){.model = path, .file_bytes = (int64_t)in->km.size, .main_memory_bytes = h->main_mem_size};
     for (uint32_t i = 0; i < h->n_inputs; i++)
         add_input(in, i);
     for (uint32_t i = 0; i < h->n_nodes; i++)
@@ -239,7 +242,7 @@ enum ncc_exit ncc_inspect(const char *path, const struct ncc_inspect_options *op
     ncc_diag_init(&in.diags, &in.arena);
     const bool good = open_file(&in, path);
     if (good) {
-        fill_report(&in, path);
+        fill_report(&in, path, options->firmware);
         if (options->json)
             fputs(ncc_report_json(&in.report, &in.arena), out);
         else
@@ -252,7 +255,7 @@ enum ncc_exit ncc_inspect(const char *path, const struct ncc_inspect_options *op
     return good ? NCC_EXIT_DONE : NCC_EXIT_INPUT;
 }
 
-bool ncc_estimate(const void *model, size_t size, struct ncc_estimate *out)
+bool ncc_estimate(const void *model, size_t size, enum ncc_firmware firmware, struct ncc_estimate *out)
 {
     struct inspection in = {0};
     struct ncc_km_fault fault;
@@ -261,8 +264,9 @@ bool ncc_estimate(const void *model, size_t size, struct ncc_estimate *out)
         close_inspection(&in);
         return false;
     }
-    fill_report(&in, "");
-    *out = (struct ncc_estimate){in.report.kpu_us, in.report.copy_us, in.report.cpu_us};
+    fill_report(&in, "", firmware);
+    *out = (struct ncc_estimate){in.report.kpu_us, in.report.copy_us, in.report.cpu_us,
+                                 ncc_kpu_costs(in.report.runtime)->name};
     close_inspection(&in);
     return true;
 }

@@ -1,7 +1,5 @@
 #include "compiler/report/report.h"
 
-#include <ncc/compiler.h>
-
 #include <cjson/cJSON.h>
 
 static cJSON *shape_json(struct shape s)
@@ -50,6 +48,7 @@ static void add_summary(cJSON *root, const struct report *r)
     cJSON_AddNumberToObject(s, "kpu_layers", r->kpu_layers);
     cJSON_AddNumberToObject(s, "cpu_kernels", r->cpu_kernels);
     cJSON_AddNumberToObject(s, "crossings", r->crossings);
+    cJSON_AddStringToObject(s, "runtime", ncc_kpu_costs(r->runtime)->name);
     cJSON *ms = cJSON_AddObjectToObject(s, "est_ms");
     cJSON_AddNumberToObject(ms, "total", (r->kpu_us + r->copy_us + r->cpu_us) / 1e3);
     cJSON_AddNumberToObject(ms, "kpu", r->kpu_us / 1e3);

@@ -195,22 +195,16 @@ static void find_shapes(struct kmodel_node *k, const struct ncc_kmodel_node *nod
 
 /* ---- time ---- */
 
-enum per { OUT, IN, MAC, TAP, BYTE };
-struct price {
-    double instructions;
-    enum per per;
-};
-
 #define NCC_KERNEL(name, instructions, per, source)                                                                    \
     case NCC_KM_OP_##name:                                                                                             \
-        return (struct price){instructions, per};
+        return COST_##name;
 #define NCC_DEVICE_KERNEL(name, instructions, per, source)
-static struct price price_of(uint32_t opcode)
+static enum cost_kernel kernel_of(uint32_t opcode)
 {
     switch (opcode) {
 #include "runtime/kernels.def"
     default:
-        return (struct price){0, OUT}; /* nodes of the device */
+        return COST_none; /* nodes of the device */
     }
 }
 #undef NCC_KERNEL
@@ -255,40 +249,40 @@ static bool broadcasts(const struct ncc_kmodel_node *node)
     return memcmp(op->a_shape, op->b_shape, sizeof op->a_shape) != 0;
 }
 
-static double kernel_us(const struct kmodel_node *k, const struct ncc_kmodel_node *node)
+static double kernel_us(const struct kmodel_node *k, const struct ncc_kmodel_node *node, enum ncc_kpu_runtime runtime)
 {
-    const struct price price = price_of(node->opcode);
-    const double n_out = (double)ncc_shape_count(k->out);
-    double n = n_out;
-    if (price.per == IN)
+    const enum cost_kernel kernel = kernel_of(node->opcode);
+    const enum cost_per per = ncc_cost_per(kernel);
+    double n = (double)ncc_shape_count(k->out);
+    if (per == COST_PER_IN)
         n = (double)ncc_shape_count(k->in);
-    else if (price.per == BYTE)
+    else if (per == COST_PER_BYTE)
         n = k->write[0].size;
-    else if (price.per != OUT)
+    else if (per != COST_PER_OUT)
         n *= work_per_element(k, node);
-    const double each = broadcasts(node) ? NCC_COST_BROADCAST : price.instructions;
-    return ncc_cost_instructions_us(each * n);
+    return ncc_cost_instructions_us(n * ncc_cost_instructions(kernel, broadcasts(node), runtime));
 }
 
-static void find_times(struct kmodel_node *k, const struct ncc_kmodel_node *node)
+static void find_times(struct kmodel_node *k, const struct ncc_kmodel_node *node, enum ncc_kpu_runtime runtime)
 {
     const int *in = k->in.dim, *out = k->out.dim;
     if (node->opcode == NCC_KM_OP_kpu_upload) {
-        k->upload_us = in[0] * ncc_kpu_upload_us(in[1], in[2], in[3], NCC_KPU_RUNTIME_V4);
+        k->upload_us = in[0] * ncc_kpu_upload_us(in[1], in[2], in[3], runtime);
     } else if (node->opcode == NCC_KM_OP_kpu_conv2d) {
-        k->kpu_us = in[0] * ncc_kpu_layer_us(&k->layer, NCC_KPU_RUNTIME_V4);
+        k->kpu_us = in[0] * ncc_kpu_layer_us(&k->layer, runtime);
         if (k->n_write == 2)
-            k->download_us = out[0] * ncc_kpu_download_us(out[1], out[2], out[3], NCC_KPU_RUNTIME_V4);
+            k->download_us = out[0] * ncc_kpu_download_us(out[1], out[2], out[3], runtime);
     } else {
-        k->cpu_us = kernel_us(k, node);
+        k->cpu_us = kernel_us(k, node, runtime);
     }
 }
 
-struct kmodel_node ncc_report_kmodel_node(const struct ncc_kmodel_node *node, struct arena *a)
+struct kmodel_node ncc_report_kmodel_node(const struct ncc_kmodel_node *node, enum ncc_kpu_runtime runtime,
+                                          struct arena *a)
 {
     struct kmodel_node k = {.op = ncc_kmodel_op_name(node->opcode)};
     find_ranges(&k, node, a);
     find_shapes(&k, node);
-    find_times(&k, node);
+    find_times(&k, node, runtime);
     return k;
 }

@@ -5,7 +5,7 @@
 #include "compiler/base/arena.h"
 #include "compiler/ir/type.h"
 #include "kmodel/kmodel.h"
-#include "kpu/layer.h"
+#include "kpu/timing.h"
 
 struct kmodel_node {
     const char *op; /* "kpu_conv2d" ... */
@@ -21,8 +21,9 @@ struct kmodel_node {
     struct ncc_kpu_shape layer; /* of a kpu_conv2d */
 };
 
-/* Describes a node of a kmodel that has passed ncc_kmodel_check. */
-struct kmodel_node ncc_report_kmodel_node(const struct ncc_kmodel_node *node, struct arena *a);
+/* Describes a node of a kmodel that has passed ncc_kmodel_check, with its times under a runtime. */
+struct kmodel_node ncc_report_kmodel_node(const struct ncc_kmodel_node *node, enum ncc_kpu_runtime runtime,
+                                          struct arena *a);
 
 /* Bytes of one element. */
 size_t ncc_report_element_size(const struct ncc_km_range *r);

@@ -21,6 +21,21 @@ static const char *layer_op(const struct node *n, struct arena *a)
                             *pool ? ", " : "", pool);
 }
 
+enum ncc_kpu_runtime ncc_report_runtime(enum ncc_firmware firmware, int kmodel_version)
+{
+    switch (firmware) {
+    case NCC_FIRMWARE_V4:
+        return NCC_KPU_RUNTIME_V4;
+    case NCC_FIRMWARE_V3:
+        return NCC_KPU_RUNTIME_V3;
+    case NCC_FIRMWARE_NCC:
+        return NCC_KPU_RUNTIME_NCC;
+    case NCC_FIRMWARE_AUTO:
+        break;
+    }
+    return kmodel_version == 3 ? NCC_KPU_RUNTIME_V3 : NCC_KPU_RUNTIME_V4;
+}
+
 /* Nodes that are only a way to look at bytes. */
 static bool is_view(const struct node *n)
 {
@@ -60,7 +75,7 @@ static struct report_layer describe(struct report *r, const struct node *n, enum
         r->copy_us += l.est_us;
     } else {
         l.on = "cpu";
-        l.est_us = ncc_cost_cpu_us(n);
+        l.est_us = ncc_cost_cpu_us(n, runtime);
         l.reason = n->reason;
         r->cpu_us += l.est_us;
         r->cpu_kernels++;
@@ -116,6 +131,7 @@ static void describe_input(struct report *r, const struct value *v, enum ncc_kpu
 void ncc_report_layers(struct report *r, const struct graph *g, const struct plan *plan, enum ncc_kpu_runtime runtime,
                        struct arena *a)
 {
+    r->runtime = runtime;
     for (int i = 0; i < g->inputs.n; i++)
         describe_input(r, g->inputs.v[i], runtime, a);
     for (const struct node *n = g->first; n; n = n->next)

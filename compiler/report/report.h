@@ -7,6 +7,8 @@
 #include "compiler/plan/plan.h"
 #include "kpu/timing.h"
 
+#include <ncc/compiler.h>
+
 #include <stdio.h>
 
 /* One line per node of the integer graph that does something on the chip. */
@@ -36,8 +38,12 @@ struct report {
     struct plan_memory kpu, main;
     int kpu_layers, cpu_kernels, crossings;
     double kpu_us, copy_us, cpu_us;
+    enum ncc_kpu_runtime runtime; /* that the times are for */
     double compile_seconds;
 };
+
+/* The costs that count for a choice of the user and a kmodel version. */
+enum ncc_kpu_runtime ncc_report_runtime(enum ncc_firmware firmware, int kmodel_version);
 
 /* Fills layers, counts and times from the integer graph. */
 void ncc_report_layers(struct report *r, const struct graph *g, const struct plan *plan, enum ncc_kpu_runtime runtime,

@@ -53,6 +53,7 @@ void ncc_report_text(const struct report *r, bool verbose, FILE *out)
             kib(r->board.bytes), r->board.name);
     fprintf(out, "%-16s %d KPU layers, %d CPU kernels, %d crossings\n", "plan", r->kpu_layers, r->cpu_kernels,
             r->crossings);
-    fprintf(out, "%-16s %.2f ms on a v4 firmware: KPU %.2f, copies %.2f, CPU %.2f\n", "estimated time",
-            (r->kpu_us + r->copy_us + r->cpu_us) / 1e3, r->kpu_us / 1e3, r->copy_us / 1e3, r->cpu_us / 1e3);
+    fprintf(out, "%-16s %.2f ms with the %s runtime: KPU %.2f, copies %.2f, CPU %.2f\n", "estimated time",
+            (r->kpu_us + r->copy_us + r->cpu_us) / 1e3, ncc_kpu_costs(r->runtime)->name, r->kpu_us / 1e3,
+            r->copy_us / 1e3, r->cpu_us / 1e3);
 }

@@ -35,6 +35,11 @@ enum ncc_format { NCC_FORMAT_AUTO, NCC_FORMAT_TFLITE, NCC_FORMAT_ONNX, NCC_FORMA
 enum ncc_samples_format { NCC_SAMPLES_AUTO, NCC_SAMPLES_IMAGE, NCC_SAMPLES_RAW, NCC_SAMPLES_NPY };
 enum ncc_element_choice { NCC_ELEMENT_DEFAULT, NCC_ELEMENT_U8, NCC_ELEMENT_FLOAT };
 
+/* Whose program runs the kmodel on the chip. Estimates, and so placement, follow what it does between layers: the
+ * vendor's v4 runtime copies results out with the CPU, its v3 runtime by DMA; ours (ncc/runtime.h) copies eight bytes
+ * at a time and has faster kernels. */
+enum ncc_firmware { NCC_FIRMWARE_AUTO /* by kmodel version */, NCC_FIRMWARE_V4, NCC_FIRMWARE_V3, NCC_FIRMWARE_NCC };
+
 struct ncc_shape_override {
     const char *name; /* of a model input */
     int rank, dim[6]; /* in the source model's order */
@@ -68,6 +73,7 @@ struct ncc_compile_options {
 
     const char *board;    /* whose general RAM the model must fit: a name of doc/boards.md, NAME=BYTES, or NULL: bare-metal */
     int kmodel_version;   /* 4 */
+    enum ncc_firmware firmware;
     double solve_seconds; /* limit of the search for addresses; counted in steps, so that results repeat */
     bool allow_untested;  /* emit layers that no released compiler emits */
     bool verify_passes;   /* evaluate after every pass and compare with the source model on the samples */

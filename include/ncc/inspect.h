@@ -11,20 +11,22 @@ extern "C" {
 struct ncc_inspect_options {
     bool json;   /* one object: inputs, outputs, memory, layers with estimated time */
     bool disasm; /* the twelve words of every KPU layer, field by field */
+    enum ncc_firmware firmware; /* that the times are for */
 };
 
 /* Prints header, memory map, layers and estimated times of the file to `out`. A damaged file is reported on `err` with
  * the node and the reason (NCC_EXIT_INPUT). */
 enum ncc_exit ncc_inspect(const char *path, const struct ncc_inspect_options *options, FILE *out, FILE *err);
 
-/* Estimated microseconds of one run on the chip at 400 MHz with a v4 firmware. */
+/* Estimated microseconds of one run on the chip at 400 MHz. */
 struct ncc_estimate {
     double kpu_us, copy_us, cpu_us;
+    const char *runtime; /* that it is for: "v4", "v3", "ncc" */
 };
 
 /* The estimate for the kmodel whose file is the `size` bytes at `model` (8-byte aligned). False: it is none that
  * ncc_model_open() would open. */
-bool ncc_estimate(const void *model, size_t size, struct ncc_estimate *out);
+bool ncc_estimate(const void *model, size_t size, enum ncc_firmware firmware, struct ncc_estimate *out);
 
 #ifdef __cplusplus
 }

@@ -149,7 +149,7 @@ static void trace_and_counters(void **state)
     assert_int_equal(c.layers, 3);
     assert_int_equal(c.macs, 3 * COPY_SIZE);
     assert_int_equal(c.uploaded, COPY_SIZE);
-    assert_true(c.clocks == 3 * ncc_kpu_layer_clocks(&shape));
+    assert_true(c.clocks == 3 * ncc_kpu_layer_clocks(&shape, 1));
 }
 
 static void fillings(void **state)

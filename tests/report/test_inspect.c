@@ -192,7 +192,7 @@ static void times(void **state)
     size_t size;
     struct ncc_estimate e;
     uint64_t *file = make(there_and_back, 6, floats_at(2 * MAP), false, &size);
-    assert_true(ncc_estimate(file, size, &e));
+    assert_true(ncc_estimate(file, size, NCC_FIRMWARE_AUTO, &e));
     const double layer = ncc_kpu_layer_us(&layer_shape, NCC_KPU_RUNTIME_V4);
     const double up = ncc_kpu_upload_us(C, H, W, NCC_KPU_RUNTIME_V4);
     const double down = ncc_kpu_download_us(C, H, W, NCC_KPU_RUNTIME_V4);
@@ -201,7 +201,7 @@ static void times(void **state)
     assert_near(e.copy_us, 2 * up + 2 * down); /* the model's input is uploaded too */
     assert_near(e.cpu_us, (0.5 * MAP + 5.5 * MAP) * instruction);
     file[0] ^= 1;
-    assert_false(ncc_estimate(file, size, &e));
+    assert_false(ncc_estimate(file, size, NCC_FIRMWARE_AUTO, &e));
     free(file);
 }
 
