@@ -12,6 +12,7 @@ static bool place_and_print(struct compilation *c)
 
 static const struct step steps[] = {
     {"import", ncc_step_import, true},
+    {"ranges", ncc_step_ranges, true},
     {"canonical", ncc_step_canonical, true},
     {"legalise", ncc_step_legalise, true},
     {"place", place_and_print, true},

@@ -24,6 +24,7 @@ struct compilation {
     struct diags diags;
     struct graph *graph;
     struct graph *source;  /* as imported and made canonical, for the report and for verification */
+    bool has_ranges;       /* the model is quantised: it brings its ranges */
     struct k210_options k210;
     struct dataset data;
     const char *data_text; /* one line about the samples */

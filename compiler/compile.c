@@ -6,6 +6,7 @@
 const struct step ncc_compile_steps[] = {
     /* name, step, means the same in real numbers */
     {"import", ncc_step_import, true},        /* model file -> graph */
+    {"ranges", ncc_step_ranges, true},        /* those of a model that is quantised already */
     {"canonical", ncc_step_canonical, true},  /* one way to write everything */
     {"samples", ncc_step_samples, true},      /* find and read the sample inputs */
     {"equalise", ncc_step_equalise, true},    /* few channels become more; channels share their tensor's codes evenly */

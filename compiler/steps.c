@@ -82,7 +82,16 @@ bool ncc_step_import(struct compilation *c)
         o->output_native};
     static const enum model_format formats[] = {MODEL_AUTO, MODEL_TFLITE, MODEL_ONNX, MODEL_CAFFE};
     c->graph = ncc_import(o->model, formats[o->format], &options, &c->arena, &c->diags);
+    if (c->graph)
+        ncc_pass_known_inputs(c->graph);
     return c->graph != NULL;
+}
+
+bool ncc_step_ranges(struct compilation *c)
+{
+    for (const struct node *n = c->graph->first; n; n = n->next)
+        c->has_ranges |= n->op == OP_fake_quant;
+    return ncc_pass_ranges.run(c->graph, &c->scratch);
 }
 
 /* --dump-weights-range: a table of what the layers' weights span. */

@@ -5,6 +5,7 @@
 #include "compiler/compilation.h"
 
 bool ncc_step_import(struct compilation *c);
+bool ncc_step_ranges(struct compilation *c);
 bool ncc_step_canonical(struct compilation *c);
 bool ncc_step_legalise(struct compilation *c);
 bool ncc_step_lower(struct compilation *c); /* lower_to_fit.c */

@@ -52,29 +52,6 @@ static void mark_needed(struct tflite *m)
     }
 }
 
-/* Activations that are codes: the first one's name tells the user what kind of model this is. */
-static bool refuse_quantised(struct tflite *m, int tensor)
-{
-    const struct tf_tensor *t = tensor >= 0 ? &m->tensors[tensor] : NULL;
-    if (!t || t->data.data || !ncc_tflite_is_quantised(t))
-        return true;
-    ncc_diag_error(m->diags, FAULT_INPUT, (struct place){.file = m->file}, "quantised models are not read yet",
-                   "give the float model", "tensor '%s' is %s", t->name, ncc_tflite_type_name(t->type));
-    return false;
-}
-
-static bool is_float_model(struct tflite *m)
-{
-    for (int i = 0; i < m->inputs.n; i++)
-        if (!refuse_quantised(m, m->inputs.v[i]))
-            return false;
-    for (int i = 0; i < m->n_ops; i++)
-        for (int k = 0; m->ops[i].needed && k < m->ops[i].n_out; k++)
-            if (!refuse_quantised(m, m->ops[i].out[k]))
-                return false;
-    return true;
-}
-
 /* ---- inputs ---- */
 
 static const struct shape_override *find_override(const struct tflite *m, const char *name)
@@ -98,17 +75,19 @@ static bool is_transpose(struct tflite *m, const struct tf_operator *op, const i
     return memcmp(perm.v, order, 4 * sizeof *order) == 0;
 }
 
-/* Whether all that happens to an input is that it is made NHWC: then it is NCHW now. */
-static bool is_channels_first(struct tflite *m, int tensor)
+/* Whether all that operators from number `first` on do to a tensor is that they make it NHWC, quantised or not: then it
+ * is NCHW now. */
+static bool is_channels_first(struct tflite *m, int tensor, int first)
 {
     static const int to_nhwc[4] = {0, 2, 3, 1};
     bool found = false;
-    for (int i = 0; i < m->n_ops && ncc_fb_spend(&m->fb, m->ops[i].n_in + 1); i++) {
+    for (int i = first; i < m->n_ops && ncc_fb_spend(&m->fb, m->ops[i].n_in + 1); i++) {
         const struct tf_operator *op = &m->ops[i];
         for (int k = 0; op->needed && k < op->n_in; k++) {
             if (op->in[k] != tensor)
                 continue;
-            if (k != 0 || !is_transpose(m, op, to_nhwc))
+            const bool converts = strcmp(op->code->name, "QUANTIZE") == 0 && op->n_out == 1 && op->out[0] >= 0;
+            if (k != 0 || !(is_transpose(m, op, to_nhwc) || (converts && is_channels_first(m, op->out[0], i + 1))))
                 return false;
             found = true;
         }
@@ -167,15 +146,20 @@ static bool make_input(struct tflite *m, int tensor)
         return complain(m, t->name, "inputs of this type are not supported", "convert the model to float32",
                         ncc_tflite_type_name(t->type));
     const bool is_map = t->stored.rank == 4 && !(t->stored.dim[1] == 1 && t->stored.dim[2] == 1);
-    const bool first = is_map && is_channels_first(m, tensor);
+    const bool first = is_map && is_channels_first(m, tensor, 0);
     const struct ints perm = is_map && !first ? ncc_layout_channels_first(4) : ncc_layout_identity(t->stored.rank);
     m->channels_first |= first;
     if (!input_shape(m, t, perm, &t->shape))
         return false;
-    t->form[0] = (struct form){ncc_graph_input(m->graph, t->name, dtype, ncc_layout_apply(t->shape, perm)), perm};
+    const bool is_codes = ncc_tflite_is_quantised(t); /* the graph's input are the real numbers */
+    const struct shape shape = ncc_layout_apply(t->shape, perm);
+    const struct tf_operator op = {.name = t->name};
+    struct build b = {.m = m, .op = &op, .name = t->name, .first_id = m->graph->next_id};
+    t->form[0] = (struct form){ncc_graph_input(m->graph, t->name, is_codes ? DT_F32 : dtype, shape), perm};
+    t->form[0].v = ncc_tflite_round(&b, t, t->form[0]);
     t->n_forms = 1;
     t->is_given = true;
-    return true;
+    return t->form[0].v != NULL;
 }
 
 static const char *input_names(struct tflite *m)
@@ -239,6 +223,7 @@ static void stand_in(struct tflite *m, const struct tf_operator *op)
         if (!good || ncc_shape_count(t->shape) < 0)
             continue;
         const struct ints perm = t->shape.rank == 4 ? ncc_layout_channels_first(4) : ncc_layout_identity(t->shape.rank);
+        dtype = ncc_tflite_is_quantised(t) ? DT_F32 : dtype;
         t->form[0] = (struct form){ncc_graph_input(m->graph, t->name, dtype, ncc_layout_apply(t->shape, perm)), perm};
         t->n_forms = 1;
     }
@@ -368,7 +353,7 @@ static bool import(struct tflite *m)
     for (int i = 0; i < m->inputs.n; i++)
         m->tensors[m->inputs.v[i]].is_given = true;
     mark_needed(m);
-    if (!is_float_model(m) || !make_inputs(m) || !build_operators(m) || !make_outputs(m))
+    if (!make_inputs(m) || !build_operators(m) || !make_outputs(m))
         return false;
     ncc_graph_sweep(m->graph);
     return ncc_graph_verify(m->graph, "import");

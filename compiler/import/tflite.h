@@ -130,8 +130,9 @@ bool ncc_tflite_ints(struct build *b, int k, struct ints *out);
 bool ncc_tflite_axis(struct build *b, int axis, int rank, int *out);
 /* An f32 constant in the model's order; NULL: refused. */
 struct value *ncc_tflite_weights(struct build *b, int k, int rank);
-/* The bias: as weights of `n` elements; *out is NULL when it is absent. */
-bool ncc_tflite_bias(struct build *b, int k, int n, struct value **out);
+/* The bias: as weights of `n` elements; *out is NULL when it is absent. Integers are in units of their own scale or,
+ * when they have none, of that of input `x` times that of the weights, input `w`. */
+bool ncc_tflite_bias(struct build *b, int k, int n, int x, int w, struct value **out);
 
 /* The input in the given order, with dimensions of 1 put in front of its shape up to perm.n. NULL: refused. */
 struct value *ncc_tflite_get(struct build *b, int k, struct ints perm);
@@ -154,6 +155,9 @@ struct value *ncc_tflite_op(struct build *b, enum op op, const char *suffix, con
 struct form ncc_tflite_reorder(struct build *b, struct form f, struct ints perm);
 struct form ncc_tflite_reshape(struct build *b, struct form f, struct shape to);
 struct form ncc_tflite_reshape_in(struct build *b, int k, struct shape to);
+/* v, which is tensor t in the order `perm`, limited and rounded to what t's codes stand for; v itself where t is not
+ * quantised or v is rounded so already. */
+struct value *ncc_tflite_round(struct build *b, const struct tf_tensor *t, struct form f);
 /* A fused activation (enum tf_activation). */
 struct value *ncc_tflite_activate(struct build *b, struct value *v, int activation, const char *suffix);
 

@@ -72,7 +72,7 @@ static bool give_conv(struct build *b, struct value *x, struct value *w, const s
         .groups = groups,
     };
     struct value *bias;
-    if (!ncc_tflite_bias(b, 2, w->shape.dim[0], &bias))
+    if (!ncc_tflite_bias(b, 2, w->shape.dim[0], 0, 1, &bias))
         return false;
     return ncc_tflite_give_map(b, 0, ncc_tflite_op(b, OP_conv2d, NULL, &attrs, (struct value *[]){x, w, bias}, 3));
 }
@@ -150,7 +150,7 @@ bool ncc_tflite_build_transpose_conv(struct build *b)
     const int padding = padding_option(b, F_transpose_conv_padding);
     struct conv2d_transpose_attrs attrs = {.dil_h = 1, .dil_w = 1, .groups = 1};
     if (!cut_extent(b, padding, x->shape.dim[2], &v, &attrs.out_pad_h) ||
-        !cut_extent(b, padding, x->shape.dim[3], &h, &attrs.out_pad_w) || !ncc_tflite_bias(b, 3, out_c, &bias))
+        !cut_extent(b, padding, x->shape.dim[3], &h, &attrs.out_pad_w) || !ncc_tflite_bias(b, 3, out_c, 2, 1, &bias))
         return false;
     attrs.stride_h = v.stride, attrs.stride_w = h.stride;
     attrs.pad_top = v.before, attrs.pad_bottom = v.after, attrs.pad_left = h.before, attrs.pad_right = h.after;
@@ -170,7 +170,7 @@ bool ncc_tflite_build_fully_connected(struct build *b)
         return ncc_tflite_refuse(b, "shuffled weights are not supported", "export the model again", NULL);
     const int n = w->shape.dim[0], k = w->shape.dim[1];
     const int64_t count = ncc_shape_count(t->shape);
-    if (!ncc_tflite_bias(b, 2, n, &bias))
+    if (!ncc_tflite_bias(b, 2, n, 0, 1, &bias))
         return false;
     if (count % k != 0)
         return ncc_tflite_refuse(b, "the weights must fit the input", NULL, "weights for %d inputs, and there are %lld",

@@ -63,14 +63,15 @@ bool ncc_tflite_build_cast(struct build *b)
     return give_unary(b, OP_cast, &attrs);
 }
 
-/* f16 and quantised constants are f32 from the moment they are values. */
-bool ncc_tflite_build_dequantize(struct build *b)
+/* QUANTIZE and DEQUANTIZE: values that are codes in the file are real numbers here from the start, and what rounds them
+ * is put behind every quantised result. */
+bool ncc_tflite_build_requantize(struct build *b)
 {
     const struct form f = ncc_tflite_any(b, 0);
     if (f.v->dtype == DT_F32)
         return ncc_tflite_give(b, 0, f);
-    return ncc_tflite_refuse(b, "only constants can be dequantised", "give the float model", "'%s' is %s", f.v->name,
-                             ncc_dtype_name(f.v->dtype));
+    return ncc_tflite_refuse(b, "what is quantised or dequantised must be real numbers or have a scale",
+                             "export the model again", "'%s' is %s", f.v->name, ncc_dtype_name(f.v->dtype));
 }
 
 /* ---- along axes ---- */

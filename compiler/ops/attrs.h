@@ -110,6 +110,18 @@ struct cast_attrs {
     int to; /* enum dtype */
 };
 
+/* x, scale, zero point (absent: 0); f32 constants of one element, or of one per index along axis.
+ *
+ *     y = (clamp(round(x / scale) + zero, qmin, qmax) - zero) * scale
+ *
+ * Importers put it behind every value of a model that is quantised already, whose weights and biases they make real:
+ * so the float graph computes what the integer model means. The pass known_ranges makes ranges and clips of it. */
+struct fake_quant_attrs {
+    int axis;
+    int qmin, qmax;
+    bool half_even; /* ties go to the even code (ONNX), else away from zero (TFLite) */
+};
+
 /* quantize: f32 to u8 by the output's quant; dequantize: u8 (or i8, i16, f16, ...) to f32 by the
  * input's quant (absent: a plain conversion, for f16 weights). No attributes. */
 

@@ -15,4 +15,11 @@ struct pass {
 extern const struct pass ncc_pass_canonical[];
 extern const int ncc_pass_n_canonical;
 
+/* Of models that are quantised already. It comes before the others, and only for compiling: it drops the model's
+ * roundings, which an evaluation of the source model keeps. */
+extern const struct pass ncc_pass_ranges;
+
+/* Gives the inputs that such a model reads as codes their known range; changes nothing else. */
+void ncc_pass_known_inputs(struct graph *g);
+
 #endif

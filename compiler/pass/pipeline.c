@@ -6,6 +6,9 @@
 #include "compiler/pass/pass.h"
 #include "compiler/pass/passes.h"
 
+const struct pass ncc_pass_ranges = {"known_ranges", "makes ranges and clips of what a quantised model rounds to",
+                                     ncc_pass_known_ranges};
+
 const struct pass ncc_pass_canonical[] = {
     {"fold", "computes what is constant, removes what does nothing, merges what is done twice", ncc_pass_fold},
     {"transposes", "moves transposes and reshapes out of the way", ncc_pass_transposes},

@@ -189,6 +189,7 @@ static const struct refusal {
     const char *text;
 } refusals[] = {
     {OP_gather, F32 "const %i i32 2 = { 2, 0 }\n%bad = gather(%x, %i) axis=1 @\"bad\"\noutput %bad\n"},
+    {OP_fake_quant, F32 "const %s f32 1 = { 0.5 }\n%bad = fake_quant(%x, %s) @\"bad\"\noutput %bad\n"},
     {OP_depth_to_space, "input %x f32 1x8x4x4\n%bad = depth_to_space(%x) @\"bad\"\noutput %bad\n"},
     {OP_space_to_depth, "input %x f32 1x8x4x4\n%bad = space_to_depth(%x) @\"bad\"\noutput %bad\n"},
     {OP_tile, "input %x f32 4x4\n%bad = tile(%x) repeats=[2,2] @\"bad\"\noutput %bad\n"},

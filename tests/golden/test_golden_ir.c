@@ -53,8 +53,8 @@ static bool run_passes(const char *name, struct graph *g, struct arena *scratch)
 {
     const bool all = strcmp(name, "canonical") == 0;
     int n_run = 0;
-    for (int i = 0; i < ncc_pass_n_canonical; i++) {
-        const struct pass *p = &ncc_pass_canonical[i];
+    for (int i = -1; i < ncc_pass_n_canonical; i++) {
+        const struct pass *p = i < 0 ? &ncc_pass_ranges : &ncc_pass_canonical[i];
         if (!all && strcmp(name, p->name) != 0)
             continue;
         n_run++;

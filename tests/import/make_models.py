@@ -43,12 +43,12 @@ class Model:
     def ints(self, *values, type="i32"):
         return self.const([len(values)], values, type)
 
-    def op(self, name, inputs, out_shapes, kind=None, custom=None, type="f32", **options):
+    def op(self, name, inputs, out_shapes, kind=None, custom=None, type="f32", quant=None, **options):
         code = {"short_code": min(CODES.get(name, name), 127), "code": CODES.get(name, name)} if not custom \
             else {"short_code": 32, "code": 32, "custom": custom}
         if code not in self.codes:
             self.codes.append(code)
-        outs = [self.tensor(s, type) for s in out_shapes]
+        outs = [self.tensor(s, type, **({"quant": quant} if quant else {})) for s in out_shapes]
         op = {"code_index": self.codes.index(code), "inputs": list(inputs), "outputs": outs}
         if kind:
             op.update({"options_type": kind, "options": options})
@@ -160,6 +160,14 @@ def elements():
     q = m.const([1, 1, 3, 2], [3, -128, 127, 0, 1, -1], "i8", quant={"scale": [0.25, 2.0], "zero_point": [0, 1], "dimension": 3})
     q = m.op("DEQUANTIZE", [q], [[1, 1, 3, 2]])
     m.write(m.op("ADD", [m.op("MUL", [x, h], [[1, 2, 3, 2]], "Mul"), q], [[1, 2, 3, 2]], "Add"))
+    m = Model("quantize")
+    x = m.input([1, 2, 3, 2])
+    q = m.op("QUANTIZE", [x], [[1, 2, 3, 2]], type="i8", quant={"scale": [0.25], "zero_point": [-3]})
+    w = m.const([3, 1, 1, 2], [127, -128, 3, 64, -5, 0], "i8",
+                quant={"scale": [0.5, 0.25, 0.125], "zero_point": [0, 0, 0], "dimension": 0})
+    c = m.op("CONV_2D", [q, w, m.const([3], [100, -20, 7], "i32")], [[1, 2, 3, 3]], "Conv", type="i8",
+             quant={"scale": [0.5], "zero_point": [10]}, padding="same", stride_h=1, stride_w=1, act="relu")
+    m.write(m.op("DEQUANTIZE", [c], [[1, 2, 3, 3]]))
     for name in "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD":
         m = Model(name.lower())
         x = m.input([1, 3, 4, 5])
@@ -282,12 +290,6 @@ def whole():
     m = Model("nan")
     x = m.input([1, 4])
     m.write(m.op("ADD", [x, m.const([4], [0, 1, float("nan"), 2])], [[1, 4]], "Add"))
-    m = Model("quantised")
-    q = {"scale": [0.5], "zero_point": [3]}
-    x = m.input([1, 4], "i8", quant=q)
-    y = m.op("RELU", [x], [[1, 4]], type="i8")
-    m.tensors[y]["quant"] = q
-    m.write(y)
     m = Model("open_dimension")
     x = m.input([1, 1, 1, 3], signature=[-1, -1, -1, 3])
     m.write(conv(m, x, [1, 1, 1, 3], 2))

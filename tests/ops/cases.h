@@ -364,6 +364,22 @@ static const struct op_case op_cases[] = {
      "%y = pad(%x) before=[0,0,0,1] after=[0,0,0,0] value=2\n"
      "output %y\n",
      4, {104, 10, 15, 20}},
+    {OP_fake_quant,
+     "const %x f32 8 = { -2.5, -1, -0.25, 0.25, 0.5, 1.5, 4, 7 }\n"
+     "const %s f32 1 = { 0.5 }\n"
+     "const %z f32 1 = { 3 }\n"
+     "%y = fake_quant(%x, %s, %z) qmin=0 qmax=10\n"
+     "%e = fake_quant(%x, %s) qmin=-4 qmax=10 half_even=true\n"
+     "output %y\n"
+     "output %e\n",
+     16, {-1.5, -1, -0.5, 0.5, 0.5, 1.5, 3.5, 3.5, -2, -1, 0, 0, 0.5, 1.5, 4, 5}},
+    {OP_fake_quant,
+     "const %x f32 2x2x2 = { 1, 3, 1, 3, 5, -7, 5, -7 }\n"
+     "const %s f32 2 = { 2, 4 }\n"
+     "const %z f32 2 = { 0, 1 }\n"
+     "%y = fake_quant(%x, %s, %z) axis=1 qmin=0 qmax=2\n"
+     "output %y\n",
+     8, {2, 4, 0, 4, 4, 0, 4, -4}},
     {OP_gather,
      "const %x f32 2x3 = iota\n"
      "const %i i32 2x2 = { 0, 2, -1, 1 }\n"
