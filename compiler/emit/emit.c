@@ -1,6 +1,7 @@
 /* The walk over the planned graph. */
 #include "compiler/emit/emit.h"
 #include "compiler/emit/writing.h"
+#include "compiler/ops/slice.h"
 
 #include <float.h>
 #include <string.h>
@@ -82,6 +83,15 @@ static bool concat_is_free(const struct node *n)
     return true;
 }
 
+/* The slice is a view of its input. */
+static bool slice_is_free(const struct node *n)
+{
+    struct slice_runs r;
+    return ncc_slice_runs(n, &r) && r.n == 1 && !n->in[0]->data &&
+           n->out[0]->addr ==
+               n->in[0]->addr + ncc_slice_run_at(n, &r, 0) * (int64_t)ncc_dtype_size(n->in[0]->dtype);
+}
+
 const struct node *ncc_emit_fused_clamp(const struct writing *w, const struct node *n, struct ncc_km_clamp *out)
 {
     *out = (struct ncc_km_clamp){-FLT_MAX, FLT_MAX};
@@ -147,6 +157,10 @@ static void emit_node(struct writing *w, const struct node *n)
         return;
     case OP_concat:
         if (!concat_is_free(n))
+            ncc_emit_cpu(w, n);
+        return;
+    case OP_slice:
+        if (!slice_is_free(n))
             ncc_emit_cpu(w, n);
         return;
     default:

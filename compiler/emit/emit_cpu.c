@@ -1,5 +1,6 @@
 /* CPU kernels: one function per operator fills the body that doc/kmodel.md B.2 draws. */
 #include "compiler/emit/writing.h"
+#include "compiler/ops/slice.h"
 
 #include <float.h>
 #include <math.h>
@@ -355,8 +356,31 @@ static void emit_transpose(struct writing *w, const struct node *n)
     EMIT(w, transpose, b, NULL, 0, NULL, 0);
 }
 
+/* A slice as a concatenation of its runs: a copy of memory for each, where strided_slice goes element by element. */
+static bool emit_runs(struct writing *w, const struct node *n)
+{
+    struct slice_runs r;
+    if (!ncc_slice_runs(n, &r) || !ncc_slice_copies_runs(&r))
+        return false;
+    const uint32_t size = (uint32_t)ncc_dtype_size(n->out[0]->dtype);
+    const struct ncc_km_concat b = {
+        .out = ncc_emit_range(w, n->out[0]), .inner_size = size, .outer_size = 1, .n = (uint32_t)r.n};
+    struct ncc_km_range *in = NCC_NEW(w->arena, struct ncc_km_range, r.n);
+    int32_t *dims = NCC_NEW(w->arena, int32_t, r.n);
+    for (int64_t i = 0; i < r.n; i++) {
+        in[i] = ncc_emit_range(w, n->in[0]);
+        in[i].start += (uint32_t)ncc_slice_run_at(n, &r, i) * size;
+        in[i].size = (uint32_t)r.length * size;
+        dims[i] = (int32_t)r.length;
+    }
+    EMIT(w, concat, b, in, (size_t)r.n * sizeof *in, dims, (size_t)r.n * sizeof *dims);
+    return true;
+}
+
 static void emit_slice(struct writing *w, const struct node *n)
 {
+    if (emit_runs(w, n))
+        return;
     const struct slice_attrs *a = n->attrs;
     struct ncc_km_strided_slice b = {.in = ncc_emit_range(w, n->in[0]), .out = ncc_emit_range(w, n->out[0])};
     if (!ncc_emit_shape(w, n, n->in[0]->shape, b.in_shape))

@@ -2,6 +2,7 @@
 
 #include "compiler/k210/lower.h"
 #include "compiler/ops/attrs.h"
+#include "compiler/ops/slice.h"
 #include "kpu/layout.h"
 
 /* An element of a binary kernel when an operand is broadcast (runtime/kernels.def); in ours it costs hardly more. */
@@ -137,8 +138,27 @@ double ncc_cost_instructions_us(double n)
     return n * NCC_COST_CLOCKS_PER_INSTRUCTION / (NCC_KPU_CPU_CLOCK_HZ / 1e6);
 }
 
+/* Instructions around the copy of one run in the concat kernel: estimated. */
+#define RUN_INSTRUCTIONS 40
+
+/* A view costs nothing, runs are copied by the concat kernel. Negative: neither. */
+static double slice_instructions(const struct node *n, enum ncc_kpu_runtime runtime)
+{
+    struct slice_runs r;
+    if (!ncc_slice_runs(n, &r))
+        return -1;
+    if (r.n == 1)
+        return 0;
+    return ncc_slice_copies_runs(&r) ? RUN_INSTRUCTIONS * (double)r.n + ncc_cost_instructions(COST_concat, false, runtime) *
+                                                                            work(n, COST_PER_BYTE)
+                                     : -1;
+}
+
 double ncc_cost_cpu_us(const struct node *n, enum ncc_kpu_runtime runtime)
 {
+    const double sliced = n->op == OP_slice ? slice_instructions(n, runtime) : -1;
+    if (sliced >= 0)
+        return ncc_cost_instructions_us(sliced);
     const enum cost_kernel k = kernel_of(n);
     if (k == COST_none)
         return 0;

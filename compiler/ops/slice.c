@@ -1,3 +1,5 @@
+#include "compiler/ops/slice.h"
+
 #include "compiler/ops/move.h"
 #include "compiler/ops/support.h"
 
@@ -25,6 +27,38 @@ static bool infer(struct infer *i)
         i->out[0].shape.dim[k] = p->size.v[k];
     }
     return true;
+}
+
+bool ncc_slice_runs(const struct node *n, struct slice_runs *out)
+{
+    const struct slice_attrs *p = n->attrs;
+    const struct shape *x = &n->in[0]->shape;
+    *out = (struct slice_runs){1, 1};
+    bool whole = true; /* all of the dimensions behind this one */
+    for (int k = p->begin.n - 1; k >= 0; k--) {
+        const int size = p->size.v[k];
+        if (size < 1 || (size > 1 && p->stride.v[k] != 1))
+            return false;
+        if (whole)
+            out->length *= size;
+        else
+            out->n *= size;
+        whole = whole && size == x->dim[k];
+    }
+    return true;
+}
+
+int64_t ncc_slice_run_at(const struct node *n, const struct slice_runs *r, int64_t i)
+{
+    const struct slice_attrs *p = n->attrs;
+    const struct shape *x = &n->in[0]->shape;
+    int64_t rest = i * r->length, at = 0, step = 1; /* the run's first element, counted in the output */
+    for (int k = p->begin.n - 1; k >= 0; k--) {
+        at += (p->begin.v[k] + rest % p->size.v[k]) * step;
+        rest /= p->size.v[k];
+        step *= x->dim[k];
+    }
+    return at;
 }
 
 static void eval(const struct eval_args *a)

@@ -9,6 +9,7 @@
 #include "compiler/plan/alias.h"
 
 #include "compiler/ops/attrs.h"
+#include "compiler/ops/slice.h"
 #include "kpu/layout.h"
 
 #include <limits.h>
@@ -151,14 +152,27 @@ static bool join(struct sets *s, const struct value *x, const struct value *y, i
 
 /* ---- views ---- */
 
+/* A slice of one run, aligned as values in main memory are. */
+static bool is_slice_view(const struct node *n)
+{
+    struct slice_runs r;
+    return n->op == OP_slice && n->in[0]->mem == MEM_MAIN && !ncc_is_const(n->in[0]) && ncc_slice_runs(n, &r) &&
+           r.n == 1 && ncc_slice_run_at(n, &r, 0) * (int64_t)ncc_dtype_size(n->in[0]->dtype) % 8 == 0;
+}
+
 /* A node whose output lies in its first input. */
 static bool is_view(const struct node *n)
 {
-    return (ncc_op_desc(n->op)->flags & OP_ALIAS) || n->op == OP_kpu_slice || n->op == OP_kpu_recanvas;
+    return (ncc_op_desc(n->op)->flags & OP_ALIAS) || n->op == OP_kpu_slice || is_slice_view(n);
 }
 
 static int64_t view_offset(const struct node *n)
 {
+    if (n->op == OP_slice) {
+        struct slice_runs r;
+        ncc_slice_runs(n, &r);
+        return ncc_slice_run_at(n, &r, 0) * (int64_t)ncc_dtype_size(n->in[0]->dtype);
+    }
     if (n->op != OP_kpu_slice)
         return 0;
     const struct kpu_slice_attrs *a = n->attrs;

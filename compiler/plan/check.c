@@ -9,6 +9,7 @@
 #include "compiler/plan/plan.h"
 
 #include "compiler/ops/attrs.h"
+#include "compiler/ops/slice.h"
 #include "kpu/layout.h"
 
 #include <stdlib.h>
@@ -77,9 +78,19 @@ static bool is_free_concat(const struct node *n)
     return true;
 }
 
+/* Bytes from the start of the input to a slice of one run that lies in place; -1: it is copied. */
+static int64_t sliced_bytes(const struct node *n)
+{
+    struct slice_runs r;
+    if (n->op != OP_slice || ncc_is_const(n->in[0]) || !ncc_slice_runs(n, &r) || r.n != 1)
+        return -1;
+    const int64_t at = ncc_slice_run_at(n, &r, 0) * (int64_t)ncc_dtype_size(n->in[0]->dtype);
+    return n->out[0]->addr == n->in[0]->addr + at ? at : -1;
+}
+
 static bool is_view(const struct node *n)
 {
-    return n->op == OP_kpu_slice || n->op == OP_kpu_recanvas || (ncc_op_desc(n->op)->flags & OP_ALIAS);
+    return n->op == OP_kpu_slice || (ncc_op_desc(n->op)->flags & OP_ALIAS) || sliced_bytes(n) >= 0;
 }
 
 /* The pieces of `from` that lie in its bytes skip .. skip + size - 1 appear at byte `at` of `to`. */
@@ -103,7 +114,7 @@ static void show_inputs(struct check *c, const struct node *n)
 {
     const struct value *out = n->out[0];
     if (is_view(n)) {
-        int64_t skip = 0;
+        int64_t skip = n->op == OP_slice ? sliced_bytes(n) : 0;
         if (n->op == OP_kpu_slice && ((const struct kpu_slice_attrs *)n->attrs)->begin > 0) {
             const struct shape *x = &n->in[0]->shape;
             skip = ncc_kpu_bytes(((const struct kpu_slice_attrs *)n->attrs)->begin, x->dim[2], x->dim[3]);

@@ -8,6 +8,7 @@
  *   - concat in main memory whose dimensions before the axis are all 1: likewise, unless an input cannot
  *     be placed there (it is a graph input, a constant, or already part of another such concat): then
  *     the concat copies;
+ *   - a slice in main memory whose elements follow each other is a view of its input, if that leaves it aligned;
  *   - a KPU graph input keeps its canvas from step 0 on.
  * A kpu_layer whose result is only needed in main memory still writes its KPU canvas.
  * Graph outputs in main memory live to the end; graph inputs from the start.

@@ -165,6 +165,16 @@ static const struct kernel_case {
      F32 "%y = slice(%x) begin=[0,0,0,0] size=[1,1,1,1] stride=[1,-1,-2,-3]\noutput %y\n", 0},
     {OP_slice, "codes, backwards", U8 "%y = slice(%x) begin=[0,2,0,6] size=[1,2,6,7] stride=[1,-2,1,-1]\noutput %y\n",
      0},
+    {OP_slice, "rows, by runs",
+     "input %x f32 1x3x6x40\n%y = slice(%x) begin=[0,0,1,3] size=[1,3,4,33] stride=[1,1,1,1]\noutput %y\n", 0},
+    {OP_slice, "codes, by runs at odd places",
+     "input %x u8 1x3x6x40 !q(0.05, 100)\n%y = slice(%x) begin=[0,1,0,1] size=[1,2,5,37] stride=[1,1,1,1]\noutput "
+     "%y\n",
+     0},
+    {OP_slice, "a view",
+     "input %x f32 1x3x6x8\n%s = slice(%x) begin=[0,1,2,0] size=[1,1,3,8] stride=[1,1,1,1]\n%y = relu(%s)\noutput "
+     "%y\n",
+     0},
     {OP_slice, "rank 2", "input %x f32 4x9\n%y = slice(%x) begin=[1,2] size=[3,4] stride=[1,1]\noutput %y\n", 0},
     {OP_pad, "around", F32 "%y = pad(%x) before=[0,1,2,0] after=[0,0,1,3] value=-1.5\noutput %y\n", 0},
     {OP_pad, "negative: crop", F32 "%y = pad(%x) before=[0,-1,2,-2] after=[0,0,-3,1] value=0.5\noutput %y\n", 0},

@@ -184,8 +184,12 @@ static void grow_main(struct grower *w)
         }
     } else if (what < 65) {
         grow_concat(w, i);
-    } else if (what < 75) {
+    } else if (what < 70) {
         keep(w, case_reshape(w->c, x, d[1] * d[2], 1, d[3]), false);
+    } else if (what < 75) {
+        const int row = random_int(w->r, d[2]);
+        const struct slice_attrs s = {{4, {0, 0, row, 0}}, {4, {1, 1, d[2] - row, d[3]}}, {4, {1, 1, 1, 1}}};
+        keep(w, CASE_NODE(w->c, OP_slice, &s, x), false);
     } else if (d[1] <= 64 && d[2] >= 4) {
         keep(w, case_upload(w->c, x), false);
     }

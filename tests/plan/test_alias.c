@@ -183,11 +183,36 @@ static void input_to_output(void **state)
     case_close(&c);
 }
 
+/* A slice of whole rows of one channel is a view where it stays aligned; of two channels it is a copy. */
+static void slices(void **state)
+{
+    (void)state;
+    struct graph_case c;
+    case_open(&c);
+    struct value *x = case_input(&c, MEM_MAIN, 2, 8, 6);
+    struct value *y = CASE_NODE(&c, OP_relu, NULL, x);
+    const struct slice_attrs even = {{4, {0, 1, 4, 0}}, {4, {1, 1, 3, 6}}, {4, {1, 1, 1, 1}}};
+    const struct slice_attrs odd = {{4, {0, 1, 1, 0}}, {4, {1, 1, 3, 6}}, {4, {1, 1, 1, 1}}};
+    const struct slice_attrs both = {{4, {0, 0, 4, 0}}, {4, {1, 2, 3, 6}}, {4, {1, 1, 1, 1}}};
+    struct value *a = CASE_NODE(&c, OP_slice, &even, y), *b = CASE_NODE(&c, OP_slice, &odd, y);
+    struct value *d = CASE_NODE(&c, OP_slice, &both, y);
+    ncc_graph_output(c.g, CASE_NODE(&c, OP_sigmoid, NULL, a), "a");
+    ncc_graph_output(c.g, CASE_NODE(&c, OP_sigmoid, NULL, b), "b");
+    ncc_graph_output(c.g, CASE_NODE(&c, OP_sigmoid, NULL, d), "d");
+    const struct plan p = make(&c);
+    const int64_t size = (int64_t)ncc_dtype_size(y->dtype);
+    assert_true(lies_at(&p, a, y, (48 + 24) * size));
+    assert_int_equal(p.buffer_of[b->id] == p.buffer_of[y->id], (48 + 6) * size % 8 == 0);
+    assert_int_not_equal(p.buffer_of[d->id], p.buffer_of[y->id]);
+    assert_true(ncc_plan_check(c.g, &p, &c.arena));
+    case_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes),       cmocka_unit_test(nested_kpu_concat), cmocka_unit_test(overlapping_concats),
-        cmocka_unit_test(impossible_concats), cmocka_unit_test(main_concat), cmocka_unit_test(in_place),
+        cmocka_unit_test(impossible_concats), cmocka_unit_test(main_concat), cmocka_unit_test(slices), cmocka_unit_test(in_place),
         cmocka_unit_test(input_to_output),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
