@@ -31,6 +31,7 @@ struct compilation {
     float **samples;       /* [sample * n_inputs + input], decoded once; NULL: too many, decoded when needed */
     bool evaluating;       /* the samples are to be run, not to calibrate with */
     struct observations seen;
+    struct graph *real;    /* the lowered graph with its quants, before it became integers */
     struct plan plan;
     struct bytes file;     /* the kmodel */
     struct report report;

@@ -237,6 +237,7 @@ bool ncc_step_quantise(struct compilation *c)
 
 bool ncc_step_integers(struct compilation *c)
 {
+    c->real = ncc_graph_copy(c->graph, &c->arena, &c->diags);
     return c->k210.cpu_only || ncc_k210_integers(c->graph, &c->k210, &c->seen.patches, &c->scratch);
 }
 

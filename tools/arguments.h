@@ -5,7 +5,7 @@
 #include <ncc/compiler.h>
 
 /* Which commands an option belongs to. */
-enum command_bit { CMD_COMPILE = 1, CMD_INFER = 2, CMD_INSPECT = 4, CMD_CHECK = 8, CMD_OPS = 16 };
+enum command_bit { CMD_COMPILE = 1, CMD_INFER = 2, CMD_INSPECT = 4, CMD_CHECK = 8, CMD_OPS = 16, CMD_EVAL = 32 };
 
 enum { MAX_SHAPES = 16, MAX_TENSORS = 64 };
 
@@ -17,6 +17,7 @@ struct settings {
     bool ignored_weights_threshold;
     bool npy;
     const char *trace;
+    const char *labels, *calibration;
     bool disasm, markdown;
     const char *operand[2]; /* MODEL, OUTPUT */
     int n_operands;

@@ -14,6 +14,7 @@ struct command {
 
 enum ncc_exit ncc_command_compile(struct settings *s);
 enum ncc_exit ncc_command_infer(struct settings *s);
+enum ncc_exit ncc_command_eval(struct settings *s);
 enum ncc_exit ncc_command_inspect(struct settings *s);
 enum ncc_exit ncc_command_check(struct settings *s);
 enum ncc_exit ncc_command_ops(struct settings *s);

@@ -7,6 +7,8 @@ static const struct command commands[] = {
     {"compile", CMD_COMPILE, "MODEL OUTPUT", "turn a trained model into a kmodel for the K210", ncc_command_compile},
     {"infer", CMD_INFER, "MODEL OUTDIR", "run a kmodel in the simulator, or a source model in floating point",
      ncc_command_infer},
+    {"eval", CMD_EVAL, "MODEL KMODEL", "hold a kmodel against its source model: every output, every layer",
+     ncc_command_eval},
     {"inspect", CMD_INSPECT, "KMODEL", "show what is in a kmodel: memory, layers, estimated time", ncc_command_inspect},
     {"check", CMD_CHECK, "MODEL", "say what will run where and what is not supported, without compiling",
      ncc_command_check},

@@ -31,16 +31,17 @@ static const struct word runtimes[] = {{"auto", NCC_FIRMWARE_AUTO, NULL},
                                        {0}};
 
 #define AT(member) offsetof(struct settings, member)
-#define SOURCE     (CMD_COMPILE | CMD_CHECK | CMD_INFER)
-#define SAMPLES    (CMD_COMPILE | CMD_INFER)
-#define ALL        (CMD_COMPILE | CMD_INFER | CMD_INSPECT | CMD_CHECK | CMD_OPS)
+#define SOURCE     (CMD_COMPILE | CMD_CHECK | CMD_INFER | CMD_EVAL)
+#define SAMPLES    (CMD_COMPILE | CMD_INFER | CMD_EVAL)
+#define RESULT     (CMD_COMPILE | CMD_EVAL) /* what the kmodel becomes: eval compiles once more */
+#define ALL        (CMD_COMPILE | CMD_INFER | CMD_EVAL | CMD_INSPECT | CMD_CHECK | CMD_OPS)
 
 const struct option ncc_options[] = {
     {'i', "input-format", "FORMAT", SOURCE, KIND_WORD, AT(compile.format), formats,
      "format of MODEL; recognised by its content when absent"},
     {'o', "output-format", "FORMAT", CMD_COMPILE, KIND_EITHER, AT(compile.output_c), outputs,
      "what to write: kmodel, or c for the same bytes as a C array"},
-    {'t', "target", "TARGET", CMD_COMPILE, KIND_EITHER, AT(compile.target_cpu), targets,
+    {'t', "target", "TARGET", RESULT, KIND_EITHER, AT(compile.target_cpu), targets,
      "k210, or cpu for CPU kernels only"},
 
     {0, "dataset", "PATH", SAMPLES, KIND_TEXT, AT(compile.dataset), NULL, "samples: a folder or a file"},
@@ -52,21 +53,21 @@ const struct option ncc_options[] = {
     {0, "input-order", "ORDER", SAMPLES, KIND_EITHER, AT(compile.bgr), orders,
      "channel order that the model takes: rgb or bgr"},
 
-    {0, "inference-type", "TYPE", CMD_COMPILE, KIND_WORD, AT(compile.inference), elements,
+    {0, "inference-type", "TYPE", RESULT, KIND_WORD, AT(compile.inference), elements,
      "uint8: quantised; float: CPU kernels in floating point (default: uint8)"},
-    {0, "input-type", "TYPE", CMD_COMPILE, KIND_WORD, AT(compile.input), elements_or_default,
+    {0, "input-type", "TYPE", RESULT, KIND_WORD, AT(compile.input), elements_or_default,
      "what the firmware feeds: uint8, float, or default: as --inference-type"},
-    {0, "output-type", "TYPE", CMD_COMPILE, KIND_WORD, AT(compile.output_type), elements,
+    {0, "output-type", "TYPE", RESULT, KIND_WORD, AT(compile.output_type), elements,
      "what the firmware gets: float or uint8 (default: float)"},
-    {0, "output-layout", "LAYOUT", CMD_COMPILE, KIND_EITHER, AT(compile.output_native), layouts,
+    {0, "output-layout", "LAYOUT", RESULT, KIND_EITHER, AT(compile.output_native), layouts,
      "nchw, or native for the source model's order"},
-    {0, "calibrate-method", "METHOD", CMD_COMPILE, KIND_TEXT, AT(compile.calibrate_method), NULL,
+    {0, "calibrate-method", "METHOD", RESULT, KIND_TEXT, AT(compile.calibrate_method), NULL,
      "how ranges follow from the samples: minmax (also no_clip) or l2"},
-    {0, "weights-quantize-threshold", "X", CMD_COMPILE, KIND_IGNORED, AT(ignored_weights_threshold), NULL,
+    {0, "weights-quantize-threshold", "X", RESULT, KIND_IGNORED, AT(ignored_weights_threshold), NULL,
      "accepted for nncase's scripts, without effect"},
-    {0, "output-quantize-threshold", "N", CMD_COMPILE, KIND_INT, AT(compile.output_quantize_threshold), NULL,
+    {0, "output-quantize-threshold", "N", RESULT, KIND_INT, AT(compile.output_quantize_threshold), NULL,
      "CPU kernels with fewer elements of output stay in floating point"},
-    {0, "no-quantized-binary", NULL, CMD_COMPILE, KIND_FLAG, AT(compile.float_binary), NULL,
+    {0, "no-quantized-binary", NULL, RESULT, KIND_FLAG, AT(compile.float_binary), NULL,
      "binary operations on the CPU stay in floating point"},
 
     {0, "input-shape", "NAME=D,D,..", SOURCE, KIND_SHAPE, 0, NULL,
@@ -77,12 +78,12 @@ const struct option ncc_options[] = {
     {0, "board", "NAME", CMD_COMPILE, KIND_TEXT, AT(compile.board), NULL,
      "firmware whose RAM the model must fit: bare-metal, freertos, maixpy, maixpy-minimum, maixduino, or NAME=BYTES "
      "(default: bare-metal)"},
-    {0, "kmodel-version", "N", CMD_COMPILE, KIND_WORD, AT(compile.kmodel_version), versions, "format to write"},
-    {0, "runtime", "RUNTIME", CMD_COMPILE | CMD_CHECK | CMD_INSPECT | CMD_INFER, KIND_WORD, AT(compile.firmware),
+    {0, "kmodel-version", "N", RESULT, KIND_WORD, AT(compile.kmodel_version), versions, "format to write"},
+    {0, "runtime", "RUNTIME", RESULT | CMD_CHECK | CMD_INSPECT | CMD_INFER, KIND_WORD, AT(compile.firmware),
      runtimes, "whose costs count: the firmware of kmodel v4 or v3, ncc's own runtime, or auto: by kmodel version"},
-    {0, "max-allocator-solve-secs", "N", CMD_COMPILE, KIND_SECONDS, AT(compile.solve_seconds), NULL,
+    {0, "max-allocator-solve-secs", "N", RESULT, KIND_SECONDS, AT(compile.solve_seconds), NULL,
      "effort of the search for addresses, counted in steps"},
-    {0, "allow-untested", NULL, CMD_COMPILE | CMD_INFER, KIND_FLAG, AT(compile.allow_untested), NULL,
+    {0, "allow-untested", NULL, RESULT | CMD_INFER, KIND_FLAG, AT(compile.allow_untested), NULL,
      "allow layers that no released compiler has emitted"},
 
     {0, "dump-ir", NULL, CMD_COMPILE, KIND_FLAG, AT(compile.dump_ir), NULL,
@@ -93,17 +94,21 @@ const struct option ncc_options[] = {
      "print the graph after a step, or 'all'"},
     {0, "verify-passes", NULL, CMD_COMPILE, KIND_FLAG, AT(compile.verify_passes), NULL,
      "compare the graph with the source model after every step"},
-    {0, "report", "FILE.json", CMD_COMPILE, KIND_TEXT, AT(compile.report), NULL, "write what --json prints to a file"},
+    {0, "report", "FILE.json", RESULT, KIND_TEXT, AT(compile.report), NULL, "write what --json prints to a file"},
 
     {0, "npy", NULL, CMD_INFER, KIND_FLAG, AT(npy), NULL, "write OUTDIR/<sample>.<k>.npy for every output k"},
     {0, "trace", "DIR", CMD_INFER, KIND_TEXT, AT(trace), NULL, "write the result of every node of the kmodel as .npy"},
+    {0, "labels", "FILE", CMD_EVAL, KIND_TEXT, AT(labels), NULL,
+     "right classes of the samples: lines 'sample,class' or 'class', or an .npy array"},
+    {0, "calibration", "PATH", CMD_EVAL, KIND_TEXT, AT(calibration), NULL,
+     "the samples that KMODEL was compiled with (without: those of --dataset)"},
     {0, "disasm", NULL, CMD_INSPECT, KIND_FLAG, AT(disasm), NULL, "the twelve words of every KPU layer by field"},
     {0, "markdown", NULL, CMD_OPS, KIND_FLAG, AT(markdown), NULL, "as a Markdown table"},
 
-    {0, "json", NULL, CMD_COMPILE | CMD_INSPECT | CMD_CHECK, KIND_FLAG, AT(compile.json), NULL,
+    {0, "json", NULL, RESULT | CMD_INSPECT | CMD_CHECK, KIND_FLAG, AT(compile.json), NULL,
      "print one JSON object"},
-    {0, "quiet", NULL, CMD_COMPILE | CMD_INFER, KIND_FLAG, AT(compile.quiet), NULL, "print only what is wrong"},
-    {0, "verbose", NULL, CMD_COMPILE | CMD_CHECK, KIND_FLAG, AT(compile.verbose), NULL,
+    {0, "quiet", NULL, RESULT | CMD_INFER, KIND_FLAG, AT(compile.quiet), NULL, "print only what is wrong"},
+    {0, "verbose", NULL, RESULT | CMD_CHECK, KIND_FLAG, AT(compile.verbose), NULL,
      "print every layer, and the time of every step"},
     {'v', "version", NULL, ALL, KIND_VERSION, 0, NULL, "print the version"},
     {'h', "help", NULL, ALL, KIND_HELP, 0, NULL, "print this text"},

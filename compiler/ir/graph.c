@@ -22,6 +22,7 @@ static struct value *new_value(struct graph *g, const char *name)
     v->id = g->next_id++;
     v->name = ncc_arena_printf(g->arena, "%s", name ? name : "");
     v->addr = -1;
+    v->real_id = v->id;
     return v;
 }
 
@@ -177,6 +178,16 @@ void ncc_value_replace(struct graph *g, struct value *old, struct value *with)
     for (int i = 0; i < g->outputs.n; i++)
         if (g->outputs.v[i].value == old)
             g->outputs.v[i].value = with;
+}
+
+void ncc_value_succeed(struct graph *g, struct value *old, struct value *with)
+{
+    with->name = old->name;
+    with->quant = old->quant;
+    with->range = old->range;
+    with->mean = old->mean;
+    with->real_id = old->real_id;
+    ncc_value_replace(g, old, with);
 }
 
 void ncc_node_remove(struct graph *g, struct node *n)

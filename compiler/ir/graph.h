@@ -49,6 +49,7 @@ struct value {
     int def_index;
     struct use *uses;
     int64_t addr;           /* byte offset in its memory, set by plan; -1 before */
+    int real_id;            /* its own id; in an integer graph the id that the value whose codes it holds had before */
 };
 
 struct node {
@@ -111,6 +112,8 @@ struct value *ncc_op(struct graph *g, enum op op, const char *name, const void *
 void ncc_node_set_input(struct node *n, int index, struct value *v, struct arena *a); /* v may be NULL */
 /* All uses of `old`, graph outputs included, become uses of `with`. A graph output keeps its name. */
 void ncc_value_replace(struct graph *g, struct value *old, struct value *with);
+/* The same, where `with` is another form of the same thing: it takes over name, quant, range, mean and real_id. */
+void ncc_value_succeed(struct graph *g, struct value *old, struct value *with);
 /* Unlinks a node that nobody uses any more. */
 void ncc_node_remove(struct graph *g, struct node *n);
 void ncc_node_move_before(struct graph *g, struct node *n, struct node *where);

@@ -41,13 +41,9 @@ static struct value *replace(struct graph *g, struct node *n, enum op op, const 
         return NULL;
     q->origin = n->origin;
     q->reason = n->reason;
-    struct value *y = q->out[0];
-    y->name = n->out[0]->name;
-    y->quant = n->out[0]->quant;
-    y->range = n->out[0]->range;
-    ncc_value_replace(g, n->out[0], y);
+    ncc_value_succeed(g, n->out[0], q->out[0]);
     ncc_node_remove(g, n);
-    return y;
+    return q->out[0];
 }
 
 /* ---- unary: 256 results ---- */

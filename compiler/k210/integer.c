@@ -473,15 +473,10 @@ static struct node *replace(struct graph *g, struct node *conv, const struct lay
     g->cursor = cursor == conv ? conv->next : cursor;
     if (!layer)
         return NULL;
-    struct value *y = layer->out[0];
-    y->name = l->y->name;
-    y->quant = l->y->quant;
-    y->range = l->y->range;
-    y->mean = l->y->mean;
     layer->origin = conv->origin;
     layer->on_kpu = conv->on_kpu;
     layer->reason = conv->reason;
-    ncc_value_replace(g, conv->out[0], y);
+    ncc_value_succeed(g, conv->out[0], layer->out[0]);
     ncc_node_remove(g, conv);
     return layer;
 }

@@ -64,6 +64,7 @@ static struct value *convert(struct integers *t, struct value *v, enum op op, co
     struct value *y = NCC_OP(t->g, op, ncc_name(t->g, v->name, suffix), NULL, v);
     y->quant = v->quant;
     y->range = v->range;
+    y->real_id = v->real_id;
     return y;
 }
 
@@ -185,8 +186,7 @@ static void join_pool(struct integers *t, struct node *n)
     a->outside = pool->outside;
     y->shape = next->out[0]->shape;
     y->window = next->out[0]->window;
-    y->mean = next->out[0]->mean;
-    ncc_value_replace(t->g, next->out[0], y);
+    ncc_value_succeed(t->g, next->out[0], y);
 }
 
 static bool make_layer(struct integers *t, struct node *n)
@@ -243,8 +243,8 @@ bool ncc_k210_integers(struct graph *g, const struct k210_options *options, cons
         good = visit(&t, n);
     }
     g->cursor = NULL;
-    for (int i = 0; i < g->outputs.n && good && !options->u8_output; i++)
-        g->outputs.v[i].value = as_f32(&t, g->outputs.v[i].value);
+    for (int i = 0; i < g->outputs.n && good; i++)
+        g->outputs.v[i].value = (options->u8_output ? as_u8 : as_f32)(&t, g->outputs.v[i].value);
     ncc_graph_sweep(g);
     return good;
 }

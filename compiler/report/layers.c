@@ -36,6 +36,11 @@ enum ncc_kpu_runtime ncc_report_runtime(enum ncc_firmware firmware, int kmodel_v
     return kmodel_version == 3 ? NCC_KPU_RUNTIME_V3 : NCC_KPU_RUNTIME_V4;
 }
 
+const char *ncc_report_op(const struct node *n, struct arena *a)
+{
+    return n->op == OP_kpu_layer ? layer_op(n, a) : ncc_op_desc(n->op)->name;
+}
+
 /* Nodes that are only a way to look at bytes. */
 static bool is_view(const struct node *n)
 {
@@ -60,12 +65,11 @@ static struct report_layer describe(struct report *r, const struct node *n, enum
 {
     struct report_layer l = {.name = n->name,
                              .origin = n->origin,
-                             .op = ncc_op_desc(n->op)->name,
+                             .op = ncc_report_op(n, a),
                              .in_shape = shape_text(n->in[0]->shape, a),
                              .out_shape = shape_text(n->out[0]->shape, a)};
     if (n->op == OP_kpu_layer) {
         l.on = "kpu";
-        l.op = layer_op(n, a);
         l.est_us = ncc_cost_layer_us(n, runtime);
         r->kpu_us += l.est_us;
         r->kpu_layers++;

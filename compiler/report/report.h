@@ -49,6 +49,9 @@ enum ncc_kpu_runtime ncc_report_runtime(enum ncc_firmware firmware, int kmodel_v
 void ncc_report_layers(struct report *r, const struct graph *g, const struct plan *plan, enum ncc_kpu_runtime runtime,
                        struct arena *a);
 
+/* What a node of the integer graph does, in a few words: "conv 3x3, pick", "softmax". */
+const char *ncc_report_op(const struct node *n, struct arena *a);
+
 void ncc_report_text(const struct report *r, bool verbose, FILE *out);
 /* One JSON object (ncc(1) lists its members). The text is in the arena. */
 char *ncc_report_json(const struct report *r, struct arena *a);

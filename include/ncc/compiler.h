@@ -98,6 +98,19 @@ enum ncc_exit ncc_check(const struct ncc_compile_options *o, FILE *out, FILE *er
  * all outputs one after another as float32 (4-D ones NCHW), or with `npy` out_dir/<stem>.<k>.npy per output. */
 enum ncc_exit ncc_evaluate(const struct ncc_compile_options *o, const char *out_dir, bool npy, FILE *out, FILE *err);
 
+struct ncc_judge_options {
+    const char *kmodel;      /* file, from any compiler */
+    const char *labels;      /* NULL, or a file: lines "sample,class" or "class", or an .npy array (ncc(1)) */
+    const char *calibration; /* the samples that the kmodel was compiled with; NULL: o->dataset */
+};
+
+/* Holds a kmodel, run in the simulator, against its source model in floating point on the samples of o->dataset: for
+ * every output cosine, signal to noise, largest error, and how often the largest element is the same; with labels, how
+ * often each is right. If compiling with `o` and the calibration samples gives the same kmodel, also for every layer
+ * what it alone does to the signal and what all up to it do, and the likely reasons of the worst. Prints text, or with
+ * o->json one object; o->report: that object as a file. */
+enum ncc_exit ncc_judge(const struct ncc_compile_options *o, const struct ncc_judge_options *j, FILE *out, FILE *err);
+
 /* The operators that are supported: a table for people, or Markdown as in doc/ops.md. */
 void ncc_print_ops(FILE *out, bool markdown);
 

@@ -1,0 +1,58 @@
+/* A kmodel held against its source model, for people and programs: what judge.c measured. */
+#ifndef NCC_REPORT_JUDGEMENT_H
+#define NCC_REPORT_JUDGEMENT_H
+
+#include "compiler/base/arena.h"
+#include "compiler/ir/type.h"
+
+#include <stdio.h>
+
+/* An output of the kmodel against that of the source model, over all samples. */
+struct judged_output {
+    const char *name;
+    struct shape shape;
+    double mean_cosine, worst_cosine; /* of the samples */
+    const char *worst_sample;
+    double sqnr_db;   /* over all samples together; INFINITY: equal */
+    double max_error; /* largest difference */
+    double scale;     /* largest value of the source model */
+    double agreement; /* percent of samples with the same largest element; below 0: the output is no vector */
+};
+
+/* A layer alone and behind all others (quant/layer_error.h). Decibels may be INFINITY. */
+struct judged_layer {
+    const char *name, *origin, *op;
+    double own_db, total_db;
+    double input_db, output_db; /* if only the inputs, or only the result, were rounded to codes */
+    double clipped;             /* percent of the results beyond the codes' ends */
+    double used;                /* share of the range that holds 99.9 % of the results, 0..1 */
+    int n_channels, n_silent;
+    const char *reason; /* or NULL */
+};
+
+struct judgement {
+    const char *model, *kmodel, *data_text;
+    int n_samples;
+    struct {
+        struct judged_output *v;
+        int n, cap;
+    } outputs;
+    int n_labelled;          /* samples that have a label; 0: no labels */
+    double float_top1, top1; /* percent, of the labelled samples */
+    struct {
+        struct judged_layer *v;
+        int n, cap;
+    } layers;
+    int n_layer_samples;
+    const char *no_layers; /* why there are none, or NULL */
+};
+
+/* The layers to look at first: indices of those with the least own_db among those with a reason, at most n.
+ * Returns how many. */
+int ncc_judgement_worst(const struct judgement *j, int *index, int n);
+
+void ncc_judgement_text(const struct judgement *j, FILE *out);
+/* One JSON object (ncc(1) lists its members). The text is in the arena. */
+char *ncc_judgement_json(const struct judgement *j, struct arena *a);
+
+#endif

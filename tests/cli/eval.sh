@@ -1,0 +1,50 @@
+#!/bin/bash
+# A kmodel against its source model.
+. "$(dirname "$0")/cli.bash"
+
+model=$digits/digits.tflite
+expect 0 "" compile "$model" a.kmodel --dataset "$digits/calib"
+
+# With the samples of the compilation: every layer.
+expect 0 "layer " eval "$model" a.kmodel --dataset "$digits/test" --calibration "$digits/calib" --labels "$digits/labels.csv"
+says "300 labelled samples"
+says "conv 3x3"
+grep -q "not shown" stdout && fail "layers are not shown"
+agreement=$(awk '/^softmax_11 .*%/ { sub(/\..*/, "", $NF); print $NF; exit }' stdout)
+[ "${agreement:-0}" -ge 98 ] || fail "float model and kmodel agree on ${agreement:-0} %"
+
+# Without: the outputs, and it says why no more.
+expect 0 "layers           not shown" eval "$model" a.kmodel --dataset "$digits/test"
+says "--calibration"
+expect 0 "not shown" eval "$model" a.kmodel --dataset "$digits/calib" --calibrate-method minmax
+
+# As JSON, and as a file.
+expect 0 '"worst_cosine"' eval "$model" a.kmodel --dataset "$digits/calib" --json --report eval.json
+same stdout eval.json
+for member in version model kmodel samples outputs layers layer_samples own_db total_db reason; do
+    grep -q "\"$member\":" eval.json || fail "no member $member"
+done
+
+# The number of threads does not show.
+for n in 1 3; do
+    NCC_THREADS=$n "$ncc" eval "$model" a.kmodel --dataset "$digits/calib" --json >$n.json || fail "$n threads"
+done
+same 1.json 3.json
+
+# Bytes as output: their meaning comes from the compilation.
+expect 0 "" compile "$model" u8.kmodel --dataset "$digits/calib" --output-type uint8
+expect 0 "top-1" eval "$model" u8.kmodel --dataset "$digits/test" --calibration "$digits/calib" --output-type uint8
+expect 1 "an output is bytes" eval "$model" u8.kmodel --dataset "$digits/test" --calibration "$digits/calib"
+
+# What is wrong.
+expect 2 "no samples" eval "$model" a.kmodel
+expect 1 "nowhere.kmodel" eval "$model" nowhere.kmodel --dataset "$digits/calib"
+expect 1 "cannot be run" eval "$model" "$model" --dataset "$digits/calib"
+head -c 3000 a.kmodel >half.kmodel
+expect 1 "cannot be run" eval "$model" half.kmodel --dataset "$digits/calib"
+expect 1 "a label must be" eval "$model" a.kmodel --dataset "$digits/calib" --labels "$digits/run.sh"
+echo stranger,1 >strangers.csv
+expect 1 "no sample has a label" eval "$model" a.kmodel --dataset "$digits/calib" --labels strangers.csv
+expect 1 "not one of this model" eval "$model" a.kmodel --dataset "$digits/calib" --output-tensor mean_9
+
+finish

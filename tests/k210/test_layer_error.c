@@ -1,0 +1,188 @@
+/* Errors of layers: against the simulator's outputs, and with one layer damaged on purpose. */
+#include "compiler/quant/layer_error.h"
+#include "compiler/quant/range.h"
+#include "kpu/arith.h"
+#include "tests/k210/compiled.h"
+
+#include <ncc/sim.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { N_SAMPLES = 3 };
+
+struct feeding {
+    const struct graph *g;
+    uint64_t seed;
+};
+
+static bool feed(void *ctx, int sample, int input, struct tensor *to)
+{
+    const struct feeding *f = ctx;
+    net_feed(f->g->inputs.v[input], input, f->seed + (uint64_t)sample, to);
+    return true;
+}
+
+static struct layer_errors measure(struct net *n, const struct compiled *c, uint64_t seed)
+{
+    struct feeding f = {c->real, seed};
+    struct layer_errors e;
+    assert_true(ncc_quant_layer_errors(c->real, c->codes, feed, &f, N_SAMPLES, true, &n->arena, &e));
+    return e;
+}
+
+static const struct layer_error *error_of(const struct layer_errors *e, const struct node *n)
+{
+    for (int i = 0; i < e->n; i++)
+        if (e->v[i].node == n)
+            return &e->v[i];
+    return NULL;
+}
+
+static double real_at(const struct value *v, const void *data, int64_t i)
+{
+    if (v->dtype == DT_F32)
+        return (double)((const float *)data)[i];
+    return (((const uint8_t *)data)[i] - ncc_quant_zero(&v->quant, 0)) * ncc_quant_scale(&v->quant, 0);
+}
+
+/* The squared error of output k, from the simulator and plain loops. */
+static double output_noise(struct net *n, const struct compiled *c, int k, uint64_t seed)
+{
+    double noise = 0;
+    struct ncc_sim *sim = ncc_sim_new();
+    for (int s = 0; s < N_SAMPLES; s++) {
+        const struct tensor *want = net_evaluate(&n->arena, c->real, seed + (uint64_t)s, false);
+        const void **got = compiled_run(n, c, c->codes, seed + (uint64_t)s, sim);
+        const struct value *v = c->real->outputs.v[k].value, *codes = c->codes->outputs.v[k].value;
+        for (int64_t i = 0, count = ncc_shape_count(v->shape); i < count; i++) {
+            const double e = real_at(codes, got[k], i) - (double)((const float *)want[v->id].data)[i];
+            noise += e * e;
+        }
+    }
+    ncc_sim_free(sim);
+    return noise;
+}
+
+/* The layer whose result an output is, behind what only moves it. */
+static const struct node *maker_of(const struct compiled *c, int k)
+{
+    const struct value *v = c->codes->outputs.v[k].value;
+    while (v->def && (v->def->op == OP_dequantize || v->def->op == OP_kpu_download))
+        v = v->def->in[0];
+    return v->def;
+}
+
+static void test_outputs(void **state)
+{
+    (void)state;
+    const uint64_t seed = net_seed("layer errors");
+    int n_compared = 0;
+    for (int i = 0; i < 2 * N_NET_KINDS; i++) {
+        struct net n;
+        uint64_t random = seed * 1000003 + (uint64_t)i;
+        net_open(&n);
+        net_random(&n, &random, i);
+        const struct k210_options o = {.output_quantize_threshold = 1 << 20};
+        const struct compiled c = compile_net(&n, &o, true, random, "layer errors");
+        const struct layer_errors e = measure(&n, &c, random + 100);
+        for (int k = 0; k < c.codes->outputs.n; k++) {
+            const struct layer_error *made = error_of(&e, maker_of(&c, k));
+            if (!made || made->sum.n != N_SAMPLES * ncc_shape_count(c.real->outputs.v[k].value->shape))
+                continue; /* made of several, or cropped behind the layer */
+            const double noise = output_noise(&n, &c, k, random + 100);
+            if (fabs(made->sum.total - noise) > 1e-3 * noise + 1e-9 * made->sum.signal)
+                fail_msg("case %d: total error %g, simulator %g", i, made->sum.total, noise);
+            n_compared++;
+        }
+        net_close(&n);
+    }
+    assert_true(n_compared > N_NET_KINDS / 2);
+}
+
+/* A chain of three layers, built by hand. */
+static struct compiled compile_chain(struct net *n, uint64_t *random)
+{
+    ncc_diag_init(&n->diags, &n->arena);
+    n->g = ncc_graph_new(&n->arena, &n->diags, "chain");
+    struct value *v = ncc_graph_input(n->g, "x", DT_F32, ncc_shape_4(1, 8, 16, 16));
+    const double scale = 1.0 / 255, zero = 0;
+    v->quant = (struct quant){1, memcpy(NCC_NEW(&n->arena, double, 1), &scale, sizeof scale),
+                              memcpy(NCC_NEW(&n->arena, double, 1), &zero, sizeof zero)};
+    for (int i = 0; i < 3; i++)
+        v = net_append(n->g, random, v, NET_CONV);
+    ncc_graph_output(n->g, v, "y");
+    const struct k210_options o = {.output_quantize_threshold = 1 << 20};
+    return compile_net(n, &o, true, *random, "chain");
+}
+
+/* A layer whose batch-norm words are wrong has an error of its own; the others only inherit it. */
+static void test_blame(void **state)
+{
+    (void)state;
+    struct net n;
+    uint64_t random = net_seed("blame") * 1000003;
+    net_open(&n);
+    struct compiled c = compile_chain(&n, &random);
+    const struct layer_errors good = measure(&n, &c, random);
+    assert_true(good.n >= 3);
+    const int bad = good.n / 2;
+    struct node *node = (struct node *)(uintptr_t)good.v[bad].node;
+    assert_int_equal(node->op, OP_kpu_layer);
+    const int64_t *words = node->in[2]->data;
+    int64_t *changed = NCC_NEW(&n.arena, int64_t, node->in[2]->shape.dim[0]);
+    for (int i = 0; i < node->in[2]->shape.dim[0]; i++) {
+        struct ncc_kpu_bn bn = ncc_kpu_bn_unpack((uint64_t)words[i]);
+        bn.add += 2048; /* eight codes */
+        changed[i] = (int64_t)ncc_kpu_bn_pack(bn);
+    }
+    node->in[2]->data = changed;
+    const struct layer_errors e = measure(&n, &c, random);
+    for (int i = 0; i < e.n; i++) {
+        const struct layer_sums *was = &good.v[i].sum, *is = &e.v[i].sum;
+        if (i == bad)
+            assert_true(is->own > 2 * was->own);
+        else
+            assert_true(is->own == was->own);
+        if (i < bad)
+            assert_true(is->total == was->total);
+    }
+    net_close(&n);
+}
+
+static void test_reasons(void **state)
+{
+    (void)state;
+    struct exit out = {0};
+    struct arena a = ncc_arena_make(&out);
+    struct layer_error e = {
+        .sum = {.signal = 1000, .own = 10, .input = 1, .output = 8, .clipped = 7, .n = 200, .n_clipped = 5},
+        .used = 1,
+        .n_channels = 4};
+    assert_non_null(strstr(ncc_layer_reason(&e, &a), "2.5 % of the results saturate"));
+    e.sum.clipped = 0;
+    e.used = 0.1;
+    assert_non_null(strstr(ncc_layer_reason(&e, &a), "99.9 % of the results lie in 10 %"));
+    e.sum.input = 9;
+    e.n_silent = 2;
+    assert_non_null(strstr(ncc_layer_reason(&e, &a), "the codes of the input"));
+    assert_non_null(strstr(ncc_layer_reason(&e, &a), "2 of 4 channels never"));
+    e.sum.input = e.sum.output = 1;
+    assert_non_null(strstr(ncc_layer_reason(&e, &a), "rounding of the weights"));
+    e.sum.own = 0.05;
+    assert_null(ncc_layer_reason(&e, &a));
+    ncc_arena_release(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_outputs),
+        cmocka_unit_test(test_blame),
+        cmocka_unit_test(test_reasons),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
