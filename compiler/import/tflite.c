@@ -1,7 +1,7 @@
 /* A TFLite file to a graph: the walk over the first subgraph. */
+#include "compiler/import/outline.h"
 #include "compiler/import/tflite.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static bool complain(struct tflite *m, const char *node, const char *rule, const char *remedy, const char *found)
@@ -285,26 +285,52 @@ static bool is_well_formed(struct build *b)
 static bool build_operator(struct tflite *m, const struct tf_operator *op)
 {
     struct build b = {m, op, op->code->row, {0}, op->name, m->graph->next_id};
-    if (!b.row->builder)
-        return ncc_tflite_refuse(&b, "the operator is not supported",
-                                 "leave it out, or cut the model before it (--output-tensor)", "%s",
-                                 shapes_text(m, op));
+    if (!b.row->builder) {
+        const struct outline_op o = {.name = op->name, .op = op->code->name};
+        ncc_outline_refuse(&o, m->file, shapes_text(m, op), m->diags);
+        return false;
+    }
     if (!is_well_formed(&b) || !inputs_ready(&b))
         return false;
     b.options = ncc_fb_table(&m->fb, op->table, F_operator_options);
     return b.row->builder(&b);
 }
 
+static void suggest_cuts(struct tflite *m)
+{
+    struct outline_op *ops = NCC_NEW(m->arena, struct outline_op, m->n_ops);
+    const char **names = NCC_NEW(m->arena, const char *, m->n_tensors);
+    bool *is_constant = NCC_NEW(m->arena, bool, m->n_tensors);
+    struct outline o = {.ops = ops, .tensor_names = names, .is_constant = is_constant, .n_tensors = m->n_tensors,
+                        .inputs = m->inputs.v, .n_inputs = m->inputs.n,
+                        .outputs = m->outputs.v, .n_outputs = m->outputs.n};
+    for (int i = 0; i < m->n_tensors; i++) {
+        names[i] = m->tensors[i].name;
+        is_constant[i] = m->tensors[i].data.data != NULL;
+    }
+    for (int i = 0; i < m->n_ops; i++) {
+        const struct tf_operator *op = &m->ops[i];
+        if (op->needed)
+            ops[o.n_ops++] = (struct outline_op){op->name, op->code->name, op->in, op->out,
+                                                 op->n_in, op->n_out,      op->is_refused};
+    }
+    ncc_outline_suggest_cuts(&o, m->file, m->arena, m->diags);
+}
+
 static bool build_operators(struct tflite *m)
 {
     bool good = true;
     for (int i = 0; i < m->n_ops && !m->fb.error; i++) {
-        const struct tf_operator *op = &m->ops[i];
+        struct tf_operator *op = &m->ops[i];
+        const int n_errors = m->diags->n_errors;
         if (!op->needed || build_operator(m, op))
             continue;
         good = false;
+        op->is_refused = m->diags->n_errors > n_errors;
         stand_in(m, op);
     }
+    if (!good && !m->fb.error)
+        suggest_cuts(m);
     return good && !m->fb.error;
 }
 

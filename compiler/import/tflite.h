@@ -63,7 +63,7 @@ struct tf_operator {
     int *in, *out; /* tensor numbers, -1: absent */
     int n_in, n_out;
     const char *name; /* of its first output: operators have none of their own */
-    bool needed;
+    bool needed, is_refused;
 };
 
 struct tflite {

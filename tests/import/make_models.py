@@ -287,6 +287,14 @@ def whole():
     b = m.op(300, [a], [[1, 4, 4, 3]])
     c = m.op("LSTM", [b], [[1, 4, 4, 3]])
     m.write(m.op("CONV_2D", [c, m.const([2, 1, 1, 3])], [[1, 4, 4, 2]], "Conv", padding="same"))  # stride 0
+    m = Model("head_and_tail")  # three good operators between two bad ones, and a branch that is good to its end
+    x = m.input([1, 4, 4, 3], name="picture")
+    a = m.op("Decode", [x], [[1, 4, 4, 3]], custom="Decode")
+    b = m.op("RELU", [a], [[1, 4, 4, 3]])
+    c = conv(m, b, [1, 4, 4, 3], 2)
+    d = m.op("ABS", [c], [[1, 4, 4, 2]])
+    e = m.op("Postprocess", [c, d], [[1, 4]], custom="Postprocess")
+    m.write([m.op("TANH", [d], [[1, 4, 4, 2]]), e])
     m = Model("nan")
     x = m.input([1, 4])
     m.write(m.op("ADD", [x, m.const([4], [0, 1, float("nan"), 2])], [[1, 4]], "Add"))

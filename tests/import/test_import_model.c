@@ -171,6 +171,29 @@ static void unsupported_are_all_listed(void **state)
     unload(&l);
 }
 
+/* What the note names are the options that make it work. */
+static void cuts_are_suggested(void **state)
+{
+    static const char *const inputs[] = {"t1"}, *const outputs[] = {"y0", "t4", "t5"};
+    const struct import_options cut = {
+        .input_tensors = inputs, .n_input_tensors = 1, .output_tensors = outputs, .n_output_tensors = 3};
+    struct loaded l;
+    (void)state;
+    skip_without_models();
+    load_model(&l, "head_and_tail", NULL);
+    assert_null(l.g);
+    assert_true(has_message(&l, "CUSTOM Decode") && has_message(&l, "CUSTOM Postprocess"));
+    assert_true(has_message(&l, "4 of 6 operators remain"));
+    assert_true(has_message(
+        &l, "--input-tensor 't1' --output-tensor 'y0' --output-tensor 't4' --output-tensor 't5'"));
+    unload(&l);
+    load_model(&l, "head_and_tail", &cut);
+    expect_graph(&l, "head_and_tail");
+    assert_int_equal(l.g->inputs.n, 1);
+    assert_int_equal(l.g->outputs.n, 3);
+    unload(&l);
+}
+
 static void faults_have_messages(void **state)
 {
     static const struct {
@@ -297,7 +320,7 @@ int main(void)
         cmocka_unit_test(shapes_from_outside),
         cmocka_unit_test(batch_becomes_one),
         cmocka_unit_test(unsupported_are_all_listed),
-        cmocka_unit_test(faults_have_messages),
+        cmocka_unit_test(cuts_are_suggested), cmocka_unit_test(faults_have_messages),
         cmocka_unit_test(notes_and_warnings),
         cmocka_unit_test(formats),
         cmocka_unit_test(memory_runs_out),
