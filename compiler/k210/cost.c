@@ -169,90 +169,6 @@ double ncc_cost_cpu_us(const struct node *n, enum ncc_kpu_runtime runtime)
 
 /* ---- KPU ---- */
 
-static double layer_us(struct ncc_kpu_shape s, enum ncc_kpu_runtime runtime)
-{
-    return ncc_kpu_layer_us(&s, runtime);
-}
-
-static struct ncc_kpu_shape on_map(const struct value *x, int in_c, int out_c, int kernel, bool depthwise)
-{
-    const bool map = x->shape.rank == 4;
-    int h = map ? x->shape.dim[2] : 1, w = map ? x->shape.dim[3] : 1;
-    h = h < NCC_KPU_MIN_H ? NCC_KPU_MIN_H : h;
-    w = w < NCC_KPU_MIN_W ? NCC_KPU_MIN_W : w;
-    return (struct ncc_kpu_shape){in_c, h, w, out_c, kernel, depthwise, NCC_KPU_POOL_NONE};
-}
-
-/* Copies of the input that a kernel needs per dimension, roughly: 3 taps each. */
-static int copies(int kernel, int dilation)
-{
-    if (kernel == 1)
-        return 1;
-    return dilation == 1 ? (kernel + 2) / 3 + (kernel > 3) : kernel;
-}
-
-static double conv_us(const struct node *n, enum ncc_kpu_runtime runtime)
-{
-    const struct conv2d_attrs *a = n->attrs;
-    const struct shape *w = &n->in[1]->shape;
-    const int in_c = n->in[0]->shape.dim[1], out_c = n->out[0]->shape.dim[1];
-    const int k = w->dim[2] == 1 && w->dim[3] == 1 ? 1 : 3;
-    const bool depthwise = a->groups > 1 && a->groups == in_c && out_c == in_c && w->dim[2] <= 3 && w->dim[3] <= 3 &&
-                           a->dil_h == 1 && a->dil_w == 1;
-    const int n_copies = copies(w->dim[2], a->dil_h) * copies(w->dim[3], a->dil_w);
-    double us =
-        layer_us(on_map(n->in[0], depthwise ? in_c : in_c * n_copies, out_c, depthwise ? 3 : k, depthwise), runtime);
-    if (n_copies > 1)
-        us += (n_copies - 1) * layer_us(on_map(n->in[0], in_c, in_c, 3, true), runtime);
-    if (depthwise && a->stride_h > 1)
-        us += layer_us(on_map(n->in[0], in_c, in_c, 1, false), runtime);
-    return us;
-}
-
-/* Does n ride in the layer of the node before it? */
-static bool rides(const struct graph *g, const struct node *n)
-{
-    const struct value *x = n->in[0];
-    if (!x->def || ncc_value_only_use(g, x) != n)
-        return false;
-    const enum op p = x->def->op;
-    const unsigned flags = ncc_op_desc(p)->flags;
-    return p == OP_conv2d || p == OP_matmul || flags & (OP_UNARY | OP_BINARY);
-}
-
-double ncc_cost_kpu_us(const struct graph *g, const struct node *n, enum ncc_kpu_runtime runtime)
-{
-    const struct value *x = n->in[0];
-    const int c = x->shape.rank >= 2 ? x->shape.dim[1] : 1;
-    switch ((int)n->op) {
-    case OP_conv2d:
-        return conv_us(n, runtime);
-    case OP_matmul:
-        return layer_us(on_map(x, c, n->out[0]->shape.dim[1], 1, false), runtime);
-    case OP_concat:
-        return 0;
-    case OP_max_pool:
-    case OP_avg_pool:
-        return rides(g, n) ? 0 : layer_us(on_map(x, c, c, 1, false), runtime);
-    default:
-        break;
-    }
-    if (n->op == OP_pad) { /* in front of a sum it disappears */
-        const struct node *next = ncc_value_only_use(g, n->out[0]);
-        return next && (next->op == OP_add || next->op == OP_sub)
-                   ? 0
-                   : layer_us(on_map(x, c, n->out[0]->shape.dim[1], 1, false), runtime);
-    }
-    if (n->op == OP_prelu)
-        return 2 * layer_us(on_map(x, c, c, 3, true), runtime) + layer_us(on_map(x, 2 * c, c, 1, false), runtime);
-    if (ncc_op_desc(n->op)->flags & OP_UNARY)
-        return rides(g, n) ? 0 : layer_us(on_map(x, c, c, 3, true), runtime);
-    const bool constant = ncc_is_const(n->in[0]) || ncc_is_const(n->in[1]);
-    const int out_c = n->out[0]->shape.dim[1];
-    return constant ? layer_us(on_map(n->out[0], out_c, out_c, 3, true), runtime)
-                    : layer_us(on_map(x, 2 * c, c, 1, false), runtime);
-}
-
 double ncc_cost_layer_us(const struct node *n, enum ncc_kpu_runtime runtime)
 {
     const struct shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
@@ -268,17 +184,22 @@ double ncc_cost_layer_us(const struct node *n, enum ncc_kpu_runtime runtime)
         s.depthwise = a->depthwise;
         s.pool = a->pool;
     }
-    return layer_us(s, runtime);
+    return ncc_kpu_layer_us(&s, runtime);
 }
 
 /* ---- copies ---- */
 
+static int at_least(int size, int least)
+{
+    return size < least ? least : size;
+}
+
 static void map_of(const struct value *v, int *c, int *h, int *w)
 {
-    const struct ncc_kpu_shape s = on_map(v, v->shape.rank >= 2 ? v->shape.dim[1] : 1, 1, 1, false);
-    *c = s.in_c;
-    *h = s.in_h;
-    *w = s.in_w;
+    const bool map = v->shape.rank == 4;
+    *c = v->shape.rank >= 2 ? v->shape.dim[1] : 1;
+    *h = at_least(map ? v->shape.dim[2] : 1, NCC_KPU_MIN_H);
+    *w = at_least(map ? v->shape.dim[3] : 1, NCC_KPU_MIN_W);
 }
 
 double ncc_cost_upload_us(const struct value *v, enum ncc_kpu_runtime runtime)

@@ -37,10 +37,6 @@ enum cost_per ncc_cost_per(enum cost_kernel k);
 /* A canonical or lowered node run by CPU kernels; 0 for what costs nothing (reshape). */
 double ncc_cost_cpu_us(const struct node *n, enum ncc_kpu_runtime runtime);
 
-/* A canonical node as KPU layers, if its inputs lie in KPU RAM already; canvases are taken to be as large as
- * the values. Unary nodes and pools that fuse into the layer before them cost nothing. */
-double ncc_cost_kpu_us(const struct graph *g, const struct node *n, enum ncc_kpu_runtime runtime);
-
 /* A kpu_conv or kpu_layer. */
 double ncc_cost_layer_us(const struct node *n, enum ncc_kpu_runtime runtime);
 

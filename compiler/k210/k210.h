@@ -24,6 +24,8 @@ struct k210_options {
 };
 
 bool ncc_k210_legalise(struct graph *g);
+/* node->kpu_us of every node, and why where it cannot be; called by ncc_k210_place. */
+void ncc_k210_estimate(struct graph *g, const struct k210_options *options, struct arena *scratch);
 bool ncc_k210_place(struct graph *g, const struct k210_options *options, struct arena *scratch);
 bool ncc_k210_lower(struct graph *g, const struct k210_options *options, struct arena *scratch);
 /* `patches`, by ids of this graph's values, may be NULL. */

@@ -119,18 +119,32 @@ static void visit(struct lowering *l, struct node *n)
     take_from_main(l, n);
 }
 
-bool ncc_k210_lower(struct graph *g, const struct k210_options *options, struct arena *scratch)
+void ncc_lower_walk(struct lowering *l, struct arena *scratch)
 {
-    struct lowering l = {.g = g, .options = options, .n_forms = g->next_id};
-    l.forms = NCC_NEW(scratch, struct form, l.n_forms);
+    struct graph *g = l->g;
+    l->n_forms = g->next_id;
+    l->forms = NCC_NEW(scratch, struct form, l->n_forms);
+    l->spans = NCC_NEW(scratch, struct span, l->n_forms + 1);
     for (struct node *n = g->first, *next; n; n = next) {
         next = n->next;
         g->cursor = n;
-        visit(&l, n);
+        l->span = &l->spans[n->out[0]->id];
+        l->span->first = g->next_id;
+        visit(l, n);
+        l->span->end = g->next_id;
     }
     g->cursor = NULL;
+    l->span = &l->spans[l->n_forms];
+    l->span->first = g->next_id;
     for (int i = 0; i < g->outputs.n; i++)
-        g->outputs.v[i].value = ncc_lower_main(&l, g->outputs.v[i].value);
+        g->outputs.v[i].value = ncc_lower_main(l, g->outputs.v[i].value);
+    l->span->end = g->next_id;
     ncc_graph_sweep(g);
+}
+
+bool ncc_k210_lower(struct graph *g, const struct k210_options *options, struct arena *scratch)
+{
+    struct lowering l = {.g = g, .options = options};
+    ncc_lower_walk(&l, scratch);
     return true;
 }

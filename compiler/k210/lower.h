@@ -20,7 +20,16 @@ struct lowering {
     const struct k210_options *options;
     struct form *forms; /* by id of the canonical graph's values */
     int n_forms;
+    struct span {
+        int first, end;   /* ids of the values that were made for this node, by id of its first output */
+        double detour_us; /* of what passes through main memory on the way */
+    } *spans, *span;      /* of the node that is being lowered */
 };
+
+/* Lowers every node with on_kpu set, all others on main memory; sweeps. Needs g and options, fills the rest. */
+void ncc_lower_walk(struct lowering *l, struct arena *scratch);
+/* What a node of the lowered graph costs on the KPU; 0 for all but kpu_conv. */
+double ncc_lower_layer_us(const struct lowering *l, const struct node *n);
 
 /* ---- forms.c ---- */
 

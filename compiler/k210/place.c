@@ -8,13 +8,14 @@
  *     producer --download--> d,  d --inf--> consumer  cut: made on the KPU, some reader on the CPU
  *     consumer --inf--> u,  u --upload--> producer    cut: made on the CPU, some reader on the KPU
  *
- * A node that breaks a hardware rule costs infinity on the KPU. Found by Dinic's algorithm.
+ * A node that breaks a hardware rule costs infinity on the KPU, others what a trial says (estimate.c). Found by Dinic's algorithm.
  */
 #include "compiler/k210/cost.h"
 #include "compiler/k210/k210.h"
 #include "compiler/k210/rules.h"
 
 #include <float.h>
+#include <math.h>
 #include <string.h>
 
 #define INF 1e12
@@ -131,9 +132,11 @@ static void add_node(struct placing *p, struct node *n)
     const char *rule = p->options->cpu_only ? "the target is the CPU"
                        : n->barred          ? n->reason
                                             : ncc_k210_rule_broken(n, found);
+    if (!rule && isinf(n->kpu_us))
+        rule = n->reason;
     n->reason = !rule ? NULL : found[0] ? ncc_arena_printf(p->g->arena, "%s (%s)", rule, found) : rule;
     connect(&p->net, SIDE_KPU, v, ncc_cost_cpu_us(n, p->options->runtime), 0);
-    connect(&p->net, v, SIDE_CPU, rule ? INF : ncc_cost_kpu_us(p->g, n, p->options->runtime), 0);
+    connect(&p->net, v, SIDE_CPU, rule ? INF : n->kpu_us, 0);
     for (int i = 0; i < n->n_out; i++)
         p->vertex[n->out[i]->id] = v;
 }
@@ -168,6 +171,8 @@ bool ncc_k210_place(struct graph *g, const struct k210_options *options, struct 
 {
     struct placing p = {.g = g, .options = options, .net = {.arena = scratch}};
     p.vertex = NCC_NEW(scratch, int, g->next_id);
+    if (!options->cpu_only)
+        ncc_k210_estimate(g, options, scratch);
     for (int i = 0; i < FIRST_VERTEX; i++)
         new_vertex(&p.net);
     for (struct node *n = g->first; n; n = n->next)

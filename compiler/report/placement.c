@@ -9,7 +9,7 @@
 
 static double node_us(const struct placement *p, const struct node *n)
 {
-    return n->on_kpu ? ncc_cost_kpu_us(p->graph, n, p->runtime) : ncc_cost_cpu_us(n, p->runtime);
+    return n->on_kpu ? n->kpu_us : ncc_cost_cpu_us(n, p->runtime);
 }
 
 static void print_table(const struct placement *p, FILE *out)

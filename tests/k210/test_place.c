@@ -51,9 +51,9 @@ static double cost_of(const struct graph *g, unsigned kpu, const struct k210_opt
     double sum = 0;
     for (const struct node *n = g->first; n; n = n->next) {
         const bool k = on_kpu(g, n, kpu);
-        if (k && (n->barred || o->cpu_only || ncc_k210_rule_broken(n, found)))
+        if (k && (n->barred || o->cpu_only || ncc_k210_rule_broken(n, found) || isinf(n->kpu_us)))
             return NEVER;
-        sum += k ? ncc_cost_kpu_us(g, n, RUNTIME) : ncc_cost_cpu_us(n, RUNTIME);
+        sum += k ? n->kpu_us : ncc_cost_cpu_us(n, RUNTIME);
         for (int i = 0; i < n->n_out; i++)
             sum += cost_of_value(g, n->out[i], kpu);
     }
