@@ -1,12 +1,16 @@
 /* General RAM: what the model, its working memory and its input take together, held against what the board leaves.
  *
  * The firmware keeps all three at once, beside itself. So a model that misses is refused here, with the list of what
- * takes the room, and not by the board at start. */
+ * takes the room, and not by the board at start. A model that is streamed (ncc/stream.h) needs less: not the whole
+ * file, but its front and the two largest bodies that follow each other. */
 #include "compiler/board.h"
 #include "compiler/steps.h"
 
+#include <ncc/stream.h>
+
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MAX_LINES = 8 };
 
@@ -64,9 +68,10 @@ static const char *other_boards(int64_t needed, struct arena *a)
 }
 
 /* Working memory and input grow with the area of the picture, the model does not. */
-static const char *smaller_input(const struct report *r, int64_t limit, struct arena *a)
+static const char *smaller_input(const struct report *r, struct arena *a)
 {
-    const double left = (double)(limit - r->file_bytes), grows = (double)(r->main_memory_bytes + r->input_bytes);
+    const double left = (double)(r->board.bytes - r->resident_bytes);
+    const double grows = (double)(r->main_memory_bytes + r->input_bytes);
     const struct shape *s = r->inputs.n == 1 ? &r->inputs.v[0].shape : NULL;
     if (!s || s->rank != 4 || left <= 0 || grows <= 0)
         return NULL;
@@ -75,31 +80,62 @@ static const char *smaller_input(const struct report *r, int64_t limit, struct a
     return h < 8 || w < 8 ? NULL : ncc_arena_printf(a, "an input of about %dx%d (width x height)", w, h);
 }
 
-static const char *remedy(const struct report *r, const struct board *b, int64_t needed, struct arena *a)
+static enum ncc_status read_file(void *ctx, size_t off, void *to, size_t size)
 {
-    const char *smaller = smaller_input(r, b->bytes, a), *boards = other_boards(needed, a);
-    const char *text = r->file_bytes > b->bytes ? "fewer or narrower layers" : "a smaller model";
+    memcpy(to, (const uint8_t *)ctx + off, size);
+    return NCC_OK;
+}
+
+/* The work memory of ncc_stream_open(), working memory included; 0: the model cannot be streamed. */
+static int64_t stream_bytes(const struct compilation *c)
+{
+    const struct ncc_source source = {.ctx = (void *)c->file.data, .size = c->file.size, .read = read_file};
+    return (int64_t)ncc_stream_work_size(&source);
+}
+
+static const char *remedy(const struct report *r, struct arena *a)
+{
+    const int64_t limit = r->board.bytes, streamed = r->stream_bytes + r->input_bytes;
+    const char *smaller = smaller_input(r, a), *boards = other_boards(ncc_report_ram(r), a);
+    const char *text = r->resident_bytes > limit ? "fewer or narrower layers" : "a smaller model";
     if (smaller)
         text = ncc_arena_printf(a, "%s, or %s", text, smaller);
     if (boards)
         text = ncc_arena_printf(a, "%s, or a firmware that leaves more (--board %s)", text, boards);
+    if (!r->streamed && r->stream_bytes > 0 && streamed <= limit)
+        text = ncc_arena_printf(
+            a, "%s, or leave the weights in flash: ncc's runtime streams them in %lld bytes (--stream)", text,
+            (long long)streamed);
     return text;
+}
+
+static void refuse(struct compilation *c)
+{
+    struct arena *a = &c->arena;
+    const struct report *r = &c->report;
+    const struct board *b = &r->board;
+    const char *source = b->source ? ncc_arena_printf(a, " (%s)", b->source) : "";
+    const char *working =
+        ncc_plan_explain(c->graph, &c->plan, MEM_MAIN, b->bytes - r->resident_bytes - r->input_bytes, a);
+    ncc_diag_error(&c->diags, FAULT_NO_FIT, (struct place){c->options->model, NULL, NULL},
+                   ncc_arena_printf(a, "the model needs more general RAM than is there on %s", b->name), remedy(r, a),
+                   "%lld bytes of %lld%s: %s %lld, working memory %lld, input %lld\n%s\n%s",
+                   (long long)ncc_report_ram(r), (long long)b->bytes, source,
+                   r->streamed ? "model, as much as is in RAM at a time" : "model", (long long)r->resident_bytes,
+                   (long long)r->main_memory_bytes, (long long)r->input_bytes, weights_text(c->graph, a), working);
 }
 
 bool ncc_step_budget(struct compilation *c)
 {
-    const struct report *r = &c->report;
-    const struct board *b = &r->board;
-    const int64_t needed = r->file_bytes + r->main_memory_bytes + r->input_bytes;
-    if (needed <= b->bytes)
+    struct report *r = &c->report;
+    r->stream_bytes = stream_bytes(c);
+    r->streamed = c->options->stream && r->stream_bytes > 0;
+    r->resident_bytes = r->streamed ? r->stream_bytes - r->main_memory_bytes : r->file_bytes;
+    if (c->options->stream && !r->streamed)
+        ncc_diag_warn(&c->diags, (struct place){c->options->model, NULL, NULL}, "this model cannot be streamed",
+                      "load it into RAM whole", NULL);
+    if (ncc_report_ram(r) <= r->board.bytes)
         return true;
-    struct arena *a = &c->arena;
-    ncc_diag_error(
-        &c->diags, FAULT_NO_FIT, (struct place){c->options->model, NULL, NULL},
-        ncc_arena_printf(a, "the model needs more general RAM than is there on %s", b->name), remedy(r, b, needed, a),
-        "%lld bytes of %lld%s%s%s: model %lld, working memory %lld, input %lld\n%s\n%s", (long long)needed,
-        (long long)b->bytes, b->source ? " (" : "", b->source ? b->source : "", b->source ? ")" : "",
-        (long long)r->file_bytes, (long long)r->main_memory_bytes, (long long)r->input_bytes, weights_text(c->graph, a),
-        ncc_plan_explain(c->graph, &c->plan, MEM_MAIN, b->bytes - r->file_bytes - r->input_bytes, a));
+    refuse(c);
     return false;
 }

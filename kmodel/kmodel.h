@@ -337,6 +337,21 @@ struct ncc_kmodel {
  * NCC_MALFORMED (alignment, or a body too short for its opcode). An unknown opcode is no fault here. */
 enum ncc_status ncc_kmodel_open(const void *data, size_t size, struct ncc_kmodel *out);
 
+/* ---- Reader of a file of which only the front is in memory: what ncc_kmodel_open() is made of ---- */
+
+struct ncc_kmodel_offsets { /* in the file */
+    size_t inputs, shapes, outputs, constants, nodes, bodies;
+};
+/* From the header, at `data` (`available` bytes, 4-byte aligned), of a file of `size` bytes. The statuses of ncc_kmodel_open(). */
+enum ncc_status ncc_kmodel_find(const void *data, size_t available, size_t size, struct ncc_kmodel_offsets *out);
+
+/* Sets header, inputs, outputs, input_shapes and bodies_off from the bytes in front of the constants. */
+void ncc_kmodel_ends(const void *front, const struct ncc_kmodel_offsets *at, struct ncc_kmodel *out);
+
+/* The last part of ncc_kmodel_open(): with `nodes` and `size` set, makes sure that all bodies lie inside the file and are
+ * long enough. The padding of the last body may be missing. */
+enum ncc_status ncc_kmodel_check_sizes(const struct ncc_kmodel *km);
+
 /* Walks over the nodes:
  *
  *     struct ncc_kmodel_node node = {0};
@@ -347,7 +362,7 @@ enum ncc_status ncc_kmodel_open(const void *data, size_t size, struct ncc_kmodel
 struct ncc_kmodel_node {
     uint32_t index;
     uint32_t opcode;
-    const void *body;   /* 8-byte aligned */
+    const void *body;   /* 8-byte aligned; NULL if km->data is */
     uint32_t body_size; /* what is in the file, so the last one may be up to 7 less than it declares */
     size_t body_off;    /* in the file */
     uint32_t next;      /* private: number and offset of the node that follows */
@@ -385,6 +400,10 @@ struct ncc_km_fault {
  * constants, the main memory (main_mem_size bytes), the 2 MiB of KPU RAM and its own body.
  * NCC_OK, or NCC_MALFORMED and the first fault in *where. */
 enum ncc_status ncc_kmodel_check(const struct ncc_kmodel *km, struct ncc_km_fault *where);
+
+/* Its parts: inputs and outputs; one node. NULL, or the sentence. */
+const char *ncc_kmodel_check_ends(const struct ncc_kmodel *km);
+const char *ncc_kmodel_check_node(const struct ncc_kmodel *km, const struct ncc_kmodel_node *node);
 
 /* ---- Writer ----
  *

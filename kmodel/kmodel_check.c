@@ -21,7 +21,7 @@ static const char *check_output(const struct ncc_kmodel *km, uint32_t i)
     return ncc_km_check_read(km, r, r->datatype, r->size / element_size);
 }
 
-static const char *check_ends(const struct ncc_kmodel *km)
+const char *ncc_kmodel_check_ends(const struct ncc_kmodel *km)
 {
     for (uint32_t i = 0; i < km->header->n_inputs; i++)
         REQUIRE_CHECK(check_input(km, i));
@@ -33,7 +33,7 @@ static const char *check_ends(const struct ncc_kmodel *km)
 #define NCC_KM_OP(number, name, size, payload)                                                                         \
     case number:                                                                                                       \
         return ncc_km_check_##name(km, node);
-static const char *check_node(const struct ncc_kmodel *km, const struct ncc_kmodel_node *node)
+const char *ncc_kmodel_check_node(const struct ncc_kmodel *km, const struct ncc_kmodel_node *node)
 {
     switch (node->opcode) {
 #include "kmodel/opcodes.def"
@@ -45,10 +45,10 @@ static const char *check_node(const struct ncc_kmodel *km, const struct ncc_kmod
 
 enum ncc_status ncc_kmodel_check(const struct ncc_kmodel *km, struct ncc_km_fault *where)
 {
-    *where = (struct ncc_km_fault){.node = NCC_KM_NO_NODE, .text = check_ends(km)};
+    *where = (struct ncc_km_fault){.node = NCC_KM_NO_NODE, .text = ncc_kmodel_check_ends(km)};
     struct ncc_kmodel_node node = {0};
     while (where->text == NULL && ncc_kmodel_next(km, &node))
-        *where = (struct ncc_km_fault){.node = node.index, .opcode = node.opcode, .text = check_node(km, &node)};
+        *where = (struct ncc_km_fault){node.index, node.opcode, ncc_kmodel_check_node(km, &node)};
     if (where->text != NULL)
         return NCC_MALFORMED;
     *where = (struct ncc_km_fault){.node = NCC_KM_NO_NODE};

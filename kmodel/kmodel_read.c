@@ -28,8 +28,7 @@ static uint32_t bytes_present(const struct ncc_kmodel *km, uint64_t off, uint32_
     return left < declared ? (uint32_t)left : declared;
 }
 
-/* Of the last body, the padding may be missing, of no other anything. */
-static enum ncc_status check_bodies(const struct ncc_kmodel *km)
+enum ncc_status ncc_kmodel_check_sizes(const struct ncc_kmodel *km)
 {
     uint64_t off = km->bodies_off;
     for (uint32_t i = 0; i < km->header->n_nodes; i++) {
@@ -55,10 +54,6 @@ static bool is_version_3(const void *data, size_t size)
 
 static enum ncc_status check_header(const void *data, size_t size)
 {
-    if (data == NULL)
-        return NCC_BAD_ARGUMENT;
-    if (!is_aligned(data, NCC_KM_BODY_ALIGN))
-        return NCC_MISALIGNED;
     const struct ncc_km_header *const header = data;
     if (is_version_3(data, size))
         return NCC_UNSUPPORTED;
@@ -71,35 +66,56 @@ static enum ncc_status check_header(const void *data, size_t size)
     return NCC_OK;
 }
 
-enum ncc_status ncc_kmodel_open(const void *data, size_t size, struct ncc_kmodel *out)
+/* All offsets are 64-bit sums, and 32-bit counts cannot overflow them. */
+enum ncc_status ncc_kmodel_find(const void *data, size_t available, size_t size, struct ncc_kmodel_offsets *out)
 {
-    const enum ncc_status status = check_header(data, size);
+    const enum ncc_status status = check_header(data, available);
     if (status)
         return status;
     const struct ncc_km_header *const header = data;
-    const uint64_t inputs_off = sizeof *header;
-    const uint64_t shapes_off = inputs_off + (uint64_t)header->n_inputs * sizeof(struct ncc_km_range);
-    const uint64_t outputs_off = shapes_off + (uint64_t)header->n_inputs * sizeof(int32_t[4]);
-    const uint64_t constants_off = outputs_off + (uint64_t)header->n_outputs * sizeof(struct ncc_km_range);
-    const uint64_t nodes_off = constants_off + header->constants_size;
-    const uint64_t bodies_off = nodes_off + (uint64_t)header->n_nodes * sizeof(struct ncc_km_node);
-    if (bodies_off > size)
+    const uint64_t shapes = sizeof *header + (uint64_t)header->n_inputs * sizeof(struct ncc_km_range);
+    const uint64_t outputs = shapes + (uint64_t)header->n_inputs * sizeof(int32_t[4]);
+    const uint64_t constants = outputs + (uint64_t)header->n_outputs * sizeof(struct ncc_km_range);
+    const uint64_t nodes = constants + header->constants_size;
+    const uint64_t bodies = nodes + (uint64_t)header->n_nodes * sizeof(struct ncc_km_node);
+    if (bodies > size)
         return NCC_TRUNCATED;
-    if (nodes_off % sizeof(uint32_t) != 0)
+    if (nodes % sizeof(uint32_t) != 0)
         return NCC_MALFORMED;
+    *out = (struct ncc_kmodel_offsets){sizeof *header,    (size_t)shapes, (size_t)outputs,
+                                       (size_t)constants, (size_t)nodes,  (size_t)bodies};
+    return NCC_OK;
+}
+
+void ncc_kmodel_ends(const void *front, const struct ncc_kmodel_offsets *at, struct ncc_kmodel *out)
+{
+    const uint8_t *const bytes = front;
+    out->header = front;
+    out->inputs = (const struct ncc_km_range *)(const void *)(bytes + at->inputs);
+    out->outputs = (const struct ncc_km_range *)(const void *)(bytes + at->outputs);
+    out->input_shapes = (const int32_t(*)[4])(const void *)(bytes + at->shapes);
+    out->bodies_off = at->bodies;
+}
+
+enum ncc_status ncc_kmodel_open(const void *data, size_t size, struct ncc_kmodel *out)
+{
+    if (data == NULL)
+        return NCC_BAD_ARGUMENT;
+    if (!is_aligned(data, NCC_KM_BODY_ALIGN))
+        return NCC_MISALIGNED;
+    struct ncc_kmodel_offsets at;
+    const enum ncc_status status = ncc_kmodel_find(data, size, size, &at);
+    if (status)
+        return status;
     const uint8_t *const bytes = data;
     *out = (struct ncc_kmodel){
         .data = bytes,
         .size = size,
-        .header = header,
-        .inputs = (const struct ncc_km_range *)(const void *)(bytes + inputs_off),
-        .outputs = (const struct ncc_km_range *)(const void *)(bytes + outputs_off),
-        .input_shapes = (const int32_t(*)[4])(const void *)(bytes + shapes_off),
-        .constants = bytes + constants_off,
-        .nodes = (const struct ncc_km_node *)(const void *)(bytes + nodes_off),
-        .bodies_off = (size_t)bodies_off,
+        .constants = bytes + at.constants,
+        .nodes = (const struct ncc_km_node *)(const void *)(bytes + at.nodes),
     };
-    return check_bodies(out);
+    ncc_kmodel_ends(data, &at, out);
+    return ncc_kmodel_check_sizes(out);
 }
 
 bool ncc_kmodel_next(const struct ncc_kmodel *km, struct ncc_kmodel_node *node)
@@ -112,7 +128,7 @@ bool ncc_kmodel_next(const struct ncc_kmodel *km, struct ncc_kmodel_node *node)
     *node = (struct ncc_kmodel_node){
         .index = i,
         .opcode = entry.opcode,
-        .body = km->data + off,
+        .body = km->data == NULL ? NULL : km->data + off,
         .body_size = bytes_present(km, off, entry.body_size),
         .body_off = off,
         .next = i + 1,

@@ -104,7 +104,7 @@ struct ncc_model_tensor ncc_model_output(const struct ncc_model *m, uint32_t i)
 
 static struct ncc_kernel_memory memory_of(const struct ncc_model *m, const struct ncc_kmodel *km)
 {
-    return (struct ncc_kernel_memory){km->constants, m->work};
+    return (struct ncc_kernel_memory){.constants = km->constants, .main = m->work};
 }
 
 const void *ncc_model_output_data(const struct ncc_model *m, uint32_t i)

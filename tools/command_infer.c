@@ -4,6 +4,7 @@
 
 #include <ncc/inspect.h>
 #include <ncc/samples.h>
+#include <ncc/stream.h>
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -12,12 +13,13 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { MAX_FILE = 64 << 20, MAX_INPUTS = 64 };
+enum { MAX_FILE = 64 << 20, MAX_INPUTS = 64, WORK_ALIGN = 256 };
 
 /* What a thread needs; made when it gets its first sample. */
 struct worker {
     struct ncc_sim *sim;
-    struct ncc_model model;
+    struct ncc_model model;   /* with --stream only that of the first worker, which is only looked at */
+    struct ncc_stream stream; /* with --stream */
     void *work;
     void *inputs[MAX_INPUTS];
     struct trace trace;
@@ -102,11 +104,32 @@ static bool looks_like_kmodel(const char *path)
 
 /* ---- one sample ---- */
 
+/* The file as a source: as if it were in flash. */
+static enum ncc_status read_part(void *ctx, size_t off, void *to, size_t size)
+{
+    memcpy(to, (const uint8_t *)ctx + off, size);
+    return NCC_OK;
+}
+
+static enum ncc_status open_worker(const struct inference *in, struct worker *w, size_t work_size)
+{
+    const struct ncc_device *kpu = ncc_sim_device(w->sim);
+    const struct ncc_source source = {.ctx = in->file, .size = in->file_size, .read = read_part};
+    return in->s->compile.stream ? ncc_stream_open(&w->stream, &source, w->work, work_size, kpu)
+                                 : ncc_model_open(&w->model, in->file, in->file_size, w->work, work_size, kpu);
+}
+
+static size_t work_size_of(const struct inference *in)
+{
+    const struct ncc_source source = {.ctx = in->file, .size = in->file_size, .read = read_part};
+    return in->s->compile.stream ? ncc_stream_work_size(&source) : ncc_model_work_size(in->file, in->file_size);
+}
+
 static bool prepare(struct inference *in, struct worker *w)
 {
-    const size_t work_size = ncc_model_work_size(in->file, in->file_size);
+    const size_t work_size = work_size_of(in);
     w->sim = ncc_sim_new();
-    w->work = malloc(work_size);
+    w->work = aligned_alloc(WORK_ALIGN, (work_size + WORK_ALIGN - 1) / WORK_ALIGN * WORK_ALIGN);
     bool good = w->sim && w->work;
     for (int i = 0; good && i < in->n_inputs; i++) {
         w->inputs[i] = malloc(ncc_model_input(&in->workers[0].model, (uint32_t)i).size);
@@ -117,7 +140,11 @@ static bool prepare(struct inference *in, struct worker *w)
         return false;
     }
     ncc_sim_allow_untested(w->sim, in->s->compile.allow_untested);
-    ncc_model_open(&w->model, in->file, in->file_size, w->work, work_size, ncc_sim_device(w->sim));
+    const enum ncc_status status = open_worker(in, w, work_size);
+    if (status) {
+        fprintf(stderr, "%s: error: %s\n", in->s->operand[0], ncc_status_text(status));
+        return false;
+    }
     if (in->s->trace)
         ncc_trace_attach(&w->trace, &w->model, w->sim);
     return true;
@@ -130,17 +157,23 @@ static bool path_of(const struct inference *in, int sample, const char *suffix, 
     return length > 0 && length < 4096;
 }
 
+static const void *result(const struct inference *in, const struct worker *w, uint32_t i)
+{
+    return in->s->compile.stream ? ncc_stream_output_data(&w->stream, i) : ncc_model_output_data(&w->model, i);
+}
+
 static bool save_arrays(const struct inference *in, const struct worker *w, int sample)
 {
+    const struct ncc_model *m = &in->workers[0].model;
     bool good = true;
-    for (uint32_t i = 0; i < ncc_model_n_outputs(&w->model) && good; i++) {
+    for (uint32_t i = 0; i < ncc_model_n_outputs(m) && good; i++) {
         char path[4096], suffix[24];
-        const struct ncc_model_tensor t = ncc_model_output(&w->model, i);
+        const struct ncc_model_tensor t = ncc_model_output(m, i);
         const bool is_u8 = t.element == NCC_U8;
         const int n = (int)(t.size / (is_u8 ? 1 : sizeof(float)));
         snprintf(suffix, sizeof suffix, ".%u.npy", (unsigned)i);
         good = path_of(in, sample, suffix, path) &&
-               ncc_npy_save(path, is_u8, 1, &n, ncc_model_output_data(&w->model, i), stderr);
+               ncc_npy_save(path, is_u8, 1, &n, result(in, w, i), stderr);
     }
     return good;
 }
@@ -148,14 +181,15 @@ static bool save_arrays(const struct inference *in, const struct worker *w, int 
 /* All outputs, one after another. */
 static bool save_bytes(const struct inference *in, const struct worker *w, int sample)
 {
+    const struct ncc_model *m = &in->workers[0].model;
     char path[4096];
     size_t size = 0;
-    for (uint32_t i = 0; i < ncc_model_n_outputs(&w->model); i++)
-        size += ncc_model_output(&w->model, i).size;
+    for (uint32_t i = 0; i < ncc_model_n_outputs(m); i++)
+        size += ncc_model_output(m, i).size;
     uint8_t *all = malloc(size + 1), *to = all;
-    for (uint32_t i = 0; all && i < ncc_model_n_outputs(&w->model); i++) {
-        const size_t part = ncc_model_output(&w->model, i).size;
-        memcpy(to, ncc_model_output_data(&w->model, i), part);
+    for (uint32_t i = 0; all && i < ncc_model_n_outputs(m); i++) {
+        const size_t part = ncc_model_output(m, i).size;
+        memcpy(to, result(in, w, i), part);
         to += part;
     }
     const bool good = all && path_of(in, sample, ".bin", path) && ncc_raw_save(path, all, size, stderr);
@@ -170,7 +204,9 @@ static bool run_one(struct inference *in, struct worker *w, int sample)
             return false;
     w->trace.folder = in->s->trace;
     w->trace.sample = ncc_samples_name(in->samples, sample);
-    const enum ncc_status status = ncc_model_run(&w->model, (const void *const *)w->inputs);
+    const void *const *inputs = (const void *const *)w->inputs;
+    const enum ncc_status status =
+        in->s->compile.stream ? ncc_stream_run(&w->stream, inputs) : ncc_model_run(&w->model, inputs);
     if (status) {
         fprintf(stderr, "%s: error: %s\n    found: %s\n", in->s->operand[0], ncc_status_text(status),
                 ncc_sim_error(w->sim));
@@ -206,6 +242,9 @@ static void print_summary(const struct inference *in, double spent)
     const int n = ncc_samples_count(in->samples);
     ncc_estimate(in->file, in->file_size, in->s->compile.firmware, &e);
     printf("%-16s %d, results in %s\n", "samples", n, in->s->operand[1]);
+    if (in->s->compile.stream)
+        printf("%-16s read node by node, in %zu bytes of work memory; the file has %zu\n", "model", work_size_of(in),
+               in->file_size);
     printf("%-16s %.2f ms per sample\n", "simulation", 1e3 * spent / n);
     printf("%-16s %.2f ms per sample with the %s runtime: KPU %.2f, copies %.2f, CPU %.2f\n", "estimated time",
            (e.kpu_us + e.copy_us + e.cpu_us) / 1e3, e.runtime, e.kpu_us / 1e3, e.copy_us / 1e3, e.cpu_us / 1e3);
@@ -298,12 +337,17 @@ enum ncc_exit ncc_command_infer(struct settings *s)
         fputs("ncc infer: there are no samples to run\n    try: --dataset PATH\n", stderr);
         return NCC_EXIT_USAGE;
     }
-    if (looks_like_kmodel(s->operand[0]))
-        return infer_kmodel(s);
-    if (s->trace) {
-        fputs("ncc infer: --trace is for kmodels\n", stderr);
+    const bool kmodel = looks_like_kmodel(s->operand[0]);
+    if ((s->trace || s->compile.stream) && !kmodel) {
+        fprintf(stderr, "ncc infer: %s is for kmodels\n", s->trace ? "--trace" : "--stream");
         return NCC_EXIT_USAGE;
     }
+    if (s->trace && s->compile.stream) {
+        fputs("ncc infer: --trace does not go with --stream: the results are the same without\n", stderr);
+        return NCC_EXIT_USAGE;
+    }
+    if (kmodel)
+        return infer_kmodel(s);
     s->compile.model = s->operand[0];
     if (!make_folder(s->operand[1]))
         return NCC_EXIT_INPUT;

@@ -78,6 +78,8 @@ const struct option ncc_options[] = {
     {0, "board", "NAME", CMD_COMPILE, KIND_TEXT, AT(compile.board), NULL,
      "firmware whose RAM the model must fit: bare-metal, freertos, maixpy, maixpy-minimum, maixduino, or NAME=BYTES "
      "(default: bare-metal)"},
+    {0, "stream", NULL, RESULT | CMD_INFER, KIND_FLAG, AT(compile.stream), NULL,
+     "the model stays in flash, and ncc's runtime reads it layer by layer"},
     {0, "kmodel-version", "N", RESULT, KIND_WORD, AT(compile.kmodel_version), versions, "format to write"},
     {0, "runtime", "RUNTIME", RESULT | CMD_CHECK | CMD_INSPECT | CMD_INFER, KIND_WORD, AT(compile.firmware),
      runtimes, "whose costs count: the firmware of kmodel v4 or v3, ncc's own runtime, or auto: by kmodel version"},

@@ -74,6 +74,7 @@ char *ncc_report_json(const struct report *r, struct arena *a)
     cJSON_AddNumberToObject(root, "kpu_ram_bound_bytes", (double)r->kpu.bound);
     cJSON_AddBoolToObject(root, "kpu_ram_optimal", r->kpu.optimal);
     cJSON_AddNumberToObject(root, "input_bytes", (double)r->input_bytes);
+    cJSON_AddNumberToObject(root, "stream_bytes", (double)r->stream_bytes);
     cJSON *board = cJSON_AddObjectToObject(root, "board");
     cJSON_AddStringToObject(board, "name", r->board.name);
     cJSON_AddNumberToObject(board, "bytes", (double)r->board.bytes);

@@ -17,7 +17,7 @@ struct report_layer {
     const char *on;                 /* "kpu", "cpu", "copy" */
     const char *in_shape, *out_shape;
     double est_us;
-    const char *reason;             /* why it is on the CPU, else NULL */
+    const char *reason; /* why it is on the CPU, else NULL */
 };
 
 struct report_tensor {
@@ -31,10 +31,19 @@ struct report {
     const char *model, *output;
     const char *input_text; /* "feed planar uint8 RGB, 0..255, 3x96x96" */
     const char *data_text;
-    struct { struct report_tensor *v; int n, cap; } inputs, outputs;
-    struct { struct report_layer *v; int n, cap; } layers;
+    struct {
+        struct report_tensor *v;
+        int n, cap;
+    } inputs, outputs;
+    struct {
+        struct report_layer *v;
+        int n, cap;
+    } layers;
     struct board board;
     int64_t file_bytes, main_memory_bytes, input_bytes;
+    bool streamed;          /* the file stays in flash */
+    int64_t resident_bytes; /* of the file in RAM: all of it, unless streamed */
+    int64_t stream_bytes;   /* work memory when streamed, working memory included; 0: cannot be */
     struct plan_memory kpu, main;
     int kpu_layers, cpu_kernels, crossings;
     double kpu_us, copy_us, cpu_us;
@@ -44,6 +53,12 @@ struct report {
 
 /* The costs that count for a choice of the user and a kmodel version. */
 enum ncc_kpu_runtime ncc_report_runtime(enum ncc_firmware firmware, int kmodel_version);
+
+/* What the board must have room for. */
+static inline int64_t ncc_report_ram(const struct report *r)
+{
+    return r->resident_bytes + r->main_memory_bytes + r->input_bytes;
+}
 
 /* Fills layers, counts and times from the integer graph. */
 void ncc_report_layers(struct report *r, const struct graph *g, const struct plan *plan, enum ncc_kpu_runtime runtime,

@@ -43,14 +43,17 @@ void ncc_report_text(const struct report *r, bool verbose, FILE *out)
         fprintf(out, "%-16s %s\n", "firmware", r->input_text);
     if (r->data_text)
         fprintf(out, "%-16s %s\n", "samples", r->data_text);
-    const int64_t sum = r->file_bytes + r->main_memory_bytes + r->input_bytes;
     fprintf(out, "%-16s %.1f KiB\n", "model", kib(r->file_bytes));
     fprintf(out, "%-16s %.1f KiB%s\n", "working memory", kib(r->main_memory_bytes),
             r->main.optimal ? "" : " (perhaps not the least possible)");
     fprintf(out, "%-16s %.1f KiB of %d KiB, lower bound %.1f KiB%s\n", "KPU RAM", kib(r->kpu.peak),
             NCC_KPU_RAM_SIZE / 1024, kib(r->kpu.bound), r->kpu.optimal ? ", optimal" : "");
-    fprintf(out, "%-16s fits: %.1f KiB of %.0f KiB on %s (model, working memory and input)\n", "general RAM", kib(sum),
-            kib(r->board.bytes), r->board.name);
+    fprintf(out, "%-16s fits: %.1f KiB of %.0f KiB on %s (%s, working memory and input)\n", "general RAM",
+            kib(ncc_report_ram(r)), kib(r->board.bytes), r->board.name,
+            r->streamed ? "what is read of the model at a time" : "model");
+    if (r->streamed)
+        fprintf(out, "%-16s %lld bytes of work memory for ncc_stream_open()\n", "streaming",
+                (long long)r->stream_bytes);
     fprintf(out, "%-16s %d KPU layers, %d CPU kernels, %d crossings\n", "plan", r->kpu_layers, r->cpu_kernels,
             r->crossings);
     fprintf(out, "%-16s %.2f ms with the %s runtime: KPU %.2f, copies %.2f, CPU %.2f\n", "estimated time",

@@ -71,6 +71,7 @@ struct ncc_compile_options {
     const char *const *input_tensors, *const *output_tensors; /* cut the graph here */
     int n_input_tensors, n_output_tensors;
 
+    bool stream;          /* the model stays in flash and is streamed (ncc/stream.h): only that must fit the board */
     const char *board;    /* whose general RAM the model must fit: a name of doc/boards.md, NAME=BYTES, or NULL: bare-metal */
     int kmodel_version;   /* 4 */
     enum ncc_firmware firmware;

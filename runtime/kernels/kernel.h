@@ -14,6 +14,7 @@
 
 struct ncc_kernel_memory {
     const uint8_t *constants;
+    uint32_t constants_begin; /* which byte of the constants `constants` points to */
     uint8_t *main;
 };
 
@@ -28,7 +29,7 @@ typedef void ncc_kernel(const void *body, const struct ncc_kernel_memory *memory
 
 static inline const void *ncc_kernel_in(const struct ncc_kernel_memory *m, const struct ncc_km_range *r)
 {
-    return (r->memory_type == NCC_KM_MAIN ? m->main : m->constants) + r->start;
+    return r->memory_type == NCC_KM_MAIN ? m->main + r->start : m->constants + (r->start - m->constants_begin);
 }
 
 static inline void *ncc_kernel_out(const struct ncc_kernel_memory *m, const struct ncc_km_range *r)

@@ -28,6 +28,18 @@ same sizes.kmodel just.kmodel
 expect 3 "an input of about " compile "$model" out.kmodel --dataset "$calib" --board "mine=$((needed - 1))"
 expect 3 "fewer or narrower layers" compile "$model" out.kmodel --dataset "$calib" --board mine=1000
 
+# Streaming: less than the model, to the byte, and the same results.
+stream=$(($(member stream_bytes) + $(member input_bytes)))
+[ "$stream" -gt 0 ] && [ "$stream" -lt "$needed" ] || fail "streaming does not help: $stream of $needed"
+expect 0 "streaming " compile "$model" streamed.kmodel --dataset "$calib" --stream --board "mine=$stream"
+same sizes.kmodel streamed.kmodel
+expect 3 "at a time" compile "$model" out.kmodel --dataset "$calib" --stream --board "mine=$((stream - 1))"
+expect 3 "(--stream)" compile "$model" out.kmodel --dataset "$calib" --board "mine=$stream"
+expect 0 "" infer sizes.kmodel whole --dataset "$digits/test"
+expect 0 "read node by node" infer sizes.kmodel parts --dataset "$digits/test" --stream
+diff -r whole parts >/dev/null || fail "streaming gives other results"
+expect 2 "--stream" infer sizes.kmodel traced --dataset "$digits/test" --stream --trace traces
+
 for board in bare-metal freertos maixpy maixpy-minimum maixduino; do
     expect 0 " on $board " compile "$model" out.kmodel --dataset "$calib" --board $board
 done
