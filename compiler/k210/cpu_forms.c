@@ -209,7 +209,45 @@ static bool merge_axes(struct graph *g, struct node *n)
     return true;
 }
 
+/* ---- blocks of pixels: [rows, columns, C * H, W] <-> [C * H, rows, W, columns] ---- */
+
+static struct value *reshaped(struct graph *g, const struct node *n, struct value *x, int a, int b, int c, int d)
+{
+    const struct reshape_attrs r = {{4, {a, b, c, d}}};
+    return NCC_OP(g, OP_reshape, ncc_name(g, n->name, "blocks"), &r, x);
+}
+
+static bool expand_depth_to_space(struct graph *g, struct node *n)
+{
+    const struct depth_to_space_attrs *a = n->attrs;
+    const int *y = n->out[0]->shape.dim, b = a->block, c = y[1], h = y[2] / b, w = y[3] / b;
+    if (y[0] != 1)
+        return false;
+    const struct transpose_attrs phase_first = {{4, {0, 2, 1, 3}}}, spread = {{4, {2, 0, 3, 1}}};
+    struct value *x = n->in[0];
+    if (a->crd)
+        x = NCC_OP(g, OP_transpose, ncc_name(g, n->name, "phases"), &phase_first,
+                   reshaped(g, n, x, 1, c, b * b, h * w));
+    x = NCC_OP(g, OP_transpose, n->name, &spread, reshaped(g, n, x, b, b, c * h, w));
+    replace(g, n, reshaped(g, n, x, 1, c, h * b, w * b));
+    return true;
+}
+
+static bool expand_space_to_depth(struct graph *g, struct node *n)
+{
+    const int b = ((const struct space_to_depth_attrs *)n->attrs)->block;
+    const int *x = n->in[0]->shape.dim, c = x[1], h = x[2] / b, w = x[3] / b;
+    if (x[0] != 1)
+        return false;
+    const struct transpose_attrs gather = {{4, {1, 3, 0, 2}}};
+    struct value *y = NCC_OP(g, OP_transpose, n->name, &gather, reshaped(g, n, n->in[0], c * h, b, w, b));
+    replace(g, n, reshaped(g, n, y, 1, c * b * b, h, w));
+    return true;
+}
+
 static const struct rewrite rewrites[] = {
+    {"depth to space", OP_depth_to_space, expand_depth_to_space},
+    {"space to depth", OP_space_to_depth, expand_space_to_depth},
     {"transpose of many axes", OP_transpose, merge_axes},
     {"prelu", OP_prelu, expand_prelu},
     {"split", OP_split, expand_split},

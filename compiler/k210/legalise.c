@@ -1,6 +1,5 @@
 /* Rewrites that suit the KPU and mean the same on any device. */
-#include "compiler/k210/k210.h"
-#include "compiler/ops/attrs.h"
+#include "compiler/k210/legalise.h"
 #include "compiler/pass/rewrite.h"
 
 /* The KPU has no pick behind a depthwise layer. So
@@ -61,6 +60,10 @@ static bool move_stride(struct graph *g, struct node *pointwise)
 
 static const struct rewrite rewrites[] = {
     {"depthwise stride into the next 1x1", OP_conv2d, move_stride},
+    {"transposed convolution as phases", OP_conv2d_transpose, ncc_legal_transposed},
+    {"functions in front of depth_to_space", OP_depth_to_space, ncc_legal_unary_first},
+    {"depth_to_space by transpose", OP_depth_to_space, ncc_legal_depth_to_space},
+    {"space_to_depth as convolution", OP_space_to_depth, ncc_legal_space_to_depth},
 };
 
 bool ncc_k210_legalise(struct graph *g)

@@ -274,6 +274,47 @@ static struct value *append_block(struct graph *g, uint64_t *state, struct value
     return append_pointwise(g, state, x);
 }
 
+/* Any stride, pads and groups, the strides alike or not; often with a function behind it. */
+static struct value *append_transposed(struct graph *g, uint64_t *state, struct value *x)
+{
+    const int in_c = x->shape.dim[1], h = x->shape.dim[2], w = x->shape.dim[3];
+    const int groups = net_int(state, 0, 2) ? 1 : net_int(state, 0, 1) ? in_c : some_divisor(state, in_c);
+    const int kh = net_int(state, 1, 5), kw = net_int(state, 0, 1) ? kh : net_int(state, 1, 5);
+    const int stride = net_int(state, 1, 3), dil = net_int(state, 0, 5) ? 1 : 2;
+    struct conv2d_transpose_attrs a = {.stride_h = stride,
+                                       .stride_w = net_int(state, 0, 3) ? stride : net_int(state, 1, 3),
+                                       .dil_h = dil,
+                                       .dil_w = dil,
+                                       .groups = groups};
+    const int full_h = (h - 1) * a.stride_h + (kh - 1) * dil + 1, full_w = (w - 1) * a.stride_w + (kw - 1) * dil + 1;
+    a.pad_top = net_int(state, 0, full_h > 2 ? 2 : full_h - 1);
+    a.pad_bottom = net_int(state, 0, full_h - a.pad_top > 2 ? 2 : full_h - a.pad_top - 1);
+    a.pad_left = net_int(state, 0, full_w > 2 ? 2 : full_w - 1);
+    a.pad_right = net_int(state, 0, full_w - a.pad_left > 2 ? 2 : full_w - a.pad_left - 1);
+    a.out_pad_h = net_int(state, 0, a.stride_h - 1);
+    a.out_pad_w = net_int(state, 0, a.stride_w - 1);
+    const int out_g = net_int(state, 1, groups > 1 ? 2 : 6), out_c = out_g * groups;
+    struct value *k = constant(g, state, ncc_shape_4(in_c, out_g, kh, kw), 1 / sqrt(in_c / groups * kh * kw), 0);
+    struct value *b = net_int(state, 0, 2) ? constant(g, state, ncc_shape_make(1, &out_c), 0.2, 0) : NULL;
+    struct value *y = NCC_OP(g, OP_conv2d_transpose, "deconv", &a, x, k, b);
+    return net_int(state, 0, 1) ? append_unary(g, state, y) : y;
+}
+
+static struct value *append_blocks(struct graph *g, uint64_t *state, struct value *x)
+{
+    const int block = net_int(state, 1, 3), h = x->shape.dim[2], w = x->shape.dim[3];
+    if (net_int(state, 0, 1) && h % block == 0 && w % block == 0) {
+        const struct space_to_depth_attrs a = {block};
+        return NCC_OP(g, OP_space_to_depth, "s2d", &a, x);
+    }
+    const struct depth_to_space_attrs a = {block, net_int(state, 0, 1)};
+    const struct conv2d_attrs one = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
+    if (a.crd || x->shape.dim[1] % (block * block))
+        x = conv(g, state, x, one, block * block * net_int(state, 1, 4), 1, 1);
+    x = NCC_OP(g, OP_depth_to_space, "d2s", &a, x);
+    return net_int(state, 0, 1) ? append_unary(g, state, x) : x;
+}
+
 static struct value *append_matmul(struct graph *g, uint64_t *state, struct value *x)
 {
     const int k = x->shape.dim[1], m = net_int(state, 1, 40);
@@ -321,6 +362,10 @@ struct value *net_append(struct graph *g, uint64_t *state, struct value *x, enum
         return append_sum(g, state, x);
     case NET_CONCAT:
         return append_concat(g, state, x);
+    case NET_TRANSPOSED:
+        return append_transposed(g, state, x);
+    case NET_BLOCKS:
+        return append_blocks(g, state, x);
     case NET_BLOCK:
         return append_block(g, state, x);
     default:

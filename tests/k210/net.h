@@ -46,6 +46,8 @@ enum net_kind {
     NET_SUM,
     NET_CONCAT,
     NET_BLOCK, /* depthwise, unary, 1x1 */
+    NET_TRANSPOSED,
+    NET_BLOCKS, /* depth to space, space to depth */
     NET_VECTOR,
     N_NET_KINDS
 };

@@ -213,6 +213,15 @@ static const struct expectation expectations[] = {
     {"12 channel multiplier",
      "input %x f32 1x6x12x12\nconst %w f32 12x1x3x3 = random 1\n%o = conv2d(%x, %w, _) groups=6 " SAME "\noutput %o\n",
      -1, 0, 0},
+    {"11 transposed, 4x4 stride 2, then 3x3: one CPU step between",
+     "input %x f32 1x5x8x8\nconst %w f32 5x3x4x4 = random 1\nconst %b f32 3 = random 2\nconst %v f32 4x3x3x3 = random "
+     "3\n%y = conv2d_transpose(%x, %w, %b) stride_h=2 stride_w=2 " SAME "\n%z = relu(%y)\n%o = conv2d(%z, %v, _) " SAME
+     "\noutput %o\n",
+     2, 0, 1},
+    {"11 transposed, stride 1: a convolution",
+     "input %x f32 1x5x8x8\nconst %w f32 5x3x3x3 = random 1\n%o = conv2d_transpose(%x, %w, _) " SAME "\noutput %o\n", 1,
+     0, 0},
+    {"2.3 space to depth", "input %x f32 1x5x8x8\n%o = space_to_depth(%x) block=2\noutput %o\n", 1, 5, 0},
     {"constants",
      "input %x f32 1x6x12x12\nconst %k f32 6x1x1 = random 1\nconst %m f32 1 = { 2.5 }\n%a = add(%x, %k)\n%b = mul(%a, "
      "%m)\n%o = sub(%m, %b)\noutput %o\n",

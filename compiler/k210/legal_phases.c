@@ -1,0 +1,273 @@
+/* Transposed convolutions, and blocks of pixels.
+ *
+ * Output row o of a transposed convolution reads input rows i with o + pad = i * stride + k * dilation. Rows of one
+ * phase a = o mod stride therefore read at fixed distances:
+ *
+ *     o = stride * q + a       i = q + d,   d = (a + pad - k * dilation) / stride where that is whole
+ *
+ * so each phase is a plain convolution of the small map, and all of them are the channels of one. What is left is to
+ * put the pixels of the phases between each other, which moves bytes and computes nothing:
+ *
+ *     a0 a0     b0 b0           a0 b0 a0 b0        rank 4: [rows, columns, C * H, W] -> [C * H, rows, W, columns]
+ *     a0 a0     b0 b0    ->     c0 d0 c0 d0
+ *     c0 c0     d0 d0           a0 b0 a0 b0
+ *     c0 c0     d0 d0           c0 d0 c0 d0
+ */
+#include "compiler/k210/legalise.h"
+#include "compiler/k210/rules.h"
+#include "compiler/pass/match.h"
+
+#include <string.h>
+
+/* ---- unary functions that come along ---- */
+
+struct value *ncc_legal_unaries(const struct graph *g, struct value *v, struct unaries *out)
+{
+    out->n = 0;
+    for (;;) {
+        struct node *next = ncc_value_only_use(g, v);
+        if (!next || !(ncc_op_desc(next->op)->flags & OP_UNARY) || out->n == NCC_MAX_ACT)
+            return v;
+        out->v[out->n++] = next;
+        v = next->out[0];
+    }
+}
+
+struct value *ncc_legal_apply(struct graph *g, const struct unaries *u, struct value *x)
+{
+    for (int i = 0; i < u->n; i++)
+        x = ncc_match_again_1(g, u->v[i], x);
+    return x;
+}
+
+/* ---- interleaving ---- */
+
+struct value *ncc_legal_interleave(struct graph *g, const char *name, struct value *x, int rows, int columns, int h,
+                                   int w)
+{
+    const int *d = x->shape.dim, c = d[1] / (rows * columns);
+    if (rows > 1 || columns > 1) {
+        const struct transpose_attrs t = {{4, {2, 0, 3, 1}}};
+        x = ncc_match_reshape(g, ncc_name(g, name, "phases"), x, ncc_shape_4(rows, columns, c * d[2], d[3]));
+        const int big_h = d[2] * rows, big_w = d[3] * columns;
+        x = NCC_OP(g, OP_transpose, ncc_name(g, name, "interleave"), &t, x);
+        x = ncc_match_reshape(g, ncc_name(g, name, "map"), x, ncc_shape_4(1, c, big_h, big_w));
+    }
+    if (x->shape.dim[2] == h && x->shape.dim[3] == w)
+        return x;
+    const struct slice_attrs s = {.size = {4, {1, c, h, w}}, .begin = {4, {0}}, .stride = {4, {1, 1, 1, 1}}};
+    return NCC_OP(g, OP_slice, ncc_name(g, name, "crop"), &s, x);
+}
+
+/* ---- one dimension of a transposed convolution ---- */
+
+struct phases {
+    int stride, pad, dilation, kernel;
+    int lo, hi; /* the distances that any phase reads; 0 is among them */
+    int n;      /* outputs of each phase */
+    int after;  /* pad behind the map; in front of it: -lo */
+};
+
+static int floor_div(int a, int b)
+{
+    return a >= 0 ? a / b : -((-a + b - 1) / b);
+}
+
+static struct phases phases_of(int in, int out, int stride, int pad, int dilation, int kernel)
+{
+    struct phases p = {.stride = stride, .pad = pad, .dilation = dilation, .kernel = kernel};
+    for (int a = 0; a < stride; a++)
+        for (int k = 0; k < kernel; k++) {
+            const int at = a + pad - k * dilation, d = floor_div(at, stride);
+            if (d * stride != at)
+                continue;
+            p.lo = d < p.lo ? d : p.lo;
+            p.hi = d > p.hi ? d : p.hi;
+        }
+    p.n = (out + stride - 1) / stride;
+    p.after = p.n - 1 + p.hi - (in - 1);
+    if (p.after < 0) { /* much was cut off behind: more is computed, and cut later */
+        p.n -= p.after;
+        p.after = 0;
+    }
+    return p;
+}
+
+/* Kernel element of phase `a` at distance d, or -1: none. */
+static int kernel_at(const struct phases *p, int a, int d)
+{
+    const int at = a + p->pad - d * p->stride;
+    return at >= 0 && at % p->dilation == 0 && at / p->dilation < p->kernel ? at / p->dilation : -1;
+}
+
+/* ---- transposed convolution ---- */
+
+struct transposed {
+    const struct node *n;
+    int groups, in_c, out_c;
+    struct phases row, col;
+};
+
+/* The weights of phases (a, b) for all outputs, as conv2d has them: [out_c][in_c / groups][rows][columns]. */
+static void phase_weights(const struct transposed *t, int a, int b, float *to)
+{
+    const float *w = t->n->in[1]->data;
+    const int in_g = t->in_c / t->groups, out_g = t->out_c / t->groups;
+    for (int o = 0; o < t->out_c; o++)
+        for (int i = 0; i < in_g; i++)
+            for (int y = t->row.lo; y <= t->row.hi; y++)
+                for (int x = t->col.lo; x <= t->col.hi; x++, to++) {
+                    const int ky = kernel_at(&t->row, a, y), kx = kernel_at(&t->col, b, x);
+                    const size_t from = ((size_t)(o / out_g * in_g + i) * (size_t)out_g + (size_t)(o % out_g));
+                    if (ky >= 0 && kx >= 0)
+                        *to = w[(from * (size_t)t->row.kernel + (size_t)ky) * (size_t)t->col.kernel + (size_t)kx];
+                }
+}
+
+/* A convolution whose outputs are `count` phases beginning with `first`, each with all channels. */
+static struct value *phase_conv(struct graph *g, const struct transposed *t, int first, int count)
+{
+    const struct node *n = t->n;
+    const int kh = t->row.hi - t->row.lo + 1, kw = t->col.hi - t->col.lo + 1, out_c = count * t->out_c;
+    const struct shape s = ncc_shape_4(out_c, t->in_c / t->groups, kh, kw);
+    float *w = NCC_NEW(g->arena, float, ncc_shape_count(s));
+    const size_t each = (size_t)ncc_shape_count(s) / (size_t)count;
+    for (int p = first; p < first + count; p++)
+        phase_weights(t, p / t->col.stride, p % t->col.stride, w + (size_t)(p - first) * each);
+    struct value *bias = NULL;
+    if (n->n_in > 2 && n->in[2]) {
+        float *b = NCC_NEW(g->arena, float, out_c);
+        for (int p = 0; p < count; p++)
+            memcpy(b + (size_t)p * (size_t)t->out_c, n->in[2]->data, (size_t)t->out_c * sizeof *b);
+        bias = ncc_const(g, n->in[2]->name, DT_F32, ncc_shape_make(1, &out_c), b);
+    }
+    const struct conv2d_attrs a = {.stride_h = 1,
+                                   .stride_w = 1,
+                                   .pad_top = -t->row.lo,
+                                   .pad_left = -t->col.lo,
+                                   .pad_bottom = t->row.after,
+                                   .pad_right = t->col.after,
+                                   .dil_h = 1,
+                                   .dil_w = 1,
+                                   .groups = t->groups};
+    struct value *y = NCC_OP(g, OP_conv2d, ncc_name(g, n->name, "phases"), &a, n->in[0],
+                             ncc_const(g, n->in[1]->name, DT_F32, s, w), bias);
+    y->def->origin = n->origin ? n->origin : n->name;
+    return y;
+}
+
+/* With groups every phase is a convolution of its own, so that the channels of a group stay together in it. */
+static struct value *all_phases(struct graph *g, const struct transposed *t, const struct unaries *u)
+{
+    const int n = t->row.stride * t->col.stride;
+    if (t->groups == 1 || n == 1)
+        return ncc_legal_apply(g, u, phase_conv(g, t, 0, n));
+    struct value **part = NCC_NEW(g->arena, struct value *, n);
+    for (int p = 0; p < n; p++)
+        part[p] = ncc_legal_apply(g, u, phase_conv(g, t, p, 1));
+    const struct concat_attrs channels = {1};
+    return ncc_op(g, OP_concat, ncc_name(g, t->n->name, "all"), &channels, part, n);
+}
+
+/* Would the convolution, or what it reads, exceed the chip? Then it is better left as it is. */
+static bool convolution_fits(const struct transposed *t)
+{
+    struct node probe = *t->n;
+    struct conv2d_attrs a = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = t->groups};
+    struct value w = *t->n->in[1], y = *t->n->out[0];
+    char found[120];
+    w.shape = ncc_shape_4(t->out_c, t->in_c / t->groups, t->row.hi - t->row.lo + 1, t->col.hi - t->col.lo + 1);
+    y.shape = ncc_shape_4(1, t->out_c * t->row.stride * t->col.stride, t->row.n, t->col.n);
+    struct value *in[3] = {t->n->in[0], &w, t->n->n_in > 2 ? t->n->in[2] : NULL}, *out[1] = {&y};
+    probe.op = OP_conv2d;
+    probe.attrs = &a;
+    probe.in = in;
+    probe.out = out;
+    return !ncc_k210_rule_broken(&probe, found);
+}
+
+bool ncc_legal_transposed(struct graph *g, struct node *n)
+{
+    const struct conv2d_transpose_attrs *a = n->attrs;
+    const struct value *w = n->in[1], *bias = n->n_in > 2 ? n->in[2] : NULL;
+    if (!ncc_match_floats(w) || (bias && !ncc_match_floats(bias)))
+        return false;
+    const struct shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
+    const struct transposed t = {
+        .n = n,
+        .groups = a->groups,
+        .in_c = x->dim[1],
+        .out_c = y->dim[1],
+        .row = phases_of(x->dim[2], y->dim[2], a->stride_h, a->pad_top, a->dil_h, w->shape.dim[2]),
+        .col = phases_of(x->dim[3], y->dim[3], a->stride_w, a->pad_left, a->dil_w, w->shape.dim[3]),
+    };
+    if (!convolution_fits(&t))
+        return false;
+    struct unaries u;
+    struct value *end = ncc_legal_unaries(g, n->out[0], &u);
+    struct value *v = all_phases(g, &t, &u);
+    v = ncc_legal_interleave(g, n->name, v, a->stride_h, a->stride_w, y->dim[2], y->dim[3]);
+    return ncc_match_become(g, end->def, v, end->def == n ? NULL : n);
+}
+
+/* ---- depth to space and back ---- */
+
+/* out[p * c + k] = in[k * n + p]: outputs of a convolution in the order (phase, channel). */
+static struct value *phases_first(struct graph *g, struct value *v, int n)
+{
+    const int64_t each = ncc_shape_count(v->shape) / v->shape.dim[0], c = v->shape.dim[0] / n;
+    float *to = NCC_NEW(g->arena, float, ncc_shape_count(v->shape));
+    for (int64_t o = 0; o < v->shape.dim[0]; o++)
+        memcpy(to + o * each, (const float *)v->data + (o % c * n + o / c) * each, (size_t)each * sizeof *to);
+    return ncc_const(g, v->name, DT_F32, v->shape, to);
+}
+
+/* A convolution with its outputs in another order, read by nobody but depth_to_space. */
+static struct value *reordered(struct graph *g, struct node *n, int phases)
+{
+    struct node *conv = ncc_match_only(g, n->in[0], OP_conv2d);
+    if (!conv || !ncc_match_is_layer(conv) || ((const struct conv2d_attrs *)conv->attrs)->groups != 1)
+        return NULL;
+    struct value *bias = conv->n_in > 2 && conv->in[2] ? phases_first(g, conv->in[2], phases) : NULL;
+    struct value *in[3] = {conv->in[0], phases_first(g, conv->in[1], phases), bias};
+    struct node *again = ncc_match_again(g, conv, in, 3);
+    return again->out[0];
+}
+
+bool ncc_legal_depth_to_space(struct graph *g, struct node *n)
+{
+    const struct depth_to_space_attrs *a = n->attrs;
+    if (a->block == 1)
+        return ncc_match_replace(g, n, n->in[0]);
+    struct value *x = a->crd ? reordered(g, n, a->block * a->block) : n->in[0];
+    if (!x || x->shape.dim[0] != 1)
+        return false;
+    const struct shape *y = &n->out[0]->shape;
+    return ncc_match_become(g, n, ncc_legal_interleave(g, n->name, x, a->block, a->block, y->dim[2], y->dim[3]), NULL);
+}
+
+/* depth_to_space commutes with unary functions: those move in front of it, into the layer. */
+bool ncc_legal_unary_first(struct graph *g, struct node *n)
+{
+    struct unaries u;
+    struct value *end = ncc_legal_unaries(g, n->out[0], &u);
+    if (u.n == 0)
+        return false;
+    return ncc_match_become(g, end->def, ncc_match_again_1(g, n, ncc_legal_apply(g, &u, n->in[0])), n);
+}
+
+bool ncc_legal_space_to_depth(struct graph *g, struct node *n)
+{
+    const int block = ((const struct space_to_depth_attrs *)n->attrs)->block, c = n->in[0]->shape.dim[1];
+    if (block == 1)
+        return ncc_match_replace(g, n, n->in[0]);
+    if (n->in[0]->dtype != DT_F32 || n->in[0]->shape.dim[0] != 1 || block > 4 || c * block * block > 1024)
+        return false;
+    const struct shape s = ncc_shape_4(c * block * block, c, block, block);
+    float *w = NCC_NEW(g->arena, float, ncc_shape_count(s));
+    for (int o = 0; o < c * block * block; o++) /* channel (row * block + column) * c + k */
+        w[((size_t)o * (size_t)c + (size_t)(o % c)) * (size_t)(block * block) + (size_t)(o / c)] = 1;
+    const struct conv2d_attrs a = {.stride_h = block, .stride_w = block, .dil_h = 1, .dil_w = 1, .groups = 1};
+    struct value *y = NCC_OP(g, OP_conv2d, n->name, &a, n->in[0], ncc_const(g, ncc_name(g, n->name, "w"), DT_F32, s, w));
+    return ncc_match_become(g, n, y, NULL);
+}
