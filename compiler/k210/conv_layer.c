@@ -131,7 +131,7 @@ static float *spread_weights(struct lowering *l, const struct conv_job *j, const
 /* Output channels per layer so that the weights load in at most 64 pieces. */
 static int channels_per_layer(const struct conv_job *j, const struct fit *f, int in_c)
 {
-    int n = j->out_c;
+    int n = j->out_c < NCC_KPU_MAX_C ? j->out_c : NCC_KPU_MAX_C;
     const int g = ncc_kpu_layout_of(j->x->shape.dim[3] / f->pool > 0 ? j->x->shape.dim[3] / f->pool : 1).group;
     while (n > g) {
         const struct ncc_kpu_shape s = shape_of(j, f, in_c, n);
@@ -279,8 +279,14 @@ struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *j, const
      * two layers can be one after all, ncc_k210_integers joins them. */
     if (is_mean(j->pool) && !j->tied)
         return in_two_steps(l, j, why);
-    if (choose(j, &f, why) && legal(l, j, &f, why))
-        return emit(l, j, &f);
+    if (j->depthwise && j->x->shape.dim[1] > NCC_KPU_MAX_C)
+        return ncc_lower_depthwise_ranges(l, j, why);
+    if (choose(j, &f, why)) {
+        if (legal(l, j, &f, why))
+            return emit(l, j, &f);
+        if (!j->depthwise && in_channels(j, &f) > NCC_KPU_MAX_C)
+            return ncc_lower_in_parts(l, j, n_copies(&f), why);
+    }
     struct value *y = on_grown_canvas(l, j, why);
     const bool identity = j->kh == 1 && j->kw == 1;
     return y || identity ? y : in_two_steps(l, j, why);
@@ -319,7 +325,7 @@ static int best_block(const struct lowering *l, const struct conv_job *j, const 
     if (j->tied && ncc_lower_can_join(j->x) && f->kernel == 1)
         return c; /* it will disappear in the layer before it */
     int best = c;
-    for (int b = 4; b < c; b *= 2)
+    for (int b = 4; b < c && n_copies(f) * b <= NCC_KPU_MAX_C; b *= 2)
         if (n_copies(f) * best > NCC_KPU_MAX_C || diagonal_clocks(l, j, f, b) < diagonal_clocks(l, j, f, best))
             best = b;
     return best;

@@ -17,7 +17,7 @@ static struct value *pad_to(struct lowering *l, struct value *v, int h, int w)
 
 static bool fits(int c, int h, int w)
 {
-    return c <= NCC_KPU_MAX_C && h <= NCC_KPU_MAX_H && w <= NCC_KPU_MAX_W && ncc_kpu_bytes(c, h, w) < NCC_KPU_RAM_SIZE;
+    return c <= NCC_LOWER_MAX_C && h <= NCC_KPU_MAX_H && w <= NCC_KPU_MAX_W && ncc_kpu_bytes(c, h, w) < NCC_KPU_RAM_SIZE;
 }
 
 /* A vector stands in the first column of a 4-high map; declaring four columns costs nothing. */

@@ -31,6 +31,9 @@ void ncc_lower_walk(struct lowering *l, struct arena *scratch);
 /* What a node of the lowered graph costs on the KPU; 0 for all but kpu_conv. */
 double ncc_lower_layer_us(const struct lowering *l, const struct node *n);
 
+/* Channels of a value in KPU RAM: more than the 1024 of a layer lie there as several layers' outputs side by side. */
+#define NCC_LOWER_MAX_C 8192
+
 /* ---- forms.c ---- */
 
 /* The canvas of a value: made by its KPU node, a KPU graph input, or uploaded. NULL: too large. */
@@ -76,6 +79,17 @@ struct conv_job {
 
 /* The canvas of the result, or NULL (`why` says what stood against it) with the graph unchanged but for unused nodes. */
 struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *job, const char **why);
+
+/* ---- channel_ranges.c: more channels than a layer has ---- */
+
+/* Channels of a canvas in place; `begin` is a multiple of those that share a line. */
+struct value *ncc_lower_channels(struct lowering *l, struct value *x, int begin, int count);
+/* A depthwise job over more than 1024 channels. */
+struct value *ncc_lower_depthwise_ranges(struct lowering *l, const struct conv_job *job, const char **why);
+/* A job whose `n_copies` copies of the input have more than 1024 channels: a sum of layers over channel ranges. */
+struct value *ncc_lower_in_parts(struct lowering *l, const struct conv_job *job, int n_copies, const char **why);
+
+/* ---- layer.c, again ---- */
 
 /* Can a pool that follows move into the layer that makes x? Regular, without a pool, read by nobody else so far. */
 bool ncc_lower_can_join(const struct value *x);

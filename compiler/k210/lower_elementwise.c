@@ -129,20 +129,21 @@ struct operand {
     float sign;
 };
 
-static struct value *weighted_sum(struct lowering *l, struct node *n, const struct operand *op, int n_op,
+static struct value *sum_in_blocks(struct lowering *l, struct node *n, const struct operand *op, int n_op,
+                                   const struct fused *f, const char **why);
+
+static struct value *weighted_sum(struct lowering *l, struct node *n, const struct operand *op, int n_op, int out_c,
                                   const struct fused *f, const char **why)
 {
     struct value **x = NCC_NEW(l->g->arena, struct value *, n_op);
-    const int group = ncc_kpu_layout_of(op[0].x->shape.dim[3]).group, out_c = n->out[0]->shape.dim[1];
+    const int group = ncc_kpu_layout_of(op[0].x->shape.dim[3]).group;
     int in_c = 0;
     for (int i = 0; i < n_op; i++) {
         x[i] = op[i].x;
         in_c = (in_c + group - 1) / group * group + x[i]->shape.dim[1];
     }
-    if (in_c > NCC_KPU_MAX_C) {
-        *why = "the operands have more than 1024 channels together";
-        return NULL;
-    }
+    if (in_c > NCC_KPU_MAX_C)
+        return sum_in_blocks(l, n, op, n_op, f, why);
     float *w = NCC_NEW(l->g->arena, float, (size_t)out_c *in_c);
     for (int i = 0, at = 0; i < n_op; i++) {
         const int c = x[i]->shape.dim[1];
@@ -159,6 +160,31 @@ static struct value *weighted_sum(struct lowering *l, struct node *n, const stru
         j.pooled_w = f->end->shape.dim[3];
     }
     return ncc_lower_conv(l, &j, why);
+}
+
+/* More than 1024 channels together: in channel ranges, which are copied to lie beside each other. */
+static struct value *sum_in_blocks(struct lowering *l, struct node *n, const struct operand *op, int n_op,
+                                   const struct fused *f, const char **why)
+{
+    const int c = n->out[0]->shape.dim[1], block = NCC_KPU_MAX_C / n_op / 4 * 4, n_blocks = (c + block - 1) / block;
+    struct operand *part = NCC_NEW(l->g->arena, struct operand, n_op);
+    struct value **y = NCC_NEW(l->g->arena, struct value *, n_blocks);
+    for (int i = 0; i < n_op; i++)
+        if (op[i].first || op[i].x->shape.dim[1] != c) {
+            *why = "the operands have more than 1024 channels together, and some of them no counterpart";
+            return NULL;
+        }
+    for (int b = 0; b < n_blocks; b++) {
+        const int c0 = b * block, count = b + 1 < n_blocks ? block : c - c0;
+        for (int i = 0; i < n_op; i++) {
+            part[i] = op[i];
+            part[i].x = ncc_lower_channels(l, op[i].x, c0, count);
+            part[i].factor = op[i].factor ? op[i].factor + c0 : NULL;
+        }
+        if (!(y[b] = weighted_sum(l, n, part, n_op, count, f, why)))
+            return NULL;
+    }
+    return ncc_lower_beside(l, y, n_blocks, ncc_name(l->g, n->name, "blocks"));
 }
 
 /* The value in front of a zero padding of channels, and how many come before it. */
@@ -185,7 +211,7 @@ bool ncc_lower_op_sum(struct lowering *l, struct node *n, const char **why)
     for (int i = 0; i < 2; i++)
         op[i] = (struct operand){x[i], op[i].first, NULL, i == 1 && n->op == OP_sub ? -1.0f : 1.0f};
     const struct fused f = ncc_lower_fuse(l, n, true);
-    return finish(l, n, &f, weighted_sum(l, n, op, 2, &f, why));
+    return finish(l, n, &f, weighted_sum(l, n, op, 2, n->out[0]->shape.dim[1], &f, why));
 }
 
 /* ---- zero channels ---- */
@@ -199,7 +225,7 @@ bool ncc_lower_op_pad(struct lowering *l, struct node *n, const char **why)
         *why = "the input does not fit the KPU";
         return false;
     }
-    return finish(l, n, &f, weighted_sum(l, n, &op, 1, &f, why));
+    return finish(l, n, &f, weighted_sum(l, n, &op, 1, n->out[0]->shape.dim[1], &f, why));
 }
 
 /* ---- prelu: relu(x) - a relu(-x) ---- */
@@ -230,7 +256,7 @@ bool ncc_lower_op_prelu(struct lowering *l, struct node *n, const char **why)
     if (!op[0].x || !op[1].x)
         return false;
     const struct fused f = ncc_lower_fuse(l, n, true);
-    return finish(l, n, &f, weighted_sum(l, n, op, 2, &f, why));
+    return finish(l, n, &f, weighted_sum(l, n, op, 2, n->out[0]->shape.dim[1], &f, why));
 }
 
 /* ---- pools that no convolution can take: identity layers ---- */

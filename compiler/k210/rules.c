@@ -15,7 +15,7 @@ static bool map_fits(const struct value *v, char *found)
     char text[80];
     const struct shape *s = &v->shape;
     snprintf(found, 120, "%.60s is %.40s", v->name, ncc_shape_text(*s, text));
-    if ((s->rank != 4 && s->rank != 2) || s->dim[0] != 1 || s->dim[1] > NCC_KPU_MAX_C)
+    if ((s->rank != 4 && s->rank != 2) || s->dim[0] != 1 || s->dim[1] > NCC_LOWER_MAX_C)
         return false;
     return s->rank == 2 || (s->dim[2] <= NCC_KPU_MAX_H && s->dim[3] <= NCC_KPU_MAX_W);
 }
@@ -69,7 +69,7 @@ static bool vectors_fit(const struct node *n, char *found)
 {
     const int k = n->in[0]->shape.dim[1], m = n->out[0]->shape.dim[1];
     snprintf(found, 120, "%d inputs, %d outputs", k, m);
-    return k <= NCC_KPU_MAX_C && m <= NCC_KPU_MAX_C;
+    return k <= NCC_LOWER_MAX_C && m <= NCC_LOWER_MAX_C;
 }
 
 /* ---- pools, element-wise ---- */
@@ -135,7 +135,7 @@ static bool zero_channels(const struct node *n, char *found)
 
 #define MAPS(check)                                                                                                    \
     {                                                                                                                  \
-        "the maps must be at most 1024 channels of 256x512 pixels", "a smaller input", check                           \
+        "the maps must be at most 8192 channels of 256x512 pixels", "a smaller input", check                           \
     }
 
 static const struct rule conv2d_rules[] = {
@@ -148,7 +148,7 @@ static const struct rule conv2d_rules[] = {
 static const struct rule matmul_rules[] = {
     {"the left operand must be one row", NULL, one_row},
     {"weights and bias must be constant", "freeze the model before exporting it", weights_constant},
-    {"at most 1024 inputs and outputs", NULL, vectors_fit},
+    {"at most 8192 inputs and outputs", NULL, vectors_fit},
     {0},
 };
 static const struct rule pool_rules[] = {

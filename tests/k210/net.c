@@ -315,6 +315,29 @@ static struct value *append_blocks(struct graph *g, uint64_t *state, struct valu
     return net_int(state, 0, 1) ? append_unary(g, state, x) : x;
 }
 
+/* To more than 1024 channels and back, with something done to all of them; only small maps. */
+static struct value *append_wide(struct graph *g, uint64_t *state, struct value *x)
+{
+    if (x->shape.dim[2] * x->shape.dim[3] > 25)
+        return append_conv(g, state, x, 1, 0);
+    const struct conv2d_attrs one = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
+    struct value *wide = conv(g, state, x, one, net_int(state, 1025, 1200), 1, 1);
+    switch (net_int(state, 0, 3)) {
+    case 0:
+        wide = append_unary(g, state, wide);
+        break;
+    case 1:
+        wide = append_depthwise_3x3(g, state, wide);
+        break;
+    case 2:
+        wide = NCC_OP(g, OP_add, "sum", NULL, wide, conv(g, state, x, one, wide->shape.dim[1], 1, 1));
+        break;
+    default:
+        break;
+    }
+    return append_pointwise(g, state, wide);
+}
+
 static struct value *append_matmul(struct graph *g, uint64_t *state, struct value *x)
 {
     const int k = x->shape.dim[1], m = net_int(state, 1, 40);
@@ -366,6 +389,8 @@ struct value *net_append(struct graph *g, uint64_t *state, struct value *x, enum
         return append_transposed(g, state, x);
     case NET_BLOCKS:
         return append_blocks(g, state, x);
+    case NET_WIDE:
+        return append_wide(g, state, x);
     case NET_BLOCK:
         return append_block(g, state, x);
     default:

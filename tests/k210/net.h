@@ -48,6 +48,7 @@ enum net_kind {
     NET_BLOCK, /* depthwise, unary, 1x1 */
     NET_TRANSPOSED,
     NET_BLOCKS, /* depth to space, space to depth */
+    NET_WIDE, /* more than 1024 channels */
     NET_VECTOR,
     N_NET_KINDS
 };

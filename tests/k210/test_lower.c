@@ -235,6 +235,29 @@ static const struct expectation expectations[] = {
      0},
     {"1024 channels",
      "input %x f32 1x1024x4x4\nconst %w f32 1024x1024x1x1 = random 1\n%o = conv2d(%x, %w, _)\noutput %o\n", -1, 0, 0},
+    {"12 more than 1024 inputs: a sum of two layers",
+     "input %x f32 1x1500x4x4\nconst %w f32 20x1500x1x1 = random 1\n%y = conv2d(%x, %w, _)\n%o = relu(%y)\noutput "
+     "%o\n",
+     3, 0, 0},
+    {"12 more than 1024 outputs: two layers",
+     "input %x f32 1x8x4x4\nconst %w f32 1500x8x1x1 = random 1\n%y = conv2d(%x, %w, _)\n%o = relu(%y)\noutput %o\n", 2,
+     0, 0},
+    {"12 copies with more than 1024 channels",
+     "input %x f32 1x200x8x8\nconst %w f32 9x200x5x5 = random 1\n%o = conv2d(%x, %w, _) pad_top=2 pad_left=2 "
+     "pad_bottom=2 pad_right=2\noutput %o\n",
+     -1, 0, 0},
+    {"12 sum of maps with more than 1024 channels together",
+     "input %x f32 1x4x8x8\nconst %w f32 700x4x1x1 = random 1\nconst %v f32 700x4x1x1 = random 2\nconst %u f32 "
+     "3x700x1x1 = random 3\n%a = conv2d(%x, %w, _)\n%b = conv2d(%x, %v, _)\n%c = relu(%a)\n%s = add(%c, %b)\n%o = "
+     "conv2d(%s, %u, _)\noutput %o\n",
+     -1, 0, 0},
+    {"12 depthwise over more than 1024 channels",
+     "input %x f32 1x4x8x8\nconst %w f32 1100x4x1x1 = random 1\nconst %v f32 1100x1x3x3 = random 2\nconst %u f32 "
+     "3x1100x1x1 = random 3\n%a = conv2d(%x, %w, _)\n%s = conv2d(%a, %v, _) groups=1100 " SAME "\n%o = conv2d(%s, %u, "
+     "_)\noutput %o\n",
+     -1, 0, 0},
+    {"12 matmul with more than 1024 inputs",
+     "input %x f32 1x2000\nconst %w f32 2000x30 = random 1\n%o = matmul(%x, %w, _)\noutput %o\n", 3, 0, 0},
 };
 
 /* The layer that a map of an output comes from, behind crops, reshapes and downloads. */

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define MAPS      "the maps must be at most 1024 channels of 256x512 pixels"
+#define MAPS      "the maps must be at most 8192 channels of 256x512 pixels"
 #define CONSTANTS "weights and bias must be constant"
 #define OPERANDS  "the operands must have equal shapes, or one be constant per channel"
 
@@ -16,10 +16,10 @@ static const struct rule_case {
 } cases[] = {
     {OP_conv2d, MAPS, "input %x f32 1x1x256x512\nconst %w f32 1x1x1x1 = { 1 }\n%y = conv2d(%x, %w, _)\n",
      "input %x f32 1x1x257x512\nconst %w f32 1x1x1x1 = { 1 }\n%y = conv2d(%x, %w, _)\n"},
-    {OP_conv2d, MAPS, "input %x f32 1x1024x4x4\nconst %w f32 1x1024x1x1 = random 1\n%y = conv2d(%x, %w, _)\n",
-     "input %x f32 1x1025x4x4\nconst %w f32 1x1025x1x1 = random 1\n%y = conv2d(%x, %w, _)\n"},
-    {OP_conv2d, MAPS, "input %x f32 1x1x4x4\nconst %w f32 1024x1x1x1 = random 1\n%y = conv2d(%x, %w, _)\n",
-     "input %x f32 1x1x4x4\nconst %w f32 1025x1x1x1 = random 1\n%y = conv2d(%x, %w, _)\n"},
+    {OP_conv2d, MAPS, "input %x f32 1x8192x4x4\nconst %w f32 1x8192x1x1 = random 1\n%y = conv2d(%x, %w, _)\n",
+     "input %x f32 1x8193x4x4\nconst %w f32 1x8193x1x1 = random 1\n%y = conv2d(%x, %w, _)\n"},
+    {OP_conv2d, MAPS, "input %x f32 1x1x4x4\nconst %w f32 8192x1x1x1 = random 1\n%y = conv2d(%x, %w, _)\n",
+     "input %x f32 1x1x4x4\nconst %w f32 8193x1x1x1 = random 1\n%y = conv2d(%x, %w, _)\n"},
     {OP_conv2d, CONSTANTS, "input %x f32 1x1x8x8\nconst %w f32 1x1x3x3 = random 1\n%y = conv2d(%x, %w, _)\n",
      "input %x f32 1x1x8x8\ninput %w f32 1x1x3x3\n%y = conv2d(%x, %w, _)\n"},
     {OP_conv2d, CONSTANTS,
@@ -39,12 +39,12 @@ static const struct rule_case {
      "input %x f32 2x8\nconst %w f32 8x3 = random 1\n%y = matmul(%x, %w, _)\n"},
     {OP_matmul, CONSTANTS, "input %x f32 1x8\nconst %w f32 8x3 = random 1\n%y = matmul(%x, %w, _)\n",
      "input %x f32 1x8\ninput %w f32 8x3\n%y = matmul(%x, %w, _)\n"},
-    {OP_matmul, "at most 1024 inputs and outputs",
-     "input %x f32 1x1024\nconst %w f32 1024x2 = random 1\n%y = matmul(%x, %w, _)\n",
-     "input %x f32 1x1025\nconst %w f32 1025x2 = random 1\n%y = matmul(%x, %w, _)\n"},
-    {OP_matmul, "at most 1024 inputs and outputs",
-     "input %x f32 1x2\nconst %w f32 2x1024 = random 1\n%y = matmul(%x, %w, _)\n",
-     "input %x f32 1x2\nconst %w f32 2x1025 = random 1\n%y = matmul(%x, %w, _)\n"},
+    {OP_matmul, "at most 8192 inputs and outputs",
+     "input %x f32 1x8192\nconst %w f32 8192x2 = random 1\n%y = matmul(%x, %w, _)\n",
+     "input %x f32 1x8193\nconst %w f32 8193x2 = random 1\n%y = matmul(%x, %w, _)\n"},
+    {OP_matmul, "at most 8192 inputs and outputs",
+     "input %x f32 1x2\nconst %w f32 2x8192 = random 1\n%y = matmul(%x, %w, _)\n",
+     "input %x f32 1x2\nconst %w f32 2x8193 = random 1\n%y = matmul(%x, %w, _)\n"},
     {OP_max_pool, MAPS, "input %x f32 1x4x256x512\n%y = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\n",
      "input %x f32 1x4x256x514\n%y = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\n"},
     {OP_max_pool, "the pool must be 2x2 with stride 1 or 2, or 4x4 with stride 4, inside the map",
@@ -56,10 +56,10 @@ static const struct rule_case {
     {OP_avg_pool, "the pool must be 2x2 with stride 1 or 2, or 4x4 with stride 4, inside the map",
      "input %x f32 1x4x8x8\n%y = avg_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\n",
      "input %x f32 1x4x7x8\n%y = avg_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2 pad_bottom=1\n"},
-    {OP_avg_pool, MAPS, "input %x f32 1x1024x4x4\n%y = avg_pool(%x) kernel_h=2 kernel_w=2\n",
-     "input %x f32 1x1025x4x4\n%y = avg_pool(%x) kernel_h=2 kernel_w=2\n"},
-    {OP_relu, MAPS, "input %x f32 1x1024x256x512\n%y = relu(%x)\n", "input %x f32 1x1024x256x513\n%y = relu(%x)\n"},
-    {OP_relu, MAPS, "input %x f32 1x1024\n%y = relu(%x)\n", "input %x f32 1x1025\n%y = relu(%x)\n"},
+    {OP_avg_pool, MAPS, "input %x f32 1x8192x4x4\n%y = avg_pool(%x) kernel_h=2 kernel_w=2\n",
+     "input %x f32 1x8193x4x4\n%y = avg_pool(%x) kernel_h=2 kernel_w=2\n"},
+    {OP_relu, MAPS, "input %x f32 1x64x256x512\n%y = relu(%x)\n", "input %x f32 1x64x256x513\n%y = relu(%x)\n"},
+    {OP_relu, MAPS, "input %x f32 1x8192\n%y = relu(%x)\n", "input %x f32 1x8193\n%y = relu(%x)\n"},
     {OP_relu, MAPS, "input %x f32 1x8\n%y = relu(%x)\n", "input %x f32 2x8\n%y = relu(%x)\n"},
     {OP_relu, MAPS, "input %x f32 1x8x4x4\n%y = relu(%x)\n", "input %x f32 1x8x4\n%y = relu(%x)\n"},
     {OP_add, MAPS, "input %x f32 1x8x4x4\n%y = add(%x, %x)\n", "input %x f32 2x8x4x4\n%y = add(%x, %x)\n"},
@@ -68,7 +68,7 @@ static const struct rule_case {
     {OP_sub, OPERANDS, "input %x f32 1x8x4x4\nconst %k f32 8x1x1 = iota\n%y = sub(%x, %k)\n",
      "input %x f32 1x8x8x8\nconst %k f32 8 = iota\n%y = sub(%x, %k)\n"},
     {OP_mul, MAPS, "input %x f32 1x8x4x4\nconst %k f32 1 = { 2 }\n%y = mul(%k, %x)\n",
-     "input %x f32 1x1025x4x4\nconst %k f32 1 = { 2 }\n%y = mul(%k, %x)\n"},
+     "input %x f32 1x8193x4x4\nconst %k f32 1 = { 2 }\n%y = mul(%k, %x)\n"},
     {OP_mul, "one factor must be constant", "input %x f32 1x8x4x4\nconst %k f32 1 = { 2 }\n%y = mul(%k, %x)\n",
      "input %x f32 1x8x4x4\n%y = mul(%x, %x)\n"},
     {OP_div, "one factor must be constant", "input %x f32 1x8x4x4\nconst %k f32 1 = { 2 }\n%y = div(%x, %k)\n",
@@ -80,8 +80,8 @@ static const struct rule_case {
     {OP_prelu, "the slopes must be constant, one for each channel",
      "input %x f32 1x8x4x4\nconst %k f32 8x1x1 = random 3\n%y = prelu(%x, %k)\n",
      "input %x f32 1x8x4x4\nconst %k f32 8x4x4 = random 3\n%y = prelu(%x, %k)\n"},
-    {OP_pad, MAPS, "input %x f32 1x1020x4x4\n%y = pad(%x) before=[0,2,0,0] after=[0,2,0,0]\n",
-     "input %x f32 1x1020x4x4\n%y = pad(%x) before=[0,2,0,0] after=[0,3,0,0]\n"},
+    {OP_pad, MAPS, "input %x f32 1x8188x4x4\n%y = pad(%x) before=[0,2,0,0] after=[0,2,0,0]\n",
+     "input %x f32 1x8188x4x4\n%y = pad(%x) before=[0,2,0,0] after=[0,3,0,0]\n"},
     {OP_pad, "only channels can be padded, with zeros",
      "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,1,0,0] after=[0,0,0,0]\n",
      "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,1,0,0] after=[0,0,1,0]\n"},
@@ -91,8 +91,8 @@ static const struct rule_case {
     {OP_pad, "only channels can be padded, with zeros",
      "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,0,0,0] after=[0,1,0,0]\n",
      "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,0,0,0] after=[0,-1,0,0]\n"},
-    {OP_concat, MAPS, "input %x f32 1x512x4x4\n%y = concat(%x, %x) axis=1\n",
-     "input %x f32 1x512x4x4\ninput %z f32 1x513x4x4\n%y = concat(%x, %z) axis=1\n"},
+    {OP_concat, MAPS, "input %x f32 1x4096x4x4\n%y = concat(%x, %x) axis=1\n",
+     "input %x f32 1x4096x4x4\ninput %z f32 1x4097x4x4\n%y = concat(%x, %z) axis=1\n"},
     {OP_concat, "only channels can lie side by side", "input %x f32 1x8x4x4\n%y = concat(%x, %x) axis=1\n",
      "input %x f32 1x8x4x4\n%y = concat(%x, %x) axis=2\n"},
 };
