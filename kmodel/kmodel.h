@@ -426,12 +426,15 @@ struct ncc_kmodel_head {
     uint32_t main_mem_size;   /* stored rounded up to a multiple of 8 */
 };
 
-struct ncc_kmodel_writer { /* private */
+struct ncc_km_sink { /* private */
     uint8_t *buf;
     size_t cap, pos;
+    bool failed;
+};
+struct ncc_kmodel_writer { /* private */
+    struct ncc_km_sink sink;
     size_t nodes_off;
     uint32_t n_nodes, n_written;
-    bool failed;
 };
 
 void ncc_kmodel_write_begin(struct ncc_kmodel_writer *w, uint8_t *buf, size_t cap, const struct ncc_kmodel_head *head);

@@ -1,65 +1,22 @@
 /* Writes a kmodel v4 file front to back; only the node table is filled in behind the front. */
-#include "kmodel/kmodel.h"
+#include "kmodel/sink.h"
 
 #include <string.h>
 
-/* Reserves `size` bytes and tells where they are; NULL while counting and after a failure. */
-static uint8_t *take(struct ncc_kmodel_writer *w, size_t size)
-{
-    if (w->failed || size > UINT32_MAX - w->pos) {
-        w->failed = true;
-        return NULL;
-    }
-    const size_t off = w->pos;
-    w->pos += size;
-    if (w->buf == NULL)
-        return NULL;
-    if (w->pos > w->cap) {
-        w->failed = true;
-        return NULL;
-    }
-    return w->buf + off;
-}
-
-static void put(struct ncc_kmodel_writer *w, const void *data, size_t size)
-{
-    uint8_t *const to = take(w, size);
-    if (to == NULL || size == 0)
-        return;
-    if (data == NULL)
-        w->failed = true;
-    else
-        memcpy(to, data, size);
-}
-
-static void put_zeros(struct ncc_kmodel_writer *w, size_t size)
-{
-    uint8_t *const to = take(w, size);
-    if (to != NULL && size > 0)
-        memset(to, 0, size);
-}
-
-/* Distance from the file offset `pos` to the next multiple of `alignment`. */
-static uint32_t gap(size_t pos, uint32_t alignment)
-{
-    const uint32_t over = (uint32_t)(pos % alignment);
-    return over == 0 ? 0 : alignment - over;
-}
-
 static uint32_t round_up_8(uint32_t size)
 {
-    return size + gap(size, NCC_KM_BODY_ALIGN);
+    return size + ncc_km_gap(size, NCC_KM_BODY_ALIGN);
 }
 
 void ncc_kmodel_write_begin(struct ncc_kmodel_writer *w, uint8_t *buf, size_t cap, const struct ncc_kmodel_head *head)
 {
-    *w = (struct ncc_kmodel_writer){.buf = buf, .cap = cap, .n_nodes = head->n_nodes};
+    *w = (struct ncc_kmodel_writer){.sink = {buf, cap, 0, false}, .n_nodes = head->n_nodes};
     /* Rounding these up must not wrap, and nothing near 4 GiB can become a file anyway. */
     if (head->constants_size > UINT32_MAX - NCC_KM_BODY_ALIGN || head->main_mem_size > UINT32_MAX - NCC_KM_BODY_ALIGN ||
         head->n_nodes > UINT32_MAX / sizeof(struct ncc_km_node) ||
         head->n_inputs > UINT32_MAX / sizeof(struct ncc_km_range) ||
         head->n_outputs > UINT32_MAX / sizeof(struct ncc_km_range)) {
-        w->failed = true;
+        w->sink.failed = true;
         return;
     }
     const struct ncc_km_header header = {
@@ -72,26 +29,24 @@ void ncc_kmodel_write_begin(struct ncc_kmodel_writer *w, uint8_t *buf, size_t ca
         .n_inputs = head->n_inputs,
         .n_outputs = head->n_outputs,
     };
-    put(w, &header, sizeof header);
-    put(w, head->inputs, head->n_inputs * sizeof(struct ncc_km_range));
-    put(w, head->input_shapes, head->n_inputs * sizeof(int32_t[4]));
-    put(w, head->outputs, head->n_outputs * sizeof(struct ncc_km_range));
-    put(w, head->constants, head->constants_size);
-    put_zeros(w, gap(head->constants_size, NCC_KM_BODY_ALIGN));
-    w->nodes_off = w->pos;
-    put_zeros(w, head->n_nodes * sizeof(struct ncc_km_node));
+    ncc_km_put(&w->sink, &header, sizeof header);
+    ncc_km_put(&w->sink, head->inputs, head->n_inputs * sizeof(struct ncc_km_range));
+    ncc_km_put(&w->sink, head->input_shapes, head->n_inputs * sizeof(int32_t[4]));
+    ncc_km_put(&w->sink, head->outputs, head->n_outputs * sizeof(struct ncc_km_range));
+    ncc_km_put(&w->sink, head->constants, head->constants_size);
+    ncc_km_put_zeros(&w->sink, ncc_km_gap(head->constants_size, NCC_KM_BODY_ALIGN));
+    w->nodes_off = w->sink.pos;
+    ncc_km_put_zeros(&w->sink, head->n_nodes * sizeof(struct ncc_km_node));
 }
 
 /* Pads the body that began at body_off and fills in its row of the table. */
 static void finish_body(struct ncc_kmodel_writer *w, uint32_t opcode, size_t body_off)
 {
-    put_zeros(w, gap(w->pos, NCC_KM_BODY_ALIGN));
+    ncc_km_put_zeros(&w->sink, ncc_km_gap(w->sink.pos, NCC_KM_BODY_ALIGN));
     if (w->n_written >= w->n_nodes)
-        w->failed = true;
-    if (!w->failed && w->buf != NULL) {
-        const struct ncc_km_node row = {.opcode = opcode, .body_size = (uint32_t)(w->pos - body_off)};
-        memcpy(w->buf + w->nodes_off + w->n_written * sizeof row, &row, sizeof row);
-    }
+        w->sink.failed = true;
+    const struct ncc_km_node row = {.opcode = opcode, .body_size = (uint32_t)(w->sink.pos - body_off)};
+    ncc_km_patch(&w->sink, w->nodes_off + w->n_written * sizeof row, &row, sizeof row);
     w->n_written++;
 }
 
@@ -101,11 +56,11 @@ void ncc_kmodel_write_node(struct ncc_kmodel_writer *w, uint32_t opcode, const v
     const bool fits = ncc_kmodel_op_has_payload(opcode) || size1 + size2 == 0;
     if (body == NULL || body_size == 0 || body_size != ncc_kmodel_op_body_size(opcode) || !fits ||
         opcode == NCC_KM_OP_kpu_conv2d)
-        w->failed = true;
-    const size_t body_off = w->pos;
-    put(w, body, body_size);
-    put(w, payload1, size1);
-    put(w, payload2, size2);
+        w->sink.failed = true;
+    const size_t body_off = w->sink.pos;
+    ncc_km_put(&w->sink, body, body_size);
+    ncc_km_put(&w->sink, payload1, size1);
+    ncc_km_put(&w->sink, payload2, size2);
     finish_body(w, opcode, body_off);
 }
 
@@ -126,26 +81,26 @@ void ncc_kmodel_write_kpu_conv2d(struct ncc_kmodel_writer *w, const struct ncc_k
     body.words[0] &= ~(uint64_t)1;                                         /* int_en */
     body.words[11] = (body.words[11] & ~(uint64_t)1) | (main_out != NULL); /* send_data_out */
 
-    const size_t body_off = w->pos;
-    const uint32_t bn_skip = gap(body_off + sizeof body, NCC_KM_BLOB_ALIGN);
+    const size_t body_off = w->sink.pos;
+    const uint32_t bn_skip = ncc_km_gap(body_off + sizeof body, NCC_KM_BLOB_ALIGN);
     const size_t bn_end = body_off + sizeof body + bn_skip + n_bn * sizeof *bn;
-    const uint32_t act_skip = gap(bn_end, NCC_KM_BLOB_ALIGN);
-    const uint32_t weights_skip = gap(bn_end + act_skip + NCC_KM_ACT_SIZE, NCC_KM_BLOB_ALIGN);
+    const uint32_t act_skip = ncc_km_gap(bn_end, NCC_KM_BLOB_ALIGN);
+    const uint32_t weights_skip = ncc_km_gap(bn_end + act_skip + NCC_KM_ACT_SIZE, NCC_KM_BLOB_ALIGN);
     set_upper_half(&body.words[4], bn_skip);
     set_upper_half(&body.words[7], act_skip);
     set_upper_half(&body.words[5], weights_skip);
 
-    put(w, &body, sizeof body);
-    put_zeros(w, bn_skip);
-    put(w, bn, n_bn * sizeof *bn);
-    put_zeros(w, act_skip);
-    put(w, act, NCC_KM_ACT_SIZE);
-    put_zeros(w, weights_skip);
-    put(w, weights, weights_size);
+    ncc_km_put(&w->sink, &body, sizeof body);
+    ncc_km_put_zeros(&w->sink, bn_skip);
+    ncc_km_put(&w->sink, bn, n_bn * sizeof *bn);
+    ncc_km_put_zeros(&w->sink, act_skip);
+    ncc_km_put(&w->sink, act, NCC_KM_ACT_SIZE);
+    ncc_km_put_zeros(&w->sink, weights_skip);
+    ncc_km_put(&w->sink, weights, weights_size);
     finish_body(w, NCC_KM_OP_kpu_conv2d, body_off);
 }
 
 size_t ncc_kmodel_write_end(struct ncc_kmodel_writer *w)
 {
-    return w->failed || w->n_written != w->n_nodes ? 0 : w->pos;
+    return w->sink.failed || w->n_written != w->n_nodes ? 0 : w->sink.pos;
 }

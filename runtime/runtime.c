@@ -1,58 +1,51 @@
-/* Opens a model, which checks everything, and runs its nodes in order. The header is the manual. */
+/* Opens a model, which checks everything, and runs its nodes in order. The header is the manual. What depends on the
+ * version of the file is in format_v3.c and format_v4.c. */
 #include <ncc/runtime.h>
 
-#include "kmodel/kmodel.h"
-#include "runtime/device.h"
-#include "runtime/run_node.h"
+#include "kmodel/kmodel_v3.h"
+#include "runtime/format.h"
 
 enum { WORK_ALIGN = 8 };
 
-static size_t work_size(const struct ncc_kmodel *km)
+static const struct ncc_file_format *format_of(const void *file, size_t size)
 {
-    const size_t size = (size_t)km->header->main_mem_size;
-    const size_t rounded = (size + WORK_ALIGN - 1) / WORK_ALIGN * WORK_ALIGN;
-    return rounded == 0 ? WORK_ALIGN : rounded;
+    const bool can_be_read = file != NULL && (uintptr_t)file % sizeof(uint32_t) == 0;
+    return can_be_read && ncc_kmodel_v3_is(file, size) ? &ncc_format_v3 : &ncc_format_v4;
 }
 
-/* The file of an open model; opening it again only does sums. */
-static struct ncc_kmodel file_of(const struct ncc_model *m)
+static size_t work_size(size_t main_size)
 {
-    struct ncc_kmodel km;
-    ncc_kmodel_open(m->file, m->file_size, &km);
-    return km;
+    const size_t rounded = (main_size + WORK_ALIGN - 1) / WORK_ALIGN * WORK_ALIGN;
+    return rounded == 0 ? WORK_ALIGN : rounded;
 }
 
 size_t ncc_model_work_size(const void *model, size_t size)
 {
-    struct ncc_kmodel km;
-    return ncc_kmodel_open(model, size, &km) ? 0 : work_size(&km);
+    size_t main_size;
+    return format_of(model, size)->open(model, size, &main_size) ? 0 : work_size(main_size);
 }
 
-static bool needs_device(const struct ncc_kmodel *km)
+static struct ncc_fault fault_at(const struct ncc_file_format *format, const struct ncc_km_fault *where)
 {
-    for (uint32_t i = 0; i < km->header->n_inputs; i++)
-        if (km->inputs[i].memory_type == NCC_KM_KPU)
-            return true;
-    struct ncc_kmodel_node node = {0};
-    while (ncc_kmodel_next(km, &node))
-        if (ncc_run_needs_device(node.opcode))
-            return true;
-    return false;
+    if (where->node == NCC_KM_NO_NODE)
+        return (struct ncc_fault){-1, 0, "header", where->text};
+    const char *const name = format->op_name(where->opcode);
+    return (struct ncc_fault){(int32_t)where->node, where->opcode, name ? name : "unknown", where->text};
 }
 
 /* A file whose parts were not found has no node to blame: the status tells all there is to say. */
-static enum ncc_status open_file(struct ncc_model *m, struct ncc_kmodel *km)
+static enum ncc_status open_file(struct ncc_model *m, size_t *main_size, bool *needs_device)
 {
-    const enum ncc_status status = ncc_kmodel_open(m->file, m->file_size, km);
+    enum ncc_status status = m->format->open(m->file, m->file_size, main_size);
     if (status && status != NCC_BAD_ARGUMENT && status != NCC_MISALIGNED)
         m->fault = (struct ncc_fault){-1, 0, "header", ncc_status_text(status)};
     if (status)
         return status;
     struct ncc_km_fault where;
-    if (ncc_kmodel_check(km, &where) == NCC_OK)
-        return NCC_OK;
-    m->fault = ncc_run_fault(&where);
-    return NCC_MALFORMED;
+    status = m->format->check(m->file, m->file_size, &where, needs_device);
+    if (status)
+        m->fault = fault_at(m->format, &where);
+    return status;
 }
 
 enum ncc_status ncc_model_open(struct ncc_model *m, const void *model, size_t size, void *work, size_t work_size_given,
@@ -60,19 +53,21 @@ enum ncc_status ncc_model_open(struct ncc_model *m, const void *model, size_t si
 {
     if (m == NULL)
         return NCC_BAD_ARGUMENT;
-    *m = (struct ncc_model){.file = model, .file_size = size, .work = work, .device = device};
+    *m = (struct ncc_model){
+        .file = model, .file_size = size, .work = work, .device = device, .format = format_of(model, size)};
     m->fault = (struct ncc_fault){-1, 0, "", ""};
-    struct ncc_kmodel km;
-    const enum ncc_status status = open_file(m, &km);
+    size_t main_size;
+    bool needs_device;
+    const enum ncc_status status = open_file(m, &main_size, &needs_device);
     if (status)
         return status;
     if (work == NULL)
         return NCC_BAD_ARGUMENT;
     if ((uintptr_t)work % WORK_ALIGN != 0)
         return NCC_MISALIGNED;
-    if (work_size_given < work_size(&km))
+    if (work_size_given < work_size(main_size))
         return NCC_NO_FIT;
-    return device == NULL && needs_device(&km) ? NCC_NO_DEVICE : NCC_OK;
+    return device == NULL && needs_device ? NCC_NO_DEVICE : NCC_OK;
 }
 
 const struct ncc_fault *ncc_model_fault(const struct ncc_model *m)
@@ -82,36 +77,27 @@ const struct ncc_fault *ncc_model_fault(const struct ncc_model *m)
 
 uint32_t ncc_model_n_inputs(const struct ncc_model *m)
 {
-    return file_of(m).header->n_inputs;
+    return m->format->n_inputs(m);
 }
 
 uint32_t ncc_model_n_outputs(const struct ncc_model *m)
 {
-    return file_of(m).header->n_outputs;
+    return m->format->n_outputs(m);
 }
 
 struct ncc_model_tensor ncc_model_input(const struct ncc_model *m, uint32_t i)
 {
-    const struct ncc_kmodel km = file_of(m);
-    return ncc_run_describe_input(&km, i);
+    return m->format->input(m, i);
 }
 
 struct ncc_model_tensor ncc_model_output(const struct ncc_model *m, uint32_t i)
 {
-    const struct ncc_kmodel km = file_of(m);
-    return ncc_run_describe_output(&km, i);
-}
-
-static struct ncc_kernel_memory memory_of(const struct ncc_model *m, const struct ncc_kmodel *km)
-{
-    return (struct ncc_kernel_memory){.constants = km->constants, .main = m->work};
+    return m->format->output(m, i);
 }
 
 const void *ncc_model_output_data(const struct ncc_model *m, uint32_t i)
 {
-    const struct ncc_kmodel km = file_of(m);
-    const struct ncc_kernel_memory memory = memory_of(m, &km);
-    return ncc_kernel_in(&memory, &km.outputs[i]);
+    return m->format->output_data(m, i);
 }
 
 void ncc_model_observe(struct ncc_model *m, ncc_node_observer *observer, void *ctx)
@@ -122,14 +108,5 @@ void ncc_model_observe(struct ncc_model *m, ncc_node_observer *observer, void *c
 
 enum ncc_status ncc_model_run(struct ncc_model *m, const void *const *inputs)
 {
-    const struct ncc_kmodel km = file_of(m);
-    const struct ncc_kernel_memory memory = memory_of(m, &km);
-    enum ncc_status status = ncc_run_inputs(m->device, &km, m->work, inputs);
-    struct ncc_kmodel_node node = {0};
-    while (!status && ncc_kmodel_next(&km, &node)) {
-        status = ncc_run_node(m->device, &node, &memory);
-        if (!status && m->observer != NULL)
-            ncc_run_tell(m->observer, m->observer_ctx, &node, m->work);
-    }
-    return status;
+    return m->format->run(m, inputs);
 }

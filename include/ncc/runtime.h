@@ -1,4 +1,4 @@
-/* Opens and runs a kmodel (version 4) on the K210 or on anything that behaves like its KPU.
+/* Opens and runs a kmodel (version 4 or 3) on the K210 or on anything that behaves like its KPU.
  *
  * Freestanding C99: nothing is allocated, printed or kept in globals. Needs memcpy, memmove, memset and the float
  * functions of math.h from the C library. Nothing in a model is trusted: every length, address, shape and register
@@ -43,13 +43,15 @@
 extern "C" {
 #endif
 
+struct ncc_file_format; /* private */
 struct ncc_device; /* a port to a KPU: ncc_k210_device(), ncc_sim_device(), or your own (runtime/device.h) */
 
 /* The type of the elements of an input or output. The numbers are those of the file. */
 enum ncc_element { NCC_F32 = 0, NCC_U8 = 1 };
 
 /* An input or output as the caller sees it. Elements are packed without padding, little-endian, in n, c, h, w order.
- * The format stores no shapes of outputs: there `shape` is all 0. */
+ * The formats store no shapes of outputs: there `shape` is all 0. Version 3 stores no element types of them either: they
+ * are taken to be floats, as its compilers make them. */
 struct ncc_model_tensor {
     enum ncc_element element;
     size_t size;      /* bytes */
@@ -72,7 +74,7 @@ struct ncc_node_event {
     enum ncc_element element;
     const void *data;     /* the node's result in main memory, valid during the call; NULL: it is only in KPU RAM */
     size_t size;          /* bytes of data, 0 without */
-    uint32_t kpu_off;     /* for kpu_upload and kpu_conv2d: byte offset of the result in KPU RAM, and its shape; */
+    uint32_t kpu_off;     /* for uploads and KPU layers: byte offset of the result in KPU RAM, and its shape; */
     int32_t kpu_shape[4]; /* 0 for other nodes. Batches lie one after another (doc/kpu.md section 3) */
 };
 typedef void ncc_node_observer(void *ctx, const struct ncc_node_event *event);
@@ -83,6 +85,7 @@ struct ncc_model {
     size_t file_size;
     void *work;
     const struct ncc_device *device;
+    const struct ncc_file_format *format;
     ncc_node_observer *observer;
     void *observer_ctx;
     struct ncc_fault fault;

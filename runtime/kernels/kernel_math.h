@@ -75,6 +75,18 @@ static inline int32_t ncc_kernel_rescale(int32_t v, struct ncc_kernel_scale s)
     return ncc_kernel_wrap(((int64_t)v * s.mul + s.half) >> s.shift);
 }
 
+/* To a code: rounded half away from zero, as the field's runtime rounds on a host (on the chip it rounds most elements
+ * half to even). */
+static inline uint8_t ncc_kernel_saturate(float q)
+{
+    if (!(q > 0.0f)) /* also NaN */
+        return 0;
+    if (q >= 255.0f)
+        return 255;
+    const int32_t whole = (int32_t)q;
+    return (uint8_t)(whole + (q - (float)whole >= 0.5f)); /* the difference is exact, as q + 0.5 would not be */
+}
+
 /* The end of every integer kernel: scale, add the zero point, saturate. */
 static inline uint8_t ncc_kernel_requantize(int32_t v, struct ncc_kernel_scale s, int32_t offset)
 {

@@ -1,16 +1,5 @@
 #include "runtime/kernels/kernel.h"
-
-/* Half away from zero, as the field's runtime rounds on a host (on the chip it rounds most elements half to even). */
-static uint8_t quantize(float x, float scale, float zero_point)
-{
-    const float q = x * scale + zero_point;
-    if (!(q > 0.0f)) /* also NaN */
-        return 0;
-    if (q >= 255.0f)
-        return 255;
-    const int32_t whole = (int32_t)q;
-    return (uint8_t)(whole + (q - (float)whole >= 0.5f)); /* the difference is exact, as q + 0.5 would not be */
-}
+#include "runtime/kernels/kernel_math.h"
 
 void ncc_kernel_quantize(const void *body, const struct ncc_kernel_memory *memory)
 {
@@ -21,5 +10,5 @@ void ncc_kernel_quantize(const void *body, const struct ncc_kernel_memory *memor
     const float scale = op->scale, zero_point = (float)op->zero_point;
     const size_t n = op->out.size;
     for (size_t i = 0; i < n; i++)
-        out[i] = quantize(in[i], scale, zero_point);
+        out[i] = ncc_kernel_saturate(in[i] * scale + zero_point);
 }

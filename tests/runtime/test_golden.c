@@ -1,4 +1,5 @@
-/* The published kmodels of version 4 on the simulator, against what the field's own runtime made of the same inputs. */
+/* The published kmodels of versions 3 and 4 on the simulator, against what the field's own runtime made of the same
+ * inputs. */
 #include <ncc/runtime.h>
 #include <ncc/sim.h>
 
@@ -116,12 +117,22 @@ GOLDEN(model5, "nncase_model5_v4")
 GOLDEN(slim, "nncase_slim-320_v4")
 GOLDEN(landmark, "nncase_ulffd_landmark_r0_v4")
 GOLDEN(yolo, "nncase_yolo_v4")
+GOLDEN(v3_attributes, "canmv_ld5_v3")
+GOLDEN(v3_plates, "canmv_lp_detect_v3")
+GOLDEN(v3_masks, "ksd_detect_5_v3")
+GOLDEN(v3_faces, "ksd_detect_v3")
+GOLDEN(v3_yolo, "ksd_yolo_v3")
+GOLDEN(v3_mnist, "maixpy_mnist_v3")
+GOLDEN(v3_iris, "nncase_iris_r1_v3")
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(iris), cmocka_unit_test(mobilenet), cmocka_unit_test(rfb),  cmocka_unit_test(model5),
-        cmocka_unit_test(slim), cmocka_unit_test(landmark),  cmocka_unit_test(yolo),
+        cmocka_unit_test(iris),     cmocka_unit_test(mobilenet),     cmocka_unit_test(rfb),
+        cmocka_unit_test(model5),   cmocka_unit_test(slim),          cmocka_unit_test(landmark),
+        cmocka_unit_test(yolo),     cmocka_unit_test(v3_attributes), cmocka_unit_test(v3_plates),
+        cmocka_unit_test(v3_masks), cmocka_unit_test(v3_faces),      cmocka_unit_test(v3_yolo),
+        cmocka_unit_test(v3_mnist), cmocka_unit_test(v3_iris),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

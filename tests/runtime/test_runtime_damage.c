@@ -2,6 +2,7 @@
  * or runs within its memory: files and work memory are blocks of exactly their sizes, so that the address sanitizer
  * sees every step outside. */
 #include "model_builder.h"
+#include "v3_builder.h"
 
 #include "kpu/arith.h"
 #include "kpu/layer.h"
@@ -243,6 +244,63 @@ static void kpu_layers(void **state)
     free(file);
 }
 
+/* ---- version 3 ---- */
+
+static void mutate_v3(const struct v3 *b)
+{
+    size_t size;
+    uint8_t *const file = v3_file(b, &size);
+    mutate(file, size);
+    free(file);
+}
+
+#define V3_ADD(b, name, ...)                                                                                           \
+    v3_add(&(b), NCC_KM3_##name, &(const struct ncc_km3_##name){__VA_ARGS__}, sizeof(struct ncc_km3_##name), NULL, 0,  \
+           NULL, 0)
+
+static void v3_kernels(void **state)
+{
+    (void)state;
+    struct v3 b = {0};
+    const uint32_t x = v3_main(&b, 32), f = v3_output(&b, 32), q = v3_output(&b, 8), wide = v3_output(&b, 64);
+    const struct ncc_km3_fully_connected fc = {1, x, f, 8, 8, 1};
+    const struct ncc_km3_part parts[2] = {{x, 16}, {f, 16}};
+    v3_add(&b, NCC_KM3_fully_connected, &fc, sizeof fc, numbers, 256, numbers, 32);
+    V3_ADD(b, add, 1, x, f, f, 8);
+    V3_ADD(b, quantize, 1, f, q, 8, 2, 3);
+    V3_ADD(b, quantized_add, 1, q, q, q, 8, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+    V3_ADD(b, requantize, 1, q, q, 8, {0});
+    V3_ADD(b, quantized_max_pool2d, 1, q, q, {2, 2, 2}, {1, 1, 2}, 2, 2, 2, 2, 0, 0);
+    V3_ADD(b, quantized_resize_nearest_neighbor, 1, q, q, {1, 1, 2}, 2, 2, 0);
+    V3_ADD(b, dequantize, 1, q, f, 8, 2, 3);
+    v3_add(&b, NCC_KM3_channelwise_dequantize, &(struct ncc_km3_channelwise_dequantize){1, q, f, 2, 4}, 20, numbers, 16,
+           NULL, 0);
+    V3_ADD(b, average_pool2d, 1, f, f, {2, 2, 2}, {2, 2, 2}, 2, 2, 1, 1, 1, 1, 0);
+    V3_ADD(b, global_average_pool2d, 1, f, f, 4, 2);
+    V3_ADD(b, resize_nearest_neighbor, 1, f, wide, {2, 2, 2}, 4, 2, 0);
+    V3_ADD(b, tensorflow_flatten, 1, wide, f, {2, 2, 2});
+    V3_ADD(b, l2_normalization, 1, f, f, 8);
+    V3_ADD(b, softmax, 1, f, f, 8);
+    V3_ADD(b, logistic, 1, f, f, 8);
+    v3_add(&b, NCC_KM3_concat, &(struct ncc_km3_concat){1, wide, 2}, 12, parts, sizeof parts, NULL, 0);
+    v3_add(&b, NCC_KM3_quantized_concat, &(struct ncc_km3_quantized_concat){1, wide, 2}, 12, parts, sizeof parts, NULL,
+           0);
+    V3_ADD(b, k210_remove_padding, 1, wide, q, 4);
+    mutate_v3(&b);
+}
+
+static void v3_layers(void **state)
+{
+    (void)state;
+    struct v3 b = {0};
+    v3_add_conv(&b, (struct ncc_kpu_shape){4, 8, 8, 4, 1, false, NCC_KPU_POOL_NONE}, 0, 8, true);
+    v3_add_conv(&b, (struct ncc_kpu_shape){4, 8, 8, 4, 3, true, NCC_KPU_POOL_NONE}, 8, 16, false);
+    V3_ADD(b, k210_upload, 0, 0, 32, {8, 8, 4});
+    V3_ADD(b, k210_add_padding, 0, 0, 64, 6);
+    v3_add_conv(&b, (struct ncc_kpu_shape){6, 4, 4, 4, 1, false, NCC_KPU_POOL_NONE}, 64, 80, true);
+    mutate_v3(&b);
+}
+
 static int reseed(void **state)
 {
     (void)state;
@@ -256,7 +314,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(elementwise, reseed),   cmocka_unit_test_setup(shapes, reseed),
         cmocka_unit_test_setup(float_windows, reseed), cmocka_unit_test_setup(integer_windows, reseed),
-        cmocka_unit_test_setup(kpu_layers, reseed),
+        cmocka_unit_test_setup(kpu_layers, reseed),    cmocka_unit_test_setup(v3_kernels, reseed),
+        cmocka_unit_test_setup(v3_layers, reseed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
