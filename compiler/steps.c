@@ -78,8 +78,15 @@ bool ncc_step_import(struct compilation *c)
     for (int i = 0; i < o->n_shapes; i++)
         shapes[i] = (struct shape_override){o->shapes[i].name, ncc_shape_make(o->shapes[i].rank, o->shapes[i].dim)};
     const struct import_options options = {
-        shapes,          o->n_shapes, o->input_tensors, o->n_input_tensors, o->output_tensors, o->n_output_tensors,
-        o->output_native};
+        .shapes = shapes,
+        .n_shapes = o->n_shapes,
+        .input_tensors = o->input_tensors,
+        .n_input_tensors = o->n_input_tensors,
+        .output_tensors = o->output_tensors,
+        .n_output_tensors = o->n_output_tensors,
+        .native_outputs = o->output_native,
+        .caffe_prototxt = o->caffe_prototxt,
+    };
     static const enum model_format formats[] = {MODEL_AUTO, MODEL_TFLITE, MODEL_ONNX, MODEL_CAFFE};
     c->graph = ncc_import(o->model, formats[o->format], &options, &c->arena, &c->diags);
     if (c->graph)

@@ -1,14 +1,30 @@
 #!/bin/sh
-# What operators say of their TFLite names (and doc/ops.md with them) is what the importer has rows for.
+# What operators say of their names in the source formats (and doc/ops.md with them) is what the importers have rows for.
 cd "$(dirname "$0")/.." || exit 1
-names() {
-    sed -n 's/.*\.tflite = "\([A-Z0-9_,]*\)".*/\1/p' compiler/ops/*.c | tr ',' '\n' | sort -u
-}
 bad=0
-[ "$(names | wc -l)" -gt 50 ] || { echo "no names were found"; bad=1; }
-for name in $(names); do
-    grep -q "^TF_OP([0-9]*, $name," compiler/import/tflite_ops.def && continue
-    echo "$name is claimed by an operator, and the importer has no row for it"
+
+# The names that operators claim for a format.
+names() {
+    sed -n "s/.*\\.$1 = \"\([A-Za-z0-9_,]*\)\".*/\\1/p" compiler/ops/*.c | tr ',' '\n' | sort -u
+}
+
+# claims FORMAT PATTERN TABLE AT_LEAST: %s in the pattern is the name.
+claims() {
+    [ "$(names "$1" | wc -l)" -ge "$4" ] || { echo "no names of $1 were found"; bad=1; }
+    for name in $(names "$1"); do
+        grep -q "$(printf "$2" "$name")" "$3" && continue
+        echo "$name is claimed by an operator, and the importer of $1 has no row for it"
+        bad=1
+    done
+}
+
+claims tflite '^TF_OP([0-9]*, %s,' compiler/import/tflite_ops.def 50
+claims caffe '^CF_OP(%s,' compiler/import/caffe_ops.def 30
+
+# Layers that become other operators, and are claimed by none.
+for type in $(sed -n 's/^CF_OP(\([A-Za-z0-9]*\), \([a-z_]*\),.*/\1 \2/p' compiler/import/caffe_ops.def | sed '/ same$/d; s/ .*//'); do
+    names caffe | grep -qx "$type" && continue
+    echo "the importer of Caffe has a row for $type, and no operator claims it"
     bad=1
 done
 exit $bad

@@ -75,6 +75,8 @@ const struct option ncc_options[] = {
     {0, "input-tensor", "NAME", SOURCE, KIND_INPUT, 0, NULL, "cut the model here; may be repeated"},
     {0, "output-tensor", "NAME", SOURCE, KIND_OUTPUT, 0, NULL, "cut the model here; may be repeated"},
 
+    {0, "caffe-prototxt", "FILE", SOURCE, KIND_TEXT, AT(compile.caffe_prototxt), NULL,
+     "the net to a .caffemodel; default: the .prototxt of the same stem"},
     {0, "board", "NAME", CMD_COMPILE, KIND_TEXT, AT(compile.board), NULL,
      "firmware whose RAM the model must fit: bare-metal, freertos, maixpy, maixpy-minimum, maixduino, or NAME=BYTES "
      "(default: bare-metal)"},

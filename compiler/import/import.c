@@ -1,4 +1,5 @@
 /* Which format a file has, by its content. */
+#include "compiler/import/caffe.h"
 #include "compiler/import/import.h"
 #include "compiler/import/tflite.h"
 
@@ -20,23 +21,22 @@ static bool is_onnx(struct bytes file)
     return file.size > 2 && file.data[0] == 0x08 && file.data[1] >= 1 && file.data[1] < 32 && file.data[2] >= 0x12;
 }
 
-/* A name, then layers, as text; or the name as a string field in front of the layers. */
 static bool is_caffe(struct bytes file)
 {
-    static const char *const words[] = {"name:", "layer", "input:", "#"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (starts_with(file, words[i], strlen(words[i])))
-            return true;
-    return file.size > 2 && file.data[0] == 0x0a && file.data[1] < 128;
+    return ncc_caffe_is_text(file) || ncc_caffe_probe(file);
 }
+
+typedef struct graph *importer(struct bytes bytes, const char *path, const struct import_options *options,
+                               struct arena *arena, struct diags *d);
 
 static const struct {
     const char *name;
     bool (*recognise)(struct bytes file);
+    importer *import;
 } formats[] = {
-    [MODEL_TFLITE] = {"TFLite", is_tflite},
-    [MODEL_ONNX] = {"ONNX", is_onnx},
-    [MODEL_CAFFE] = {"Caffe", is_caffe},
+    [MODEL_TFLITE] = {"TFLite", is_tflite, ncc_tflite_import},
+    [MODEL_ONNX] = {"ONNX", is_onnx, NULL},
+    [MODEL_CAFFE] = {"Caffe", is_caffe, ncc_caffe_import},
 };
 
 static enum model_format recognise(struct bytes file)
@@ -56,7 +56,7 @@ static const char *remedy_for(struct bytes file)
         return "this is a kmodel, compiled already: give the model that it was made from";
     if (starts_with(file, "PK", 2))
         return "this is an archive (Keras, PyTorch or kfpkg): export the model to TFLite";
-    return "give a .tflite file";
+    return "give a .tflite file, or the .prototxt or .caffemodel of a Caffe net";
 }
 
 struct graph *ncc_import(const char *path, enum model_format format, const struct import_options *options,
@@ -74,12 +74,15 @@ struct graph *ncc_import(const char *path, enum model_format format, const struc
         ncc_diag_error(d, FAULT_INPUT, where, "the file is not a model of a known format", remedy_for(file), NULL);
         return NULL;
     }
-    if (format != MODEL_TFLITE) {
+    if (!formats[format].import) {
         const char *rule = ncc_arena_printf(arena, "%s models are not read yet", formats[format].name);
         ncc_diag_error(d, FAULT_INPUT, where, rule, "convert the model to TFLite", NULL);
         return NULL;
     }
-    if (!is_tflite(file))
-        ncc_diag_note(d, where, "the file does not say that it is a TFLite model; it is read as one", NULL, NULL);
-    return ncc_tflite_import(file, path, options ? options : &none, arena, d);
+    if (!formats[format].recognise(file))
+        ncc_diag_note(d, where,
+                      ncc_arena_printf(arena, "the file does not say that it is a %s model; it is read as one",
+                                       formats[format].name),
+                      NULL, NULL);
+    return formats[format].import(file, path, options ? options : &none, arena, d);
 }

@@ -12,6 +12,9 @@
  *   Inputs of other ranks are as in the model.
  * - Graph outputs of rank 4 are N x C x H x W, others are as in the model, element for element.
  *
+ * Caffe: the path is that of the prototxt or of the caffemodel; the other file is looked for beside it. The prototxt's
+ * net wins, and weights are matched by the names of the layers.
+ *
  * In between there are transpositions only where the model depends on the order of the elements (a reshape
  * that mixes channels and pixels) or contains one itself.
  */
@@ -38,6 +41,7 @@ struct import_options {
     const char *const *output_tensors;
     int n_output_tensors;
     bool native_outputs; /* outputs of rank 4 keep the model's own order, too */
+    const char *caffe_prototxt; /* the net to a caffemodel; NULL: a file beside it with its stem, or the net inside it */
 };
 
 /* Reads a model. MODEL_AUTO recognises the format by the file's content. `options` may be NULL; nothing of it

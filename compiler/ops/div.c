@@ -21,6 +21,7 @@ const struct op_desc ncc_op_div = {
     .doc = "a / b; integers towards zero, and 0 where b is 0",
     .tflite = "DIV",
     .onnx = "Div",
+    .caffe = "MVN",
     .flags = OP_BINARY,
     NCC_BINARY,
     .infer = ncc_infer_binary_or_int,

@@ -19,7 +19,7 @@ const struct op_desc ncc_op_mul = {
     .doc = "a * b",
     .tflite = "MUL",
     .onnx = "Mul",
-    .caffe = "Eltwise",
+    .caffe = "Eltwise,Scale,BatchNorm,Axpy,Swish,Normalize",
     .flags = OP_BINARY | OP_COMMUTES,
     NCC_BINARY,
     .infer = ncc_infer_binary_or_int,

@@ -129,6 +129,7 @@ const struct op_desc ncc_op_pad = {
     .doc = "elements added before and after each dimension; negative amounts crop",
     .tflite = "PAD,PADV2,MIRROR_PAD",
     .onnx = "Pad",
+    .caffe = "Pooling",
     .min_in = 1,
     .max_in = 1,
     .n_out = 1,

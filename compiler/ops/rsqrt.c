@@ -12,6 +12,7 @@ const struct op_desc ncc_op_rsqrt = {
     .name = "rsqrt",
     .doc = "1 / square root",
     .tflite = "RSQRT",
+    .caffe = "Normalize",
     .flags = OP_UNARY,
     NCC_UNARY,
 };

@@ -13,7 +13,7 @@ const struct op_desc ncc_op_sigmoid = {
     .doc = "1 / (1 + exp(-x))",
     .tflite = "LOGISTIC",
     .onnx = "Sigmoid",
-    .caffe = "Sigmoid",
+    .caffe = "Sigmoid,Swish",
     .flags = OP_UNARY | OP_MONOTONE,
     NCC_UNARY,
 };

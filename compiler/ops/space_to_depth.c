@@ -37,6 +37,7 @@ const struct op_desc ncc_op_space_to_depth = {
     .doc = "blocks of pixels become channels",
     .tflite = "SPACE_TO_DEPTH",
     .onnx = "SpaceToDepth",
+    .caffe = "Reorg",
     .min_in = 1,
     .max_in = 1,
     .n_out = 1,

@@ -47,7 +47,6 @@ const struct op_desc ncc_op_split = {
     .doc = "the input cut along an axis into one output per entry of sizes",
     .tflite = "SPLIT,SPLIT_V,UNPACK",
     .onnx = "Split",
-    .caffe = "Slice",
     .min_in = 1,
     .max_in = 1,
     .n_out = -1,

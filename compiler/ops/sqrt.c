@@ -13,6 +13,7 @@ const struct op_desc ncc_op_sqrt = {
     .doc = "square root",
     .tflite = "SQRT",
     .onnx = "Sqrt",
+    .caffe = "MVN",
     .flags = OP_UNARY | OP_MONOTONE,
     NCC_UNARY,
 };

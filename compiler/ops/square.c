@@ -12,6 +12,7 @@ const struct op_desc ncc_op_square = {
     .name = "square",
     .doc = "x * x",
     .tflite = "SQUARE",
+    .caffe = "Power,LRN,MVN,Normalize",
     .flags = OP_UNARY,
     NCC_UNARY,
     .eval_fast = eval_fast,

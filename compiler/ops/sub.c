@@ -19,6 +19,7 @@ const struct op_desc ncc_op_sub = {
     .doc = "a - b",
     .tflite = "SUB",
     .onnx = "Sub",
+    .caffe = "Eltwise,MVN",
     .flags = OP_BINARY,
     NCC_BINARY,
     .infer = ncc_infer_binary_or_int,

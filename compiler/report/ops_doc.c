@@ -10,7 +10,7 @@
 static const struct {
     const char *name;
     size_t names; /* where the descriptor has the operator's names */
-} formats[] = {{"TFLite", offsetof(struct op_desc, tflite)}};
+} formats[] = {{"TFLite", offsetof(struct op_desc, tflite)}, {"Caffe", offsetof(struct op_desc, caffe)}};
 enum { N_FORMATS = sizeof formats / sizeof formats[0] };
 
 static const char *names_in(const struct op_desc *d, int format)

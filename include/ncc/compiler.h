@@ -49,6 +49,7 @@ struct ncc_compile_options {
     const char *model;  /* file */
     const char *output; /* NULL: everything is done but no file written */
     enum ncc_format format;
+    const char *caffe_prototxt; /* the net to a .caffemodel; NULL: a .prototxt of the same stem, or what is inside */
     bool output_c;      /* write the kmodel as a C array instead */
     bool target_cpu;    /* CPU kernels only */
 

@@ -253,7 +253,7 @@ static void formats(void **state)
         const char *says;
     } files[] = {
         {"\x08\x07\x12\x07pytorch", 11, "ONNX models are not read yet"},
-        {"name: \"net\"\nlayer {}", 20, "Caffe models are not read yet"},
+        {"name: \"net\"\nlayer {}", 20, "the net must have an output"},
         {"\x89HDF\r\n\x1a\n", 8, "Keras"},
         {"KMDL\0\0\0\0", 8, "kmodel"},
         {"PK\3\4", 4, "archive"},

@@ -49,10 +49,10 @@ static struct array read_npy(struct loaded *l, const char *path)
     return a;
 }
 
-static cJSON *read_meta(struct loaded *l, const char *name)
+static cJSON *read_meta(struct loaded *l, const char *golden)
 {
     struct bytes file;
-    const char *path = ncc_arena_printf(&l->arena, "%s/golden/tflite__%s/meta.json", zoo(), name);
+    const char *path = ncc_arena_printf(&l->arena, "%s/golden/%s/meta.json", zoo(), golden);
     if (!ncc_file_read(path, (size_t)1 << 24, &l->arena, &l->diags, &file))
         fail_msg("%s is missing", path);
     cJSON *meta = cJSON_ParseWithLength((const char *)file.data, file.size);
@@ -86,10 +86,16 @@ static void make_real(struct array a, struct codes c)
         a.v[i] = (float)((a.v[i] - c.zero) * c.scale);
 }
 
-/* Input k of a sample, preprocessed and in the graph's order. */
-static const float *make_feed(struct loaded *l, const cJSON *meta, const char *name, int k, int sample)
+/* `golden` is a folder of expected outputs: <format>__<model>. TFLite is n, h, w, c. */
+static bool is_packed(const char *golden)
 {
-    const char *path = ncc_arena_printf(&l->arena, "%s/golden/tflite__%s/in%d_s%d.npy", zoo(), name, k, sample);
+    return strncmp(golden, "tflite", 6) == 0;
+}
+
+/* Input k of a sample, preprocessed and in the graph's order. */
+static const float *make_feed(struct loaded *l, const cJSON *meta, const char *golden, int k, int sample)
+{
+    const char *path = ncc_arena_printf(&l->arena, "%s/golden/%s/in%d_s%d.npy", zoo(), golden, k, sample);
     const struct array raw = read_npy(l, path);
     const cJSON *input = cJSON_GetArrayItem(cJSON_GetObjectItem(meta, "inputs"), k);
     const cJSON *how = cJSON_GetObjectItem(input, "preprocess");
@@ -98,7 +104,7 @@ static const float *make_feed(struct loaded *l, const cJSON *meta, const char *n
     make_real(raw, codes_of(meta, "inputs", k));
     const struct shape shape = l->g->inputs.v[k]->shape;
     assert_int_equal(raw.n, ncc_shape_count(shape));
-    if (shape.rank != 4)
+    if (shape.rank != 4 || !is_packed(golden))
         return raw.v;
     float *turned = NCC_NEW(&l->arena, float, raw.n);
     swap_layout(shape, raw.v, turned, true);
@@ -107,17 +113,17 @@ static const float *make_feed(struct loaded *l, const cJSON *meta, const char *n
 
 /* Largest difference of an output from the expected one: in codes where it has some, else as a part of the expected
  * range. */
-static double difference(struct loaded *l, const cJSON *meta, const char *name, int k, int sample, const float *got)
+static double difference(struct loaded *l, const cJSON *meta, const char *golden, int k, int sample, const float *got)
 {
     const struct codes codes = codes_of(meta, "outputs", k);
-    const char *path = ncc_arena_printf(&l->arena, "%s/golden/tflite__%s/out%d_s%d.npy", zoo(), name, k, sample);
+    const char *path = ncc_arena_printf(&l->arena, "%s/golden/%s/out%d_s%d.npy", zoo(), golden, k, sample);
     const struct array want = read_npy(l, path);
     make_real(want, codes);
     const struct shape shape = l->g->outputs.v[k].value->shape;
     assert_int_equal(want.n, ncc_shape_count(shape));
     float *own = NCC_NEW(&l->arena, float, want.n);
     memcpy(own, got, (size_t)want.n * sizeof(float));
-    if (shape.rank == 4)
+    if (shape.rank == 4 && is_packed(golden))
         swap_layout(shape, got, own, false);
     double low = INFINITY, high = -INFINITY, most = 0;
     for (int64_t i = 0; i < want.n; i++) {
@@ -131,9 +137,9 @@ static double difference(struct loaded *l, const cJSON *meta, const char *name, 
     return most / (high > low ? high - low : fmax(fabs(high), 1e-3));
 }
 
-static double worst_difference(struct loaded *l, const char *name)
+static double worst_difference(struct loaded *l, const char *golden)
 {
-    cJSON *meta = read_meta(l, name);
+    cJSON *meta = read_meta(l, golden);
     double worst = 0;
     for (int s = 0; s < (int)number(meta, "samples"); s++) {
         const float *in[8];
@@ -141,10 +147,10 @@ static double worst_difference(struct loaded *l, const char *name)
         assert_in_range(l->g->inputs.n, 1, 8);
         assert_in_range(l->g->outputs.n, 1, 8);
         for (int k = 0; k < l->g->inputs.n; k++)
-            in[k] = make_feed(l, meta, name, k, s);
+            in[k] = make_feed(l, meta, golden, k, s);
         run_graph(l->g, EVAL_FAST, in, out);
         for (int k = 0; k < l->g->outputs.n; k++) {
-            worst = fmax(worst, difference(l, meta, name, k, s, out[k]));
+            worst = fmax(worst, difference(l, meta, golden, k, s, out[k]));
             free(out[k]);
         }
     }
@@ -186,6 +192,12 @@ static const char *zoo_path(const char *folder, const char *name, char path[400]
     return path;
 }
 
+static const char *golden(const char *format, const char *model, char name[100])
+{
+    snprintf(name, 100, "%s__%s", format, model);
+    return name;
+}
+
 static double now(void)
 {
     struct timespec t;
@@ -212,13 +224,13 @@ static void float_models_agree(void **state)
     int n_bad = 0;
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         struct loaded l;
-        char path[400];
+        char path[400], name[100];
         const double start = now();
         load_file(&l, zoo_path("tflite", models[i].name, path), NULL);
         const double ms = now() - start;
         expect_graph(&l, models[i].name);
         const int n_inner = count_inner_transposes(l.g);
-        const double worst = worst_difference(&l, models[i].name);
+        const double worst = worst_difference(&l, golden("tflite", models[i].name, name));
         print_message("%-28s %6.1f ms %4d nodes %3d transposes, %d between layers, %d warnings, difference %.1e\n",
                       models[i].name, ms, ncc_graph_n_nodes(l.g), count_ops(l.g, OP_transpose), n_inner,
                       l.diags.n_warnings, worst);
@@ -248,12 +260,37 @@ static void quantised_models_agree(void **state)
     int n_bad = 0;
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         struct loaded l;
-        char path[400];
+        char path[400], name[100];
         load_file(&l, zoo_path("tflite", models[i].name, path), NULL);
         expect_graph(&l, models[i].name);
-        const double worst = worst_difference(&l, models[i].name);
+        const double worst = worst_difference(&l, golden("tflite", models[i].name, name));
         print_message("%-28s %4d nodes, difference %.2f\n", models[i].name, ncc_graph_n_nodes(l.g), worst);
         n_bad += worst > models[i].most + 1e-3;
+        unload(&l);
+    }
+    assert_int_equal(n_bad, 0);
+}
+
+/* The whole net from either of its files. */
+static void caffe_models_agree(void **state)
+{
+    static const char *const models[] = {"landmark106",  "mtcnn_det1",  "mtcnn_det3",     "ulfg_rfb320",
+                                         "ulfg_slim320", "yoloface50k", "yolov3_nano_voc"};
+    (void)state;
+    skip_without_zoo();
+    int n_bad = 0;
+    for (size_t i = 0; i < 2 * sizeof models / sizeof *models; i++) {
+        struct loaded l;
+        char path[400], name[100];
+        snprintf(path, sizeof path, "%s/caffe/%s.%s", zoo(), models[i / 2], i % 2 ? "prototxt" : "caffemodel");
+        const double start = now();
+        load_file(&l, path, NULL);
+        const double ms = now() - start;
+        expect_graph(&l, path);
+        const double worst = worst_difference(&l, golden("caffe", models[i / 2], name));
+        print_message("%-28s %6.1f ms %4d nodes, %d warnings, difference %.1e\n", models[i / 2], ms,
+                      ncc_graph_n_nodes(l.g), l.diags.n_warnings, worst);
+        n_bad += worst > 1e-4;
         unload(&l);
     }
     assert_int_equal(n_bad, 0);
@@ -305,6 +342,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(float_models_agree),
         cmocka_unit_test(quantised_models_agree),
+        cmocka_unit_test(caffe_models_agree),
         cmocka_unit_test(other_models_are_refused),
         cmocka_unit_test(bad_models_give_messages),
     };

@@ -1,0 +1,473 @@
+/* The walk over a Caffe net: names to blobs, what is needed, inputs, layers, outputs. */
+#include "compiler/import/caffe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool complain(struct caffe *m, const char *node, const char *rule, const char *remedy, const char *found)
+{
+    ncc_diag_error(m->diags, FAULT_INPUT, (struct place){.file = m->files.net_file, .node = node}, rule, remedy,
+                   found ? "%s" : NULL, found);
+    return false;
+}
+
+/* ---- names ---- */
+
+/* All names of blobs, sorted, and for each the blob that it stands for at this point of the walk. */
+struct names {
+    const char **v;
+    struct cf_blob **now;
+    size_t n;
+};
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static struct names collect_names(struct caffe *m, const Caffe__Layer *const *layers, int n_layers)
+{
+    const Caffe__Net *net = m->files.net;
+    size_t n = net->n_input;
+    for (int i = 0; i < n_layers; i++)
+        n += layers[i]->n_bottom + layers[i]->n_top;
+    struct names names = {NCC_NEW(m->arena, const char *, n), NCC_NEW(m->arena, struct cf_blob *, n), 0};
+    for (size_t i = 0; i < net->n_input; i++)
+        names.v[names.n++] = net->input[i];
+    for (int i = 0; i < n_layers; i++) {
+        for (size_t k = 0; k < layers[i]->n_bottom; k++)
+            names.v[names.n++] = layers[i]->bottom[k];
+        for (size_t k = 0; k < layers[i]->n_top; k++)
+            names.v[names.n++] = layers[i]->top[k];
+    }
+    if (n > 0)
+        qsort(names.v, n, sizeof *names.v, compare_names);
+    return names;
+}
+
+/* Any of equal names: bsearch always finds the same one. */
+static struct cf_blob **now(struct names *names, const char *name)
+{
+    const char **at = names->n ? bsearch(&name, names->v, names->n, sizeof *names->v, compare_names) : NULL;
+    return at ? &names->now[at - names->v] : NULL;
+}
+
+static struct cf_blob *new_blob(struct caffe *m, const char *name, int maker, int place)
+{
+    struct cf_blob *b = NCC_NEW(m->arena, struct cf_blob, 1);
+    *b = (struct cf_blob){.name = name, .maker = maker, .place = place};
+    NCC_PUSH(m->arena, &m->blobs, b);
+    return b;
+}
+
+static const char *layer_name(struct caffe *m, const Caffe__Layer *l, int index)
+{
+    if (l->name && *l->name)
+        return l->name;
+    return l->n_top ? l->top[0] : ncc_arena_printf(m->arena, "layer %d", index);
+}
+
+static void connect_layer(struct caffe *m, const Caffe__Layer *p, int index, struct names *names)
+{
+    struct cf_layer *l = &m->layers[index];
+    *l = (struct cf_layer){
+        .name = layer_name(m, p, index),
+        .p = p,
+        .row = ncc_caffe_row(p->type ? p->type : ""),
+        .in = NCC_NEW(m->arena, struct cf_blob *, p->n_bottom),
+        .out = NCC_NEW(m->arena, struct cf_blob *, p->n_top),
+        .n_in = (int)p->n_bottom,
+        .n_out = (int)p->n_top,
+    };
+    for (int k = 0; k < l->n_in; k++) {
+        struct cf_blob **b = now(names, p->bottom[k]);
+        if (!*b)
+            *b = new_blob(m, p->bottom[k], -1, -1);
+        l->in[k] = *b;
+        (*b)->is_used |= l->row->kind != CF_DROPPED;
+    }
+    for (int k = 0; k < l->n_out; k++)
+        l->out[k] = *now(names, p->top[k]) = new_blob(m, p->top[k], index, k);
+}
+
+static bool connect(struct caffe *m)
+{
+    const Caffe__Layer **layers;
+    if (!ncc_caffe_layers(m, &layers, &m->n_layers))
+        return false;
+    if (m->n_layers == 0)
+        return complain(m, NULL, "the net must have layers", "give the net that is used for inference", NULL);
+    struct names names = collect_names(m, layers, m->n_layers);
+    m->layers = NCC_NEW(m->arena, struct cf_layer, m->n_layers);
+    for (size_t i = 0; i < m->files.net->n_input; i++) {
+        char *name = m->files.net->input[i];
+        *now(&names, name) = new_blob(m, name, -1, (int)i);
+    }
+    for (int i = 0; i < m->n_layers; i++)
+        connect_layer(m, layers[i], i, &names);
+    ncc_caffe_match_weights(m);
+    return true;
+}
+
+/* ---- cutting ---- */
+
+/* What a name stands for at the end of the net; of a layer that works in place also by the layer's own name. */
+static struct cf_blob *find_blob(struct caffe *m, const char *name)
+{
+    for (int i = m->blobs.n - 1; i >= 0; i--)
+        if (strcmp(m->blobs.v[i]->name, name) == 0)
+            return m->blobs.v[i];
+    for (int i = m->n_layers - 1; i >= 0; i--)
+        if (strcmp(m->layers[i].name, name) == 0 && m->layers[i].n_out > 0)
+            return m->layers[i].out[0];
+    return NULL;
+}
+
+static bool cut(struct caffe *m, const char *const *names, int n, struct cf_list *list)
+{
+    bool good = true;
+    for (int i = 0; i < n; i++) {
+        struct cf_blob *b = find_blob(m, names[i]);
+        if (b)
+            NCC_PUSH(m->arena, list, b);
+        else
+            good =
+                complain(m, names[i], "there is no such tensor in the model", "name a layer or one of its tops", NULL);
+    }
+    return good;
+}
+
+static bool is_source(const struct caffe *m, const struct cf_blob *b)
+{
+    return b->maker >= 0 && m->layers[b->maker].row->kind == CF_SOURCE;
+}
+
+/* Results that no layer uses, but for layers that are left out. */
+static void find_outputs(struct caffe *m)
+{
+    for (int i = 0; i < m->blobs.n; i++) {
+        struct cf_blob *b = m->blobs.v[i];
+        if (b->is_used || b->maker < 0 || is_source(m, b) || m->layers[b->maker].row->kind == CF_DROPPED)
+            continue;
+        NCC_PUSH(m->arena, &m->outputs, b);
+    }
+}
+
+/* Backwards over the layers, which stand in the order in which they run. */
+static void mark_needed(struct caffe *m)
+{
+    for (int i = 0; i < m->outputs.n; i++)
+        m->outputs.v[i]->needed = true;
+    for (int i = m->n_layers - 1; i >= 0; i--) {
+        struct cf_layer *l = &m->layers[i];
+        for (int k = 0; k < l->n_out; k++)
+            l->needed |= l->out[k]->needed && !l->out[k]->is_input;
+        for (int k = 0; l->needed && k < l->n_in; k++)
+            l->in[k]->needed = true;
+    }
+}
+
+/* ---- inputs ---- */
+
+static bool to_shape(const Caffe__Shape *s, struct shape *out)
+{
+    *out = (struct shape){0};
+    if (!s || s->n_dim > NCC_MAX_RANK)
+        return false;
+    for (size_t i = 0; i < s->n_dim; i++)
+        out->dim[out->rank++] = s->dim[i] > 0 && s->dim[i] <= NCC_MAX_ELEMENTS ? (int)s->dim[i] : -1;
+    return true;
+}
+
+static bool four(int64_t n, int64_t c, int64_t h, int64_t w, struct shape *out)
+{
+    int64_t dims[4] = {n, c, h, w};
+    const Caffe__Shape s = {.n_dim = 4, .dim = dims};
+    return to_shape(&s, out);
+}
+
+/* Of an input that the net lists in front of its layers. */
+static bool listed_shape(const Caffe__Net *net, size_t i, struct shape *out)
+{
+    if (i < net->n_input_shape)
+        return to_shape(net->input_shape[i], out);
+    if (4 * i + 3 < net->n_input_dim)
+        return four(net->input_dim[4 * i], net->input_dim[4 * i + 1], net->input_dim[4 * i + 2],
+                    net->input_dim[4 * i + 3], out);
+    return false;
+}
+
+static bool dummy_shape(const Caffe__DummyData *d, size_t k, struct shape *out)
+{
+    if (d->n_shape > 0)
+        return to_shape(d->shape[k < d->n_shape ? k : 0], out);
+    if (!d->n_num || !d->n_channels || !d->n_height || !d->n_width)
+        return false;
+    return four(d->num[k < d->n_num ? k : 0], d->channels[k < d->n_channels ? k : 0],
+                d->height[k < d->n_height ? k : 0], d->width[k < d->n_width ? k : 0], out);
+}
+
+/* Of result k of a layer that gives the net its inputs; those that read databases do not say. */
+static bool source_shape(const Caffe__Layer *p, size_t k, struct shape *out)
+{
+    const Caffe__MemoryData *memory = p->memory_data_param;
+    if (p->input_param && p->input_param->n_shape > 0)
+        return to_shape(p->input_param->shape[k < p->input_param->n_shape ? k : 0], out);
+    if (p->dummy_data_param)
+        return dummy_shape(p->dummy_data_param, k, out);
+    return memory && k == 0 && four(memory->batch_size, memory->channels, memory->height, memory->width, out);
+}
+
+static bool own_shape(struct caffe *m, const struct cf_blob *b, struct shape *out)
+{
+    if (is_source(m, b))
+        return source_shape(m->layers[b->maker].p, (size_t)b->place, out);
+    return b->maker < 0 && b->place >= 0 && listed_shape(m->files.net, (size_t)b->place, out);
+}
+
+static const struct shape_override *find_override(const struct caffe *m, const char *name)
+{
+    for (int i = 0; i < m->options->n_shapes; i++)
+        if (strcmp(m->options->shapes[i].name, name) == 0)
+            return &m->options->shapes[i];
+    return NULL;
+}
+
+/* The batch becomes 1 where the input is a batch of maps. */
+static void set_batch(struct caffe *m, const struct cf_blob *b, struct shape *shape)
+{
+    if (shape->rank < 4 || shape->dim[0] == 1)
+        return;
+    if (shape->dim[0] > 1) {
+        m->old_batch = shape->dim[0];
+        ncc_diag_note(m->diags, (struct place){.file = m->files.net_file, .node = b->name}, "the batch is set to 1",
+                      NULL, "it was %d", shape->dim[0]);
+    }
+    shape->dim[0] = 1;
+}
+
+/* The shape of a tensor that is made somewhere in the middle: what the layers in front of it give. */
+static bool inner_shape(struct caffe *m, const struct cf_blob *b, struct shape *out)
+{
+    struct diags unheard;
+    ncc_diag_init(&unheard, m->arena);
+    const struct import_options front = {.shapes = m->options->shapes, .n_shapes = m->options->n_shapes};
+    struct caffe *part = NCC_NEW(m->arena, struct caffe, 1);
+    *part = (struct caffe){.arena = m->arena,
+                           .diags = &unheard,
+                           .options = &front,
+                           .files = m->files,
+                           .old_batch = 1,
+                           .budget = m->budget,
+                           .graph = ncc_graph_new(m->arena, &unheard, m->files.net_file)};
+    if (!connect(part))
+        return false;
+    for (int i = 0; i < part->blobs.n; i++)
+        if (m->blobs.v[i] == b)
+            NCC_PUSH(part->arena, &part->outputs, part->blobs.v[i]);
+    return ncc_caffe_build(part) && (*out = part->outputs.v[0]->v->shape, true);
+}
+
+static bool make_input(struct caffe *m, struct cf_blob *b)
+{
+    const struct shape_override *o = find_override(m, b->name);
+    struct shape shape = {0};
+    char text[80];
+    if (b->v)
+        return complain(m, b->name, "an input must be named only once", NULL, NULL);
+    bool known = true;
+    if (o)
+        shape = o->shape;
+    else
+        known = own_shape(m, b, &shape) || (b->maker >= 0 && !is_source(m, b) && inner_shape(m, b, &shape));
+    set_batch(m, b, &shape);
+    for (int i = 0; known && i < shape.rank; i++)
+        known = shape.dim[i] >= 1;
+    if (!known || ncc_shape_count(shape) < 0)
+        return complain(m, b->name,
+                        "all dimensions of an input must be known, positive, and make at most 2^28 elements",
+                        ncc_arena_printf(m->arena, "give the shape with --input-shape %s=1,3,...", b->name),
+                        shape.rank ? ncc_shape_text(shape, text) : NULL);
+    b->v = ncc_graph_input(m->graph, b->name, DT_F32, shape);
+    return true;
+}
+
+/* Inputs of the net's own: those that are listed, then those that layers give, and what no layer makes if the user
+ * gave it a shape. */
+static void find_inputs(struct caffe *m)
+{
+    for (int i = 0; i < m->blobs.n; i++) {
+        struct cf_blob *b = m->blobs.v[i];
+        const bool own = b->maker < 0 ? b->place >= 0 || find_override(m, b->name) : is_source(m, b);
+        if (b->needed && own)
+            NCC_PUSH(m->arena, &m->inputs, b);
+    }
+}
+
+static const char *input_names(struct caffe *m)
+{
+    enum { MOST = 8 };
+    const char *names = "";
+    for (int i = 0; i < m->inputs.n && i < MOST; i++)
+        names = ncc_arena_printf(m->arena, "%s '%s'", names, m->inputs.v[i]->name);
+    return names;
+}
+
+static bool make_inputs(struct caffe *m)
+{
+    bool good = true;
+    for (int i = 0; i < m->options->n_shapes; i++) {
+        bool found = false;
+        for (int k = 0; k < m->inputs.n && !found; k++)
+            found = strcmp(m->inputs.v[k]->name, m->options->shapes[i].name) == 0;
+        if (!found)
+            good = complain(m, m->options->shapes[i].name, "a shape is given for an input that does not exist",
+                            "name one of the model's inputs",
+                            ncc_arena_printf(m->arena, "its inputs are%s", input_names(m)));
+    }
+    for (int i = 0; i < m->inputs.n; i++) {
+        m->inputs.v[i]->is_input = true;
+        good &= make_input(m, m->inputs.v[i]);
+    }
+    return good;
+}
+
+/* ---- layers ---- */
+
+static bool is_missing(struct cf_build *b, const struct cf_blob *in)
+{
+    const char *remedy = b->m->options->n_input_tensors ? "name this tensor as an input, too"
+                                                        : "give the net that is used for inference, or the tensor's "
+                                                          "shape with --input-shape";
+    return ncc_caffe_refuse(b, "a layer's bottoms must be made before it", remedy,
+                            "'%s' is not the top of an earlier layer, nor an input", in->name);
+}
+
+/* False: do not build it. */
+static bool inputs_ready(struct cf_build *b)
+{
+    for (int k = 0; k < b->layer->n_in; k++) {
+        struct cf_blob *in = b->layer->in[k];
+        b->m->budget -= ++in->n_uses; /* the graph's use lists are walked */
+        if (b->m->budget < 0)
+            return ncc_caffe_refuse(b, "the net describes far more than its size can hold", NULL, NULL);
+        if (in->v)
+            continue;
+        if (!in->is_failed && (in->maker < 0 || is_source(b->m, in)))
+            is_missing(b, in);
+        in->is_failed = true;
+        return false;
+    }
+    return true;
+}
+
+/* "--output-tensor a --output-tensor b": what goes into a layer that cannot be read. */
+static const char *cut_text(struct cf_build *b)
+{
+    enum { MOST = 4 };
+    const char *text = "";
+    int n = 0;
+    for (int k = 0; k < b->layer->n_in; k++)
+        if (b->layer->in[k]->maker >= 0 && !is_source(b->m, b->layer->in[k]) && !b->layer->in[k]->is_failed &&
+            n++ < MOST)
+            text = ncc_arena_printf(b->m->arena, "%s --output-tensor %s", text, b->layer->in[k]->name);
+    return n ? ncc_arena_printf(b->m->arena, "cut the model before it:%s", text) : NULL;
+}
+
+static bool refuse_type(struct cf_build *b)
+{
+    const struct cf_row *row = b->row;
+    const char *where = cut_text(b), *what = row->kind == CF_NAMED ? row->remedy : NULL, *remedy = where;
+    if (what)
+        remedy = where ? ncc_arena_printf(b->m->arena, "%s; %s", where, what) : what;
+    if (row->kind == CF_DROPPED)
+        return ncc_caffe_refuse(b, "what only training uses cannot be computed", where, NULL);
+    return ncc_caffe_refuse(b, row->kind == CF_NAMED ? "the layer is not supported" : "the type of layer is not known",
+                            remedy, NULL);
+}
+
+static bool build_layer(struct caffe *m, const struct cf_layer *l)
+{
+    struct cf_build b = {m, l, l->p, l->row, l->name};
+    if (l->row->kind != CF_LAYER)
+        return refuse_type(&b);
+    if (l->n_in < l->row->min_in || l->n_in > l->row->max_in || l->n_out < 1)
+        return ncc_caffe_refuse(&b, "the layer must have the right number of bottoms and tops", NULL,
+                                "%d bottoms, %d tops", l->n_in, l->n_out);
+    return inputs_ready(&b) && l->row->builder(&b);
+}
+
+static bool build_layers(struct caffe *m)
+{
+    bool good = true;
+    for (int i = 0; i < m->n_layers && m->budget >= 0; i++) {
+        const struct cf_layer *l = &m->layers[i];
+        if (!l->needed || l->row->kind == CF_SOURCE || build_layer(m, l))
+            continue;
+        good = false;
+        for (int k = 0; k < l->n_out; k++)
+            l->out[k]->is_failed = true;
+    }
+    return good && m->budget >= 0;
+}
+
+static bool make_outputs(struct caffe *m)
+{
+    bool good = true;
+    for (int i = 0; i < m->outputs.n; i++) {
+        const struct cf_blob *b = m->outputs.v[i];
+        if (b->v)
+            ncc_graph_output(m->graph, b->v, b->name);
+        else
+            good = complain(m, b->name, "an output must be made by a layer", "name another tensor", NULL);
+    }
+    return good;
+}
+
+bool ncc_caffe_build(struct caffe *m)
+{
+    const struct import_options *o = m->options;
+    for (int i = 0; i < m->inputs.n; i++)
+        m->inputs.v[i]->is_input = true;
+    mark_needed(m);
+    if (!o->n_input_tensors)
+        find_inputs(m);
+    /* Layers are looked at without inputs as well: all problems at once. */
+    const bool inputs = make_inputs(m), layers = build_layers(m);
+    return inputs && layers && make_outputs(m);
+}
+
+static bool import(struct caffe *m, struct bytes bytes, const char *path)
+{
+    const struct import_options *o = m->options;
+    if (!ncc_caffe_read(m, bytes, path))
+        return false;
+    m->graph->file = m->files.net_file;
+    if (!connect(m) || !cut(m, o->input_tensors, o->n_input_tensors, &m->inputs) ||
+        !cut(m, o->output_tensors, o->n_output_tensors, &m->outputs))
+        return false;
+    if (!o->n_output_tensors)
+        find_outputs(m);
+    if (m->outputs.n == 0)
+        return complain(m, NULL, "the net must have an output", "name a tensor with --output-tensor", NULL);
+    if (!ncc_caffe_build(m))
+        return false;
+    ncc_graph_sweep(m->graph);
+    return ncc_graph_verify(m->graph, "import");
+}
+
+struct graph *ncc_caffe_import(struct bytes bytes, const char *path, const struct import_options *options,
+                               struct arena *arena, struct diags *d)
+{
+    enum { STEPS_PER_BYTE = 16, STEPS_AT_LEAST = 1 << 20 };
+    struct caffe *m = NCC_NEW(arena, struct caffe, 1);
+    *m = (struct caffe){
+        .arena = arena,
+        .diags = d,
+        .graph = ncc_graph_new(arena, d, path),
+        .options = options,
+        .old_batch = 1,
+        .budget = (int64_t)bytes.size * STEPS_PER_BYTE + STEPS_AT_LEAST,
+    };
+    return import(m, bytes, path) ? m->graph : NULL;
+}

@@ -1,0 +1,131 @@
+/* Over axes: softmax, reductions and norms, of which most are made of other operators. */
+#include "compiler/import/caffe.h"
+#include "compiler/ops/attrs.h"
+
+#include <string.h>
+
+bool ncc_caffe_build_softmax(struct cf_build *b)
+{
+    const Caffe__Softmax *p = CF_PARAM(b, softmax_param, softmax);
+    struct value *x = ncc_caffe_in(b, 0);
+    struct softmax_attrs attrs = {.beta = 1};
+    if (!ncc_caffe_axis(b, p->axis, x->shape.rank, &attrs.axis))
+        return false;
+    return ncc_caffe_give(b, 0, ncc_caffe_op(b, OP_softmax, NULL, &attrs, &x, 1));
+}
+
+static struct value *reduce(struct cf_build *b, const char *suffix, struct value *x, int kind, int axis, bool keep)
+{
+    struct reduce_attrs attrs = {.kind = kind, .keep_dims = keep};
+    for (int i = axis; i < x->shape.rank; i++)
+        attrs.axes.v[attrs.axes.n++] = i;
+    return ncc_caffe_op(b, OP_reduce, suffix, &attrs, &x, 1);
+}
+
+/* All axes from `axis` on disappear. */
+bool ncc_caffe_build_reduction(struct cf_build *b)
+{
+    const Caffe__Reduction *p = CF_PARAM(b, reduction_param, reduction);
+    struct value *x = ncc_caffe_in(b, 0);
+    int axis;
+    if (!ncc_caffe_axis(b, p->axis, x->shape.rank, &axis) || !ncc_caffe_within(b, "operation", (int)p->operation, 1, 4))
+        return false;
+    if (p->operation == CAFFE__REDUCTION__OPERATION__ASUM)
+        x = ncc_caffe_unary(b, OP_abs, "abs", x);
+    if (p->operation == CAFFE__REDUCTION__OPERATION__SUMSQ)
+        x = ncc_caffe_unary(b, OP_square, "square", x);
+    const int kind = p->operation == CAFFE__REDUCTION__OPERATION__MEAN ? REDUCE_MEAN : REDUCE_SUM;
+    const bool scaled = p->coeff != 1;
+    x = x ? reduce(b, scaled ? "sum" : NULL, x, kind, axis, false) : NULL;
+    if (scaled)
+        x = ncc_caffe_binary(b, OP_mul, NULL, x, ncc_caffe_scalar(b, p->coeff, "coeff"));
+    return ncc_caffe_give(b, 0, x);
+}
+
+/* ---- local response ---- */
+
+/* The mean over `size` neighbours in each window, with zeros around the map, which count. */
+static struct value *mean_around(struct cf_build *b, struct value *x, int h, int w)
+{
+    const struct pool_attrs attrs = {
+        .kernel_h = h,
+        .kernel_w = w,
+        .stride_h = 1,
+        .stride_w = 1,
+        .pad_top = h / 2,
+        .pad_left = w / 2,
+        .pad_bottom = h / 2,
+        .pad_right = w / 2,
+        .count_pad = true,
+    };
+    return ncc_caffe_op(b, OP_avg_pool, "mean", &attrs, &x, 1);
+}
+
+/* x * (k + alpha * mean)^-beta, where the mean of the squares is over neighbouring channels (which a reshape makes the
+ * rows of a map), or over neighbouring pixels, where k is 1. */
+bool ncc_caffe_build_lrn(struct cf_build *b)
+{
+    const Caffe__LRN *p = CF_PARAM(b, lrn_param, lrn);
+    const bool across = p->norm_region == CAFFE__LRN__REGION__ACROSS_CHANNELS;
+    struct value *x = ncc_caffe_map(b, 0);
+    if (!x || !ncc_caffe_within(b, "local_size", p->local_size, 1, 1 << 10))
+        return false;
+    if (p->local_size % 2 == 0)
+        return ncc_caffe_refuse(b, "local_size must be odd", NULL, "%d", p->local_size);
+    const int *dim = x->shape.dim, size = p->local_size;
+    struct value *y = ncc_caffe_unary(b, OP_square, "square", x);
+    if (across) {
+        y = ncc_caffe_reshape(b, "rows", y, ncc_shape_4(dim[0], 1, dim[1], dim[2] * dim[3]));
+        y = ncc_caffe_reshape(b, "map", mean_around(b, y, size, 1), x->shape);
+    } else {
+        y = mean_around(b, y, size, size);
+    }
+    y = ncc_caffe_binary(b, OP_mul, "scale", y, ncc_caffe_scalar(b, p->alpha, "alpha"));
+    y = ncc_caffe_binary(b, OP_add, "shift", y, ncc_caffe_scalar(b, across ? p->k : 1, "k"));
+    y = ncc_caffe_binary(b, OP_pow, "power", y, ncc_caffe_scalar(b, -p->beta, "beta"));
+    return ncc_caffe_give(b, 0, ncc_caffe_binary(b, OP_mul, NULL, x, y));
+}
+
+/* ---- whole maps ---- */
+
+/* (x - mean) / (sqrt(variance) + eps), of each channel or of all together */
+bool ncc_caffe_build_mvn(struct cf_build *b)
+{
+    const Caffe__MVN *p = CF_PARAM(b, mvn_param, mvn);
+    struct value *x = ncc_caffe_map(b, 0);
+    if (!x)
+        return false;
+    const int axis = p->across_channels ? 1 : 2;
+    struct value *mean = reduce(b, "mean", x, REDUCE_MEAN, axis, true);
+    struct value *centred = ncc_caffe_binary(b, OP_sub, p->normalize_variance ? "centred" : NULL, x, mean);
+    if (!p->normalize_variance || !centred)
+        return ncc_caffe_give(b, 0, centred);
+    struct value *y = ncc_caffe_unary(b, OP_square, "square", centred);
+    y = y ? reduce(b, "variance", y, REDUCE_MEAN, axis, true) : NULL;
+    y = ncc_caffe_unary(b, OP_sqrt, "deviation", y);
+    y = ncc_caffe_binary(b, OP_add, "eps", y, ncc_caffe_scalar(b, p->eps, "eps"));
+    return ncc_caffe_give(b, 0, ncc_caffe_binary(b, OP_div, NULL, centred, y));
+}
+
+/* x / sqrt(sum of the squares + eps) * scale, the sum over the channels of each pixel or over the whole map; one scale
+ * or one per channel */
+bool ncc_caffe_build_normalize(struct cf_build *b)
+{
+    const Caffe__Normalize *p = CF_PARAM(b, norm_param, normalize);
+    struct value *x = ncc_caffe_map(b, 0);
+    if (!x)
+        return false;
+    const int n = p->channel_shared ? 1 : x->shape.dim[1];
+    const float *factors = ncc_caffe_numbers(b, 0, ncc_shape_make(1, &n));
+    struct value *factor = ncc_caffe_along(b, x, 1, p->channel_shared ? 0 : 1, factors, "factor");
+    const struct reduce_attrs attrs = {
+        .kind = REDUCE_SUM,
+        .axes = {p->across_spatial ? 3 : 1, {1, 2, 3}},
+        .keep_dims = true,
+    };
+    struct value *y = factor ? ncc_caffe_unary(b, OP_square, "square", x) : NULL;
+    y = ncc_caffe_op(b, OP_reduce, "sum", &attrs, &y, 1);
+    y = ncc_caffe_binary(b, OP_add, "eps", y, ncc_caffe_scalar(b, p->eps, "eps"));
+    y = ncc_caffe_binary(b, OP_mul, "normal", x, ncc_caffe_unary(b, OP_rsqrt, "rsqrt", y));
+    return ncc_caffe_give(b, 0, ncc_caffe_binary(b, OP_mul, NULL, y, factor));
+}
