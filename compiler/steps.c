@@ -135,7 +135,7 @@ bool ncc_step_canonical(struct compilation *c)
 
 bool ncc_step_legalise(struct compilation *c)
 {
-    return c->k210.cpu_only || ncc_k210_legalise(c->graph);
+    return c->k210.cpu_only || ncc_k210_legalise(c->graph, &c->k210, &c->scratch);
 }
 
 /* ---- samples ---- */

@@ -39,7 +39,7 @@ struct value *ncc_lower_depthwise_ranges(struct lowering *l, const struct conv_j
         p.x = ncc_lower_channels(l, j->x, c0, p.out_c);
         p.w = j->w + (size_t)c0 * (size_t)(j->kh * j->kw);
         p.bias = j->bias ? j->bias + c0 : NULL;
-        part[i] = ncc_lower_conv(l, &p, why);
+        part[i] = ncc_lower_conv_as_is(l, &p, why);
         if (!part[i])
             return NULL;
     }
@@ -79,7 +79,7 @@ static struct value *partial_sum(struct lowering *l, const struct conv_job *j, s
     p.pool = NCC_KPU_POOL_NONE;
     p.pooled_h = j->out_h;
     p.pooled_w = j->out_w;
-    return ncc_lower_conv(l, &p, why);
+    return ncc_lower_conv_as_is(l, &p, why);
 }
 
 /* act(sum of the parts + bias), pooled. */
@@ -102,7 +102,7 @@ static struct value *total(struct lowering *l, const struct conv_job *j, struct 
     s.bias = j->bias ? j->bias + begin : NULL;
     s.kh = s.kw = s.dil_h = s.dil_w = s.stride = 1;
     s.pad_top = s.pad_left = 0;
-    return ncc_lower_conv(l, &s, why);
+    return ncc_lower_conv_as_is(l, &s, why);
 }
 
 struct value *ncc_lower_in_parts(struct lowering *l, const struct conv_job *j, int n_copies, const char **why)
@@ -127,4 +127,26 @@ struct value *ncc_lower_in_parts(struct lowering *l, const struct conv_job *j, i
             return NULL;
     }
     return ncc_lower_beside(l, y, n_blocks, ncc_name(l->g, j->name, "blocks"));
+}
+
+/* ---- groups ---- */
+
+struct value *ncc_lower_group_ranges(struct lowering *l, const struct conv_job *j, int n, const char **why)
+{
+    const int in_c = j->x->shape.dim[1] / n, out_c = j->out_c / n;
+    struct value **part = NCC_NEW(l->g->arena, struct value *, n);
+    for (int i = 0; i < n; i++) {
+        const struct range_of_channels in = {i * in_c, in_c}, out = {i * out_c, out_c};
+        char suffix[32];
+        snprintf(suffix, sizeof suffix, "o%d", out.begin);
+        struct conv_job p = *j;
+        p.name = ncc_name(l->g, j->name, suffix);
+        p.x = ncc_lower_channels(l, j->x, in.begin, in.count);
+        p.out_c = out_c;
+        p.w = cut(l, j, in, out);
+        p.bias = j->bias ? j->bias + out.begin : NULL;
+        if (!(part[i] = ncc_lower_conv_as_is(l, &p, why)))
+            return NULL;
+    }
+    return ncc_lower_beside(l, part, n, ncc_name(l->g, j->name, "groups"));
 }

@@ -257,7 +257,7 @@ static struct value *in_two_steps(struct lowering *l, const struct conv_job *j, 
     full.pool = NCC_KPU_POOL_NONE;
     full.out_h = full.pooled_h = (j->out_h - 1) * j->stride + 1;
     full.out_w = full.pooled_w = (j->out_w - 1) * j->stride + 1;
-    full.x = ncc_lower_conv(l, &full, why);
+    full.x = ncc_lower_conv_as_is(l, &full, why);
     if (!full.x)
         return NULL;
     struct conv_job pick = *j;
@@ -272,7 +272,7 @@ static bool is_mean(int pool)
     return ncc_kpu_pool_info(pool)->kind == NCC_KPU_POOL_MEAN;
 }
 
-struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *j, const char **why)
+struct value *ncc_lower_conv_as_is(struct lowering *l, const struct conv_job *j, const char **why)
 {
     struct fit f;
     /* The codes in front of a mean cover more than the means do, and must be seen to be given their range. Where the
@@ -358,7 +358,7 @@ struct value *ncc_lower_diagonal(struct lowering *l, const struct conv_job *job,
         j.x = n == 1 ? job->x : NCC_OP(l->g, OP_kpu_slice, ncc_name(l->g, j.name, "in"), &s, job->x);
         j.w = diagonal(l, job, s.begin, s.count);
         j.bias = job->bias ? job->bias + s.begin : NULL;
-        part[i] = ncc_lower_conv(l, &j, why);
+        part[i] = ncc_lower_conv_as_is(l, &j, why);
         if (!part[i])
             return NULL;
     }

@@ -162,6 +162,8 @@ static bool make_matmul(struct graph *g, struct node *n)
 
 bool ncc_cpu_integer_possible(const struct node *n)
 {
+    if (n->op == OP_matmul && n->in[0]->shape.rank != 2)
+        return false;
     if (n->op == OP_conv2d || n->op == OP_matmul)
         return ncc_is_const(n->in[1]) && (n->n_in < 3 || !n->in[2] || ncc_is_const(n->in[2]));
     return binary_kind(n->op) >= 0 && !ncc_is_const(n->in[0]) && !ncc_is_const(n->in[1]);

@@ -23,7 +23,7 @@ struct k210_options {
     enum ncc_kpu_runtime runtime; /* whose copying costs count */
 };
 
-bool ncc_k210_legalise(struct graph *g);
+bool ncc_k210_legalise(struct graph *g, const struct k210_options *options, struct arena *scratch);
 /* node->kpu_us of every node, and why where it cannot be; called by ncc_k210_place. */
 void ncc_k210_estimate(struct graph *g, const struct k210_options *options, struct arena *scratch);
 bool ncc_k210_place(struct graph *g, const struct k210_options *options, struct arena *scratch);

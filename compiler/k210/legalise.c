@@ -60,13 +60,43 @@ static bool move_stride(struct graph *g, struct node *pointwise)
 
 static const struct rewrite rewrites[] = {
     {"depthwise stride into the next 1x1", OP_conv2d, move_stride},
+    {"stride of a single output", OP_conv2d, ncc_legal_single_output},
     {"transposed convolution as phases", OP_conv2d_transpose, ncc_legal_transposed},
     {"functions in front of depth_to_space", OP_depth_to_space, ncc_legal_unary_first},
     {"depth_to_space by transpose", OP_depth_to_space, ncc_legal_depth_to_space},
     {"space_to_depth as convolution", OP_space_to_depth, ncc_legal_space_to_depth},
 };
 
-bool ncc_k210_legalise(struct graph *g)
+/* Where the estimate decides. */
+static const struct judged {
+    enum op root;
+    bool (*apply)(const struct legaliser *l, struct node *n);
+} judged[] = {
+    {OP_matmul, ncc_legal_flat_matmul},
+    {OP_matmul, ncc_legal_many_rows},
+    {OP_conv2d, ncc_legal_stride},
+};
+
+/* Applies the first rewrite that takes n; what that leaves unused is swept later. */
+static void judge(const struct legaliser *l, struct node *n)
 {
-    return ncc_rewrite_run(g, rewrites, sizeof rewrites / sizeof rewrites[0]);
+    for (size_t i = 0; i < sizeof judged / sizeof judged[0]; i++) {
+        l->g->cursor = n;
+        if (n->op == judged[i].root && judged[i].apply(l, n))
+            return;
+    }
+}
+
+bool ncc_k210_legalise(struct graph *g, const struct k210_options *options, struct arena *scratch)
+{
+    const struct legaliser l = {g, options, scratch};
+    const int n_rewrites = sizeof rewrites / sizeof rewrites[0];
+    if (!ncc_rewrite_run(g, rewrites, n_rewrites))
+        return false;
+    for (struct node *n = g->first, *next; n; n = next) {
+        next = n->next;
+        judge(&l, n);
+    }
+    g->cursor = NULL;
+    return ncc_rewrite_run(g, rewrites, n_rewrites);
 }

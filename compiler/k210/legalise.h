@@ -7,6 +7,37 @@
 #include "compiler/k210/k210.h"
 #include "compiler/ops/attrs.h"
 
+/* Rewrites that pay only sometimes are judged: by what both forms would take. */
+struct legaliser {
+    struct graph *g;
+    const struct k210_options *options;
+    struct arena *scratch;
+};
+
+/* ---- legal_trial.c ---- */
+
+/* Builds a form of n in g from the values that stand for its sources; NULL: there is none. Constants of n come in by
+ * ncc_legal_const, since g is sometimes not n's own graph. */
+typedef struct value *legal_form(struct graph *g, const struct node *n, struct value *const *from);
+
+/* Estimated time of a form of n, placed as it is best, between neighbours that are on the KPU. INFINITY: there is none. */
+double ncc_legal_us(const struct legaliser *l, const struct node *n, struct value *const *from, int n_from,
+                    legal_form *form);
+/* The constant v in graph g, sharing its data. NULL: NULL. */
+struct value *ncc_legal_const(struct graph *g, const struct value *v);
+
+/* ---- legal_matmul.c ---- */
+
+/* matmul of a flattened map -> valid convolution; matmul of several rows -> 1x1 convolution. */
+bool ncc_legal_flat_matmul(const struct legaliser *l, struct node *n);
+bool ncc_legal_many_rows(const struct legaliser *l, struct node *n);
+
+/* ---- legal_strides.c ---- */
+
+bool ncc_legal_single_output(struct graph *g, struct node *n);
+/* conv2d with a stride that no pick has -> conv2d and slice. */
+bool ncc_legal_stride(const struct legaliser *l, struct node *n);
+
 /* ---- legal_phases.c: what makes maps larger ---- */
 
 /* conv2d_transpose -> convolution of the small map, whose channels are the phases; then interleaving. */

@@ -60,12 +60,13 @@ static inline bool ncc_lower_is_full(const struct value *canvas)
     return canvas->window.h == canvas->shape.dim[2] && canvas->window.w == canvas->shape.dim[3];
 }
 
-/* ---- layer.c: one convolution on a canvas, in whatever number of layers it takes ---- */
+/* ---- conv_layer.c, conv_ways.c: one convolution on a canvas, in whatever number of layers it takes ---- */
 
 struct conv_job {
     const char *name, *origin;
     struct value *x;          /* canvas */
     int out_c;
+    int groups;               /* 0 or 1: none. Others: w has zeros where they do not meet */
     bool depthwise;
     const float *w;           /* [out_c][in_c or 1][kh][kw] */
     const float *bias;        /* [out_c] or NULL */
@@ -77,8 +78,11 @@ struct conv_job {
     int pooled_h, pooled_w;   /* behind the pool: out_h, out_w without one */
 };
 
-/* The canvas of the result, or NULL (`why` says what stood against it) with the graph unchanged but for unused nodes. */
+/* The canvas of the result, or NULL (`why` says what stood against it) with the graph unchanged but for unused nodes.
+ * The cheapest of: as it is; groups by themselves; blocks of pixels first. */
 struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *job, const char **why);
+/* Without a choice: one layer with its copies, picks and pools, or as many as the limits ask for. */
+struct value *ncc_lower_conv_as_is(struct lowering *l, const struct conv_job *job, const char **why);
 
 /* ---- channel_ranges.c: more channels than a layer has ---- */
 
@@ -89,7 +93,28 @@ struct value *ncc_lower_depthwise_ranges(struct lowering *l, const struct conv_j
 /* A job whose `n_copies` copies of the input have more than 1024 channels: a sum of layers over channel ranges. */
 struct value *ncc_lower_in_parts(struct lowering *l, const struct conv_job *job, int n_copies, const char **why);
 
-/* ---- layer.c, again ---- */
+/* A job with groups as n jobs on equal ranges of inputs and outputs, which begin on lines of their own. */
+struct value *ncc_lower_group_ranges(struct lowering *l, const struct conv_job *job, int n, const char **why);
+
+/* ---- space_first.c ---- */
+
+/* A strided job as space to depth and a convolution of stride 1. */
+struct value *ncc_lower_space_first(struct lowering *l, const struct conv_job *job, const char **why);
+
+/* ---- choice.c ---- */
+
+/* One of several ways to the same canvas; NULL, and why, where it is none. */
+struct lower_way {
+    struct value *(*build)(struct lowering *l, const void *job, int arg, const char **why);
+    int arg;
+};
+
+/* The result of the cheapest way, by the time of its layers and the bytes of its weights. NULL: there is none, and
+ * `why` is what the first said. All canvases that the ways read must exist before. */
+struct value *ncc_lower_cheapest(struct lowering *l, const struct lower_way *ways, int n, const void *job,
+                                 const char **why);
+
+/* ---- conv_layer.c, again ---- */
 
 /* Can a pool that follows move into the layer that makes x? Regular, without a pool, read by nobody else so far. */
 bool ncc_lower_can_join(const struct value *x);
@@ -118,6 +143,7 @@ int ncc_lower_pool_code(const struct node *pool); /* the code of a pool node, or
 
 bool ncc_lower_op_conv2d(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_matmul(struct lowering *l, struct node *n, const char **why);
+bool ncc_lower_op_vector(struct lowering *l, struct node *n, const char **why); /* reshape: the same pixel */
 bool ncc_lower_op_pool(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_unary(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_sum(struct lowering *l, struct node *n, const char **why);    /* add, sub of two maps */

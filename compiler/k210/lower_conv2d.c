@@ -32,6 +32,7 @@ static struct conv_job job_of(struct lowering *l, const struct node *n, bool dep
     return (struct conv_job){
         .name = n->name,
         .out_c = y->dim[1],
+        .groups = depthwise ? 1 : a->groups,
         .depthwise = depthwise,
         .w = depthwise ? n->in[1]->data : dense_weights(l, n),
         .bias = n->n_in > 2 && n->in[2] ? n->in[2]->data : NULL,

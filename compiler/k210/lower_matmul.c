@@ -1,5 +1,13 @@
-/* matmul of one row by constants: a 1x1 layer on a 4x4 canvas of which one pixel means something. */
+/* Vectors: matmul of one row by constants: a 1x1 layer on a 4x4 canvas of which one pixel means something. */
 #include "compiler/k210/lower.h"
+
+bool ncc_lower_op_vector(struct lowering *l, struct node *n, const char **why)
+{
+    struct value *x = ncc_lower_canvas(l, n->in[0]);
+    *why = "the input does not fit the KPU";
+    l->forms[n->out[0]->id].kpu = x;
+    return x != NULL;
+}
 
 bool ncc_lower_op_matmul(struct lowering *l, struct node *n, const char **why)
 {

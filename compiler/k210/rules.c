@@ -56,7 +56,19 @@ static bool kernel_covered(const struct node *n, char *found)
     return w->dim[2] <= NCC_MAX_TAPS && w->dim[3] <= NCC_MAX_TAPS;
 }
 
-/* ---- matmul ---- */
+/* ---- vectors ---- */
+
+static bool is_vector(const struct shape *s)
+{
+    return (s->rank == 2 || (s->rank == 4 && s->dim[2] == 1 && s->dim[3] == 1)) && s->dim[0] == 1;
+}
+
+static bool stays_vector(const struct node *n, char *found)
+{
+    char a[80], b[80];
+    snprintf(found, 120, "%.50s to %.50s", ncc_shape_text(n->in[0]->shape, a), ncc_shape_text(n->out[0]->shape, b));
+    return is_vector(&n->in[0]->shape) && is_vector(&n->out[0]->shape);
+}
 
 static bool one_row(const struct node *n, char *found)
 {
@@ -145,6 +157,11 @@ static const struct rule conv2d_rules[] = {
     {"the kernel must be at most 32 in each direction", NULL, kernel_covered},
     {0},
 };
+static const struct rule reshape_rules[] = {
+    MAPS(maps_fit),
+    {"only a vector can be reshaped, to a vector", NULL, stays_vector},
+    {0},
+};
 static const struct rule matmul_rules[] = {
     {"the left operand must be one row", NULL, one_row},
     {"weights and bias must be constant", "freeze the model before exporting it", weights_constant},
@@ -191,6 +208,8 @@ const struct rule *ncc_k210_rules(enum op op)
         return conv2d_rules;
     case OP_matmul:
         return matmul_rules;
+    case OP_reshape:
+        return reshape_rules;
     case OP_max_pool:
     case OP_avg_pool:
         return pool_rules;

@@ -55,7 +55,7 @@ struct compiled compile_net(struct net *n, const struct k210_options *options, b
 {
     struct compiled c = {0};
     struct graph *g = ncc_graph_copy(n->g, &n->arena, &n->diags);
-    must(n, n->g, ncc_k210_legalise(g), name, "legalise");
+    must(n, n->g, ncc_k210_legalise(g, options, &n->scratch), name, "legalise");
     if (force)
         net_force_on_kpu(g);
     else

@@ -122,14 +122,15 @@ static void choose_pad(uint64_t *state, int size, int kernel, int dilation, int 
 
 static struct value *append_conv(struct graph *g, uint64_t *state, struct value *x, int groups, int multiplier)
 {
-    static const int strides[] = {1, 1, 1, 2, 2, 4};
+    static const int strides[] = {1, 1, 1, 2, 2, 4, 3};
     const int in_c = x->shape.dim[1], h = x->shape.dim[2], w = x->shape.dim[3];
     const int kh = net_int(state, 1, 7), kw = net_int(state, 0, 2) ? kh : net_int(state, 1, 7);
-    const int stride = strides[net_int(state, 0, 5)], style = net_int(state, 0, 3);
+    const int stride = strides[net_int(state, 0, 6)], style = net_int(state, 0, 3);
     const int dil = stride == 1 && net_int(state, 0, 3) == 0 ? net_int(state, 2, 3) : 1;
-    struct conv2d_attrs a = {.stride_h = stride, .stride_w = stride, .dil_h = dil, .dil_w = dil, .groups = groups};
+    const int stride_w = net_int(state, 0, 7) ? stride : net_int(state, 1, 3);
+    struct conv2d_attrs a = {.stride_h = stride, .stride_w = stride_w, .dil_h = dil, .dil_w = dil, .groups = groups};
     choose_pad(state, h, kh, dil, stride, style, &a.pad_top, &a.pad_bottom);
-    choose_pad(state, w, kw, dil, stride, style, &a.pad_left, &a.pad_right);
+    choose_pad(state, w, kw, dil, stride_w, style, &a.pad_left, &a.pad_right);
     const int out_c = groups == 1  ? net_int(state, 1, 19)
                       : multiplier ? in_c * multiplier
                                    : groups * net_int(state, 1, 3);
@@ -360,10 +361,33 @@ static struct value *append_vector(struct graph *g, uint64_t *state, struct valu
     return net_int(state, 0, 1) ? append_unary(g, state, x) : x;
 }
 
+/* The pixels of a map as rows, in the order of the frameworks that put channels last. */
+static struct value *append_rows(struct graph *g, uint64_t *state, struct value *x)
+{
+    const int c = x->shape.dim[1], pixels = x->shape.dim[2] * x->shape.dim[3];
+    const struct transpose_attrs last = {{4, {0, 2, 3, 1}}};
+    const struct reshape_attrs rows = {{2, {pixels, c}}}, batched = {{3, {1, pixels, c}}};
+    x = NCC_OP(g, OP_transpose, "last", &last, x);
+    x = NCC_OP(g, OP_reshape, "rows", net_int(state, 0, 1) ? &rows : &batched, x);
+    const int m = net_int(state, 1, 20), shape[2] = {c, m};
+    struct value *b = net_int(state, 0, 2) ? constant(g, state, ncc_shape_make(1, &m), 0.2, 0) : NULL;
+    x = NCC_OP(g, OP_matmul, "product", NULL, x, constant(g, state, ncc_shape_make(2, shape), 1 / sqrt(c), 0), b);
+    if (net_int(state, 0, 1))
+        x = append_unary(g, state, x);
+    const struct reshape_attrs map = {{4, {1, m, pixels, 1}}};
+    const struct transpose_attrs first = {{3, {0, 2, 1}}};
+    const struct reshape_attrs three = {{3, {1, pixels, m}}};
+    x = NCC_OP(g, OP_reshape, "three", &three, x);
+    return NCC_OP(g, OP_reshape, "map", &map, NCC_OP(g, OP_transpose, "first", &first, x));
+}
+
 struct value *net_append(struct graph *g, uint64_t *state, struct value *x, enum net_kind kind)
 {
     if (!is_map(x))
         return append_vector(g, state, x);
+    const bool grows = kind == NET_TRANSPOSED || kind == NET_BLOCKS;
+    if (grows && x->shape.dim[2] * x->shape.dim[3] > 500)
+        kind = NET_CONV; /* others behind it should still fit KPU RAM */
     switch (kind) {
     case NET_CONV:
         return append_conv(g, state, x, 1, 0);
@@ -391,6 +415,8 @@ struct value *net_append(struct graph *g, uint64_t *state, struct value *x, enum
         return append_blocks(g, state, x);
     case NET_WIDE:
         return append_wide(g, state, x);
+    case NET_ROWS:
+        return append_rows(g, state, x);
     case NET_BLOCK:
         return append_block(g, state, x);
     default:

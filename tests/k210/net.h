@@ -49,6 +49,7 @@ enum net_kind {
     NET_TRANSPOSED,
     NET_BLOCKS, /* depth to space, space to depth */
     NET_WIDE, /* more than 1024 channels */
+    NET_ROWS, /* a matrix product with several rows */
     NET_VECTOR,
     N_NET_KINDS
 };

@@ -18,7 +18,7 @@ static void show(const struct graph *g, const char *what, struct arena *a)
 static struct graph *lowered(struct net *n)
 {
     struct graph *g = ncc_graph_copy(n->g, &n->arena, &n->diags);
-    assert_true(ncc_k210_legalise(g));
+    assert_true(ncc_k210_legalise(g, &options, &n->scratch));
     net_force_on_kpu(g);
     assert_true(ncc_k210_lower(g, &options, &n->scratch));
     return g;
@@ -85,7 +85,7 @@ static void random_networks(void **unused)
         int left = 0;
         for (const struct node *k = g->first; k; k = k->next)
             left +=
-                !(ncc_op_desc(k->op)->flags & OP_KPU) && k->op != OP_reshape && k->op != OP_slice && k->op != OP_pad;
+                !(ncc_op_desc(k->op)->flags & (OP_KPU | OP_SAME_QUANT)) && k->op != OP_pad; /* these only move */
         n_layers += net_count(g, OP_kpu_conv);
         n_nodes += ncc_graph_n_nodes(n.g);
         n_left += left;
@@ -124,6 +124,10 @@ static const struct expectation expectations[] = {
     {"3.2 stride 2, TensorFlow SAME, even",
      "input %x f32 1x5x12x10\nconst %w f32 7x5x3x3 = random 1\n%y = conv2d(%x, %w, _) pad_bottom=1 pad_right=1 "
      "stride_h=2 stride_w=2\noutput %y\n",
+     2, -1, 0},
+    {"3.2 the same with many channels",
+     "input %x f32 1x64x12x10\nconst %w f32 7x64x3x3 = random 1\n%y = conv2d(%x, %w, _) pad_bottom=1 pad_right=1 "
+     "stride_h=2 stride_w=2\noutput %y\n",
      2, 6, 0},
     {"3.3 depthwise stride 2, then 1x1",
      "input %x f32 1x8x12x12\nconst %w f32 8x1x3x3 = random 1\nconst %v f32 6x8x1x1 = random 2\n%y = conv2d(%x, %w, "
@@ -158,7 +162,23 @@ static const struct expectation expectations[] = {
     {"4 5x5 stride 2, TensorFlow SAME, even",
      "input %x f32 1x4x12x12\nconst %w f32 5x4x5x5 = random 1\n%y = conv2d(%x, %w, _) stride_h=2 stride_w=2 pad_top=1 "
      "pad_left=1 pad_bottom=2 pad_right=2\noutput %y\n",
-     -1, 5, 0},
+     -1, -1, 0},
+    {"4 11x11 stride 4, few channels: blocks of pixels, then 3x3",
+     "input %x f32 1x3x64x64\nconst %w f32 16x3x11x11 = random 1\n%y = conv2d(%x, %w, _) stride_h=4 stride_w=4 pad_top=2 "
+     "pad_left=2 pad_bottom=2 pad_right=2\noutput %y\n",
+     -1, 0, 0},
+    {"3.7 stride 2 in one row",
+     "input %x f32 1x4x1x12\nconst %w f32 5x4x1x3 = random 1\n%y = conv2d(%x, %w, _) pad_left=1 pad_right=1 "
+     "stride_w=2\noutput %y\n",
+     1, 5, 0},
+    {"10.2 product of a flattened map",
+     "input %x f32 1x12x6x6\nconst %v f32 12x12x3x3 = random 3\nconst %w f32 432x10 = random 1\nconst %u f32 10x7 = "
+     "random 2\n%a = conv2d(%x, %v, _) " SAME "\n%f = reshape(%a) shape=[1,432]\n%y = matmul(%f, %w, _)\n%z = "
+     "relu(%y)\n%o = matmul(%z, %u, _)\noutput %o\n",
+     -1, 0, 0},
+    {"10 product of many rows",
+     "input %x f32 200x24\nconst %w f32 24x40 = random 1\n%y = matmul(%x, %w, _)\n%o = relu(%y)\noutput %o\n", 1, 0,
+     0},
     {"4 7x7 same",
      "input %x f32 1x4x12x12\nconst %w f32 5x4x7x7 = random 1\n%y = conv2d(%x, %w, _) pad_top=3 pad_left=3 "
      "pad_bottom=3 pad_right=3\noutput %y\n",

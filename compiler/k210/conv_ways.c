@@ -1,0 +1,42 @@
+/* A convolution in the cheapest of the ways that mean the same. */
+#include "compiler/k210/lower.h"
+#include "kpu/layout.h"
+
+static struct value *as_it_is(struct lowering *l, const void *job, int unused, const char **why)
+{
+    (void)unused;
+    return ncc_lower_conv_as_is(l, job, why);
+}
+
+static struct value *space_first(struct lowering *l, const void *job, int unused, const char **why)
+{
+    (void)unused;
+    return ncc_lower_space_first(l, job, why);
+}
+
+static struct value *group_ranges(struct lowering *l, const void *job, int n, const char **why)
+{
+    return ncc_lower_group_ranges(l, job, n, why);
+}
+
+/* Do the channels of n equal parts begin on lines of their own, in the input and in the result? The result may be
+ * narrower than the input, and then has at most 4 channels in a line. */
+static bool parts_fill_lines(const struct conv_job *j, int n)
+{
+    const int in_c = j->x->shape.dim[1];
+    return in_c / n % ncc_kpu_layout_of(j->x->shape.dim[3]).group == 0 && j->out_c / n % 4 == 0;
+}
+
+enum { MAX_WAYS = 12 };
+
+struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *j, const char **why)
+{
+    struct lower_way ways[MAX_WAYS] = {{as_it_is, 0}};
+    int n = 1;
+    if (!j->depthwise && j->stride > 1 && (j->kh > 1 || j->kw > 1))
+        ways[n++] = (struct lower_way){space_first, 0};
+    for (int parts = 2; parts <= j->groups && n < MAX_WAYS; parts++)
+        if (j->groups % parts == 0 && parts_fill_lines(j, parts))
+            ways[n++] = (struct lower_way){group_ranges, parts};
+    return ncc_lower_cheapest(l, ways, n, j, why);
+}
