@@ -337,6 +337,7 @@ bool ncc_step_summarise(struct compilation *c)
     const struct graph *g = c->graph;
     r->model = c->options->model;
     r->output = c->options->output;
+    r->kmodel_version = c->options->kmodel_version;
     r->input_text = input_text(c);
     r->data_text = c->data_text;
     r->file_bytes = (int64_t)c->file.size;

@@ -20,7 +20,7 @@ kpu              |
 kmodel           | kpu <ncc/status.h>
 runtime          | kpu kmodel <ncc/>
 sim              | kpu runtime/device.h compiler/base <ncc/> <immintrin.h> libc
-compiler/base    | <cblas.h> <omp.h> libc
+compiler/base    | <cblas.h> <omp.h> <zip.h> libc
 compiler/data    | compiler/base <ncc/> <stb/> libc
 compiler/ir      | compiler/base libc
 compiler/ops     | compiler/ir compiler/base kpu libc
@@ -30,7 +30,7 @@ compiler/quant   | compiler/ir compiler/ops compiler/base compiler/data libc
 compiler/k210    | compiler/ir compiler/ops compiler/base compiler/pass/rewrite.h compiler/pass/match.h kpu runtime/kernels.def libc
 compiler/plan    | compiler/ir compiler/ops compiler/base kpu libc
 compiler/emit    | compiler/plan compiler/ir compiler/ops compiler/base kpu kmodel libc
-compiler/report  | compiler kpu kmodel runtime/kernels.def <ncc/> <cjson/> libc
+compiler/report  | compiler kpu kmodel runtime/kernels.def runtime/kernels_v3.def <ncc/> <cjson/> libc
 compiler         | compiler kpu kmodel <ncc/> libc
 tools            | <ncc/> libc
 include/ncc      | <ncc/> libc

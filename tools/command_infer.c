@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { MAX_FILE = 64 << 20, MAX_INPUTS = 64, WORK_ALIGN = 256 };
+enum { MAX_INPUTS = 64, WORK_ALIGN = 256 };
 
 /* What a thread needs; made when it gets its first sample. */
 struct worker {
@@ -37,36 +37,6 @@ struct inference {
     atomic_bool failed;
 };
 
-/* ---- files ---- */
-
-static void *read_all(FILE *f, const char *path, size_t *size)
-{
-    struct stat info;
-    if (fstat(fileno(f), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size > MAX_FILE) {
-        fprintf(stderr, "%s: error: not a file of at most %d MiB\n", path, MAX_FILE >> 20);
-        return NULL;
-    }
-    *size = (size_t)info.st_size;
-    void *data = malloc(*size + 1); /* aligned for the runtime, and never of size 0 */
-    if (data && fread(data, 1, *size, f) == *size)
-        return data;
-    fprintf(stderr, "%s: error: the file cannot be read\n", path);
-    free(data);
-    return NULL;
-}
-
-static void *read_file(const char *path, size_t *size)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        fprintf(stderr, "%s: error: the file cannot be opened\n    found: %s\n", path, strerror(errno));
-        return NULL;
-    }
-    void *data = read_all(f, path, size);
-    fclose(f);
-    return data;
-}
-
 /* Makes a folder and those above it. */
 static bool make_folder(const char *path)
 {
@@ -89,17 +59,6 @@ static bool make_folder(const char *path)
         return true;
     fprintf(stderr, "%s: error: the folder cannot be made\n    found: %s\n", path, strerror(errno));
     return false;
-}
-
-/* "LDMK", or version 3, which has no identifier: the number 3, flags, and 0 for the architecture. */
-static bool looks_like_kmodel(const char *path)
-{
-    uint32_t head[3] = {0};
-    FILE *f = fopen(path, "rb");
-    const size_t n = f ? fread(head, sizeof head[0], 3, f) : 0;
-    if (f)
-        fclose(f);
-    return n == 3 && (head[0] == 0x4B4D444C || (head[0] == 3 && head[1] <= 1 && head[2] == 0));
 }
 
 /* ---- one sample ---- */
@@ -324,7 +283,7 @@ static enum ncc_exit infer_kmodel(const struct settings *s)
     struct inference in = {.s = s};
     bool good = false;
     in.workers = calloc((size_t)ncc_samples_threads() + 1, sizeof *in.workers); /* the first is only looked at */
-    in.file = read_file(s->operand[0], &in.file_size);
+    in.file = ncc_kmodel_load(s->operand[0], &in.file_size, stderr);
     if (in.workers && in.file)
         good = infer_all(&in);
     release(&in);
@@ -337,7 +296,7 @@ enum ncc_exit ncc_command_infer(struct settings *s)
         fputs("ncc infer: there are no samples to run\n    try: --dataset PATH\n", stderr);
         return NCC_EXIT_USAGE;
     }
-    const bool kmodel = looks_like_kmodel(s->operand[0]);
+    const bool kmodel = ncc_kmodel_recognise(s->operand[0]);
     if ((s->trace || s->compile.stream) && !kmodel) {
         fprintf(stderr, "ncc infer: %s is for kmodels\n", s->trace ? "--trace" : "--stream");
         return NCC_EXIT_USAGE;

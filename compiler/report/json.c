@@ -1,6 +1,4 @@
-#include "compiler/report/report.h"
-
-#include <cjson/cJSON.h>
+#include "compiler/report/json.h"
 
 static cJSON *shape_json(struct shape s)
 {
@@ -23,7 +21,7 @@ static void add_tensors(cJSON *root, const char *name, const struct report_tenso
     }
 }
 
-static void add_layers(cJSON *root, const struct report *r)
+void ncc_report_json_layers(cJSON *root, const struct report *r)
 {
     cJSON *list = cJSON_AddArrayToObject(root, "layers");
     for (int i = 0; i < r->layers.n; i++) {
@@ -63,6 +61,7 @@ char *ncc_report_json(const struct report *r, struct arena *a)
     cJSON_AddStringToObject(root, "model", r->model);
     if (r->output)
         cJSON_AddStringToObject(root, "output", r->output);
+    cJSON_AddNumberToObject(root, "kmodel_version", r->kmodel_version);
     add_tensors(root, "inputs", r->inputs.v, r->inputs.n);
     add_tensors(root, "outputs", r->outputs.v, r->outputs.n);
     if (r->input_text)
@@ -78,7 +77,7 @@ char *ncc_report_json(const struct report *r, struct arena *a)
     cJSON *board = cJSON_AddObjectToObject(root, "board");
     cJSON_AddStringToObject(board, "name", r->board.name);
     cJSON_AddNumberToObject(board, "bytes", (double)r->board.bytes);
-    add_layers(root, r);
+    ncc_report_json_layers(root, r);
     add_summary(root, r);
     char *text = cJSON_Print(root);
     cJSON_Delete(root);

@@ -97,10 +97,11 @@ static void read_range(struct replay *r, const struct ncc_km_range *range, int s
     }
 }
 
-static void play(struct replay *r, const struct ncc_kmodel *km, const struct kmodel_node *nodes)
+static void play(struct replay *r, const struct kmodel_view *km)
 {
-    const int n = (int)km->header->n_nodes;
-    for (uint32_t i = 0; i < km->header->n_inputs; i++)
+    const struct kmodel_node *nodes = km->nodes;
+    const int n = km->n_nodes;
+    for (int i = 0; i < km->n_inputs; i++)
         write_range(r, &km->inputs[i], INPUT);
     for (int i = 0; i < n; i++) {
         r->first_read[i] = r->reads.n;
@@ -114,7 +115,7 @@ static void play(struct replay *r, const struct ncc_kmodel *km, const struct kmo
         }
     }
     r->first_read[n] = r->reads.n;
-    for (uint32_t i = 0; i < km->header->n_outputs; i++)
+    for (int i = 0; i < km->n_outputs; i++)
         read_range(r, &km->outputs[i], n - 1);
 }
 
@@ -188,12 +189,13 @@ static int64_t end_of(const struct ncc_km_range *r)
     return r->memory_type == NCC_KM_KPU ? (int64_t)r->start + r->size : 0;
 }
 
-static int64_t kpu_peak(const struct ncc_kmodel *km, const struct kmodel_node *nodes)
+static int64_t kpu_peak(const struct kmodel_view *km)
 {
+    const struct kmodel_node *nodes = km->nodes;
     int64_t peak = 0;
-    for (uint32_t i = 0; i < km->header->n_inputs; i++)
+    for (int i = 0; i < km->n_inputs; i++)
         peak = end_of(&km->inputs[i]) > peak ? end_of(&km->inputs[i]) : peak;
-    for (uint32_t i = 0; i < km->header->n_nodes; i++) {
+    for (int i = 0; i < km->n_nodes; i++) {
         for (int k = 0; k < nodes[i].n_read; k++)
             peak = end_of(&nodes[i].read[k]) > peak ? end_of(&nodes[i].read[k]) : peak;
         for (int k = 0; k < nodes[i].n_write; k++)
@@ -207,14 +209,14 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-struct kmodel_flow ncc_report_kmodel_flow(const struct ncc_kmodel *km, const struct kmodel_node *nodes, struct arena *a)
+struct kmodel_flow ncc_report_kmodel_flow(const struct kmodel_view *km, struct arena *a)
 {
-    const int n = (int)km->header->n_nodes;
+    const int n = km->n_nodes;
     struct replay r = {.arena = a, .first_read = NCC_NEW(a, int, n + 1), .main_result = NCC_NEW(a, int, n)};
-    play(&r, km, nodes);
-    struct kmodel_flow f = {.crossings = count_crossings(&r, nodes, n), .kpu_peak = kpu_peak(km, nodes)};
+    play(&r, km);
+    struct kmodel_flow f = {.crossings = count_crossings(&r, km->nodes, n), .kpu_peak = kpu_peak(km)};
     /* Values that are overwritten in part count whole, so the sum may exceed what there is. */
     f.kpu_bound = least(bound_of(&r, true, n), f.kpu_peak);
-    f.main_bound = least(bound_of(&r, false, n), km->header->main_mem_size);
+    f.main_bound = least(bound_of(&r, false, n), km->main_mem_size);
     return f;
 }

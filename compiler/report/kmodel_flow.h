@@ -11,8 +11,6 @@ struct kmodel_flow {
     int64_t kpu_peak, kpu_bound, main_bound; /* bytes; as in struct plan_memory */
 };
 
-/* `nodes` are all nodes of the kmodel in order. */
-struct kmodel_flow ncc_report_kmodel_flow(const struct ncc_kmodel *km, const struct kmodel_node *nodes,
-                                          struct arena *a);
+struct kmodel_flow ncc_report_kmodel_flow(const struct kmodel_view *km, struct arena *a);
 
 #endif

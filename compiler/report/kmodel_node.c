@@ -1,3 +1,4 @@
+/* The view of a kmodel v4. */
 #include "compiler/report/kmodel_node.h"
 
 #include "compiler/k210/cost.h"
@@ -277,12 +278,39 @@ static void find_times(struct kmodel_node *k, const struct ncc_kmodel_node *node
     }
 }
 
-struct kmodel_node ncc_report_kmodel_node(const struct ncc_kmodel_node *node, enum ncc_kpu_runtime runtime,
-                                          struct arena *a)
+static void find_words(struct kmodel_node *k, const struct ncc_kmodel_node *node)
 {
-    struct kmodel_node k = {.op = ncc_kmodel_op_name(node->opcode)};
-    find_ranges(&k, node, a);
-    find_shapes(&k, node);
-    find_times(&k, node, runtime);
-    return k;
+    struct ncc_km_kpu_parts parts;
+    if (node->opcode != NCC_KM_OP_kpu_conv2d || !ncc_kmodel_kpu_parts(node, &parts))
+        return;
+    k->words = ((const struct ncc_km_kpu_conv2d *)node->body)->words;
+    k->act = parts.act;
+}
+
+struct kmodel_view ncc_report_view_v4(const struct ncc_kmodel *km, enum ncc_kpu_runtime runtime, struct arena *a)
+{
+    const struct ncc_km_header *h = km->header;
+    struct kmodel_view v = {.version = (int)h->version,
+                            .target = h->target == NCC_KM_TARGET_K210 ? "K210" : "CPU",
+                            .nodes = NCC_NEW(a, struct kmodel_node, h->n_nodes),
+                            .n_nodes = (int)h->n_nodes,
+                            .inputs = km->inputs,
+                            .outputs = km->outputs,
+                            .input_shapes = NCC_NEW(a, struct shape, h->n_inputs),
+                            .n_inputs = (int)h->n_inputs,
+                            .n_outputs = (int)h->n_outputs,
+                            .constants_size = h->constants_size,
+                            .main_mem_size = h->main_mem_size};
+    for (int i = 0; i < v.n_inputs; i++)
+        v.input_shapes[i] = of_four(km->input_shapes[i]);
+    struct ncc_kmodel_node node = {0};
+    while (ncc_kmodel_next(km, &node)) {
+        struct kmodel_node *k = &v.nodes[node.index];
+        k->op = ncc_kmodel_op_name(node.opcode);
+        find_ranges(k, &node, a);
+        find_shapes(k, &node);
+        find_times(k, &node, runtime);
+        find_words(k, &node);
+    }
+    return v;
 }

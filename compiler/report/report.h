@@ -29,6 +29,7 @@ struct report_tensor {
 
 struct report {
     const char *model, *output;
+    int kmodel_version;
     const char *input_text; /* "feed planar uint8 RGB, 0..255, 3x96x96" */
     const char *data_text;
     struct {
@@ -68,6 +69,8 @@ void ncc_report_layers(struct report *r, const struct graph *g, const struct pla
 const char *ncc_report_op(const struct node *n, struct arena *a);
 
 void ncc_report_text(const struct report *r, bool verbose, FILE *out);
+/* Its table of layers alone. */
+void ncc_report_text_layers(const struct report *r, FILE *out);
 /* One JSON object (ncc(1) lists its members). The text is in the arena. */
 char *ncc_report_json(const struct report *r, struct arena *a);
 

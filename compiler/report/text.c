@@ -9,7 +9,7 @@ static double kib(int64_t bytes)
     return (double)bytes / 1024;
 }
 
-static void print_layers(const struct report *r, FILE *out)
+void ncc_report_text_layers(const struct report *r, FILE *out)
 {
     fprintf(out, "\n%-4s %-36s %-28s %-16s %-16s %10s\n", "on", "layer", "operation", "in", "out", "us");
     for (int i = 0; i < r->layers.n; i++) {
@@ -36,7 +36,7 @@ static void print_tensors(const char *title, const struct report_tensor *v, int 
 void ncc_report_text(const struct report *r, bool verbose, FILE *out)
 {
     if (verbose)
-        print_layers(r, out);
+        ncc_report_text_layers(r, out);
     print_tensors("input", r->inputs.v, r->inputs.n, out);
     print_tensors("output", r->outputs.v, r->outputs.n, out);
     if (r->input_text)
