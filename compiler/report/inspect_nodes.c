@@ -12,7 +12,7 @@ static const char *open_v3(struct bytes file, enum ncc_firmware firmware, struct
     struct ncc_kmodel_v3 km;
     const enum ncc_status status = ncc_kmodel_v3_open(file.data, file.size, &km);
     if (status)
-        return ncc_status_text(status);
+        return ncc_arena_printf(a, "kmodel version 3: %s", ncc_status_text(status));
     if (ncc_kmodel_v3_check(&km, fault))
         return fault->text;
     *out = ncc_report_view_v3(&km, ncc_report_runtime(firmware, 3), a);
