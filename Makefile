@@ -4,6 +4,7 @@
 #   make demo       compile, simulate and score the digits example
 #   make check      all tests
 #   make check-all  the tests again with sanitizers, and those that need a RISC-V compiler and QEMU
+#   make fuzz       10 000 damaged models of each format with sanitizers (FUZZ_COUNT)
 #   make bench      speed against a matrix product, estimated against published times, accuracy, size of the runtime
 #   make install    to PREFIX (/usr/local), with DESTDIR in front of it
 #   make setup      install what is missing (scripts/packages.txt)
@@ -13,6 +14,7 @@ BUILD    ?= build
 SANITIZE ?= $(BUILD)-sanitize
 PREFIX   ?= /usr/local
 JOBS     ?= $(shell nproc 2>/dev/null || echo 2)
+FUZZ_COUNT ?= 10000
 
 CONFIGURE = cmake -S . -B
 CTEST     = ctest -j $(JOBS) --output-on-failure --test-dir
@@ -38,8 +40,15 @@ check-all:
 	@scripts/setup.sh --check all
 	$(CONFIGURE) $(SANITIZE) -G Ninja -DNCC_TESTS=ON -DNCC_SANITIZE=ON
 	@cmake --build $(SANITIZE)
-	@$(CTEST) $(SANITIZE)
+	@NCC_FUZZ_COUNT=$(FUZZ_COUNT) $(CTEST) $(SANITIZE)
 	@$(MAKE) check
+
+fuzz:
+	@scripts/setup.sh --check test
+	$(CONFIGURE) $(SANITIZE) -G Ninja -DNCC_TESTS=ON -DNCC_SANITIZE=ON
+	@cmake --build $(SANITIZE) --target test_import_caffe_layers
+	@$(SANITIZE)/tests/import/test_import_caffe_layers >/dev/null
+	@NCC_FUZZ_COUNT=$(FUZZ_COUNT) cmake --build $(SANITIZE) --target fuzz
 
 bench:
 	@scripts/setup.sh --check build
@@ -56,4 +65,4 @@ install:
 clean:
 	rm -rf $(BUILD) $(SANITIZE)
 
-.PHONY: all setup demo check check-all bench install clean
+.PHONY: all setup demo check check-all fuzz bench install clean

@@ -1,5 +1,6 @@
 /* The walk over a Caffe net: names to blobs, what is needed, inputs, layers, outputs. */
 #include "compiler/import/caffe.h"
+#include "compiler/import/outline.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,7 @@ static struct cf_blob **now(struct names *names, const char *name)
 static struct cf_blob *new_blob(struct caffe *m, const char *name, int maker, int place)
 {
     struct cf_blob *b = NCC_NEW(m->arena, struct cf_blob, 1);
-    *b = (struct cf_blob){.name = name, .maker = maker, .place = place};
+    *b = (struct cf_blob){.name = name, .number = m->blobs.n, .maker = maker, .place = place};
     NCC_PUSH(m->arena, &m->blobs, b);
     return b;
 }
@@ -105,6 +106,9 @@ static bool connect(struct caffe *m)
     }
     for (int i = 0; i < m->n_layers; i++)
         connect_layer(m, layers[i], i, &names);
+    for (size_t i = 0; i < names.n; i++)
+        if (names.now[i])
+            names.now[i]->is_last = true;
     ncc_caffe_match_weights(m);
     return true;
 }
@@ -361,27 +365,14 @@ static bool inputs_ready(struct cf_build *b)
     return true;
 }
 
-/* "--output-tensor a --output-tensor b": what goes into a layer that cannot be read. */
-static const char *cut_text(struct cf_build *b)
-{
-    enum { MOST = 4 };
-    const char *text = "";
-    int n = 0;
-    for (int k = 0; k < b->layer->n_in; k++)
-        if (b->layer->in[k]->maker >= 0 && !is_source(b->m, b->layer->in[k]) && !b->layer->in[k]->is_failed &&
-            n++ < MOST)
-            text = ncc_arena_printf(b->m->arena, "%s --output-tensor %s", text, b->layer->in[k]->name);
-    return n ? ncc_arena_printf(b->m->arena, "cut the model before it:%s", text) : NULL;
-}
-
 static bool refuse_type(struct cf_build *b)
 {
     const struct cf_row *row = b->row;
-    const char *where = cut_text(b), *what = row->kind == CF_NAMED ? row->remedy : NULL, *remedy = where;
-    if (what)
-        remedy = where ? ncc_arena_printf(b->m->arena, "%s; %s", where, what) : what;
+    const char *remedy = "leave it out, or cut the model beside it (see below)";
+    if (row->kind == CF_NAMED && row->remedy)
+        remedy = ncc_arena_printf(b->m->arena, "%s, and %s", "cut the model beside it (see below)", row->remedy);
     if (row->kind == CF_DROPPED)
-        return ncc_caffe_refuse(b, "what only training uses cannot be computed", where, NULL);
+        return ncc_caffe_refuse(b, "what only training uses cannot be computed", "name another output", NULL);
     return ncc_caffe_refuse(b, row->kind == CF_NAMED ? "the layer is not supported" : "the type of layer is not known",
                             remedy, NULL);
 }
@@ -397,17 +388,61 @@ static bool build_layer(struct caffe *m, const struct cf_layer *l)
     return inputs_ready(&b) && l->row->builder(&b);
 }
 
+/* What the user can name a blob by: its name means the last one, others go by their layers' names. */
+static const char *cut_name(struct caffe *m, const struct cf_blob *b)
+{
+    return b->is_last || b->maker < 0 ? b->name : m->layers[b->maker].name;
+}
+
+static int *numbers_of(struct caffe *m, struct cf_blob *const *blobs, int n)
+{
+    int *numbers = NCC_NEW(m->arena, int, n);
+    for (int i = 0; i < n; i++)
+        numbers[i] = blobs[i]->number;
+    return numbers;
+}
+
+static void suggest_cuts(struct caffe *m)
+{
+    struct outline_op *ops = NCC_NEW(m->arena, struct outline_op, m->n_layers);
+    const char **names = NCC_NEW(m->arena, const char *, m->blobs.n);
+    struct outline o = {
+        .ops = ops,
+        .tensor_names = names,
+        .is_constant = NCC_NEW(m->arena, bool, m->blobs.n),
+        .n_tensors = m->blobs.n,
+        .inputs = numbers_of(m, m->inputs.v, m->inputs.n),
+        .n_inputs = m->inputs.n,
+        .outputs = numbers_of(m, m->outputs.v, m->outputs.n),
+        .n_outputs = m->outputs.n,
+    };
+    for (int i = 0; i < m->blobs.n; i++)
+        names[i] = cut_name(m, m->blobs.v[i]);
+    for (int i = 0; i < m->n_layers; i++) {
+        const struct cf_layer *l = &m->layers[i];
+        if (l->needed && l->row->kind != CF_SOURCE)
+            ops[o.n_ops++] = (struct outline_op){
+                l->name,  l->p->type,   numbers_of(m, l->in, l->n_in), numbers_of(m, l->out, l->n_out), l->n_in,
+                l->n_out, l->is_refused};
+    }
+    ncc_outline_suggest_cuts(&o, m->files.net_file, m->arena, m->diags);
+}
+
 static bool build_layers(struct caffe *m)
 {
     bool good = true;
     for (int i = 0; i < m->n_layers && m->budget >= 0; i++) {
-        const struct cf_layer *l = &m->layers[i];
+        struct cf_layer *l = &m->layers[i];
+        const int n_errors = m->diags->n_errors;
         if (!l->needed || l->row->kind == CF_SOURCE || build_layer(m, l))
             continue;
         good = false;
+        l->is_refused = m->diags->n_errors > n_errors;
         for (int k = 0; k < l->n_out; k++)
             l->out[k]->is_failed = true;
     }
+    if (!good && m->budget >= 0)
+        suggest_cuts(m);
     return good && m->budget >= 0;
 }
 

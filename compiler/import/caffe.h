@@ -23,12 +23,14 @@
 
 struct cf_blob {
     const char *name;
+    int number;      /* in the list of all */
     struct value *v; /* NULL: not made, or not yet */
     int maker;       /* index of the layer; -1: none */
     int place;       /* which of its tops; without a maker which of the net's listed inputs, or -1: nothing makes it */
     bool needed;     /* by an output, through layers */
     bool is_input;   /* becomes one of the graph's */
     bool is_used;    /* by another layer */
+    bool is_last;    /* what its name means */
     bool is_failed;  /* its layer could not be read: not worth another message */
     int n_uses;
 };
@@ -63,7 +65,7 @@ struct cf_layer {
     int n_in, n_out;
     Caffe__Blob *const *weights;
     int n_weights;
-    bool needed;
+    bool needed, is_refused;
 };
 
 /* What the files say. */

@@ -131,7 +131,7 @@ static void net_inside_the_caffemodel(void **state)
     conv_param.kernel_size = &one;
     conv.convolution_param = &conv_param;
     memcpy(file, "\x0a\3net", 5);
-    size = 5 + put_layer(file + 5, &input, NULL, 0);
+    size = 5 + put_layer(file + 5, &input, own, 0);
     size += put_layer(file + size, &conv, own, own_size);
     write_net("", NULL);
     unlink(TEXT_PATH);
@@ -288,10 +288,31 @@ static void all_problems_at_once(void **state)
     assert_null(l.g);
     assert_int_equal(l.diags.n_errors, 4);
     expect_message(&l, "the layer is not supported");
-    expect_message(&l, "--output-tensor c");
     expect_message(&l, "the type of layer is not known");
     expect_message(&l, "MyLayer");
     expect_message(&l, "axis 7 of 4 dimensions");
+    unload(&l);
+}
+
+/* A head that is cut off before and a tail behind, and the names to cut at. */
+static void cuts_are_suggested(void **state)
+{
+    struct loaded l;
+    (void)state;
+    load_net(&l,
+             INPUT CONV RELU LAYER("abs", "AbsVal", "c", "d") LAYER("exp", "Exp", "d", "d")
+                 LAYER("out", "DetectionOutput", "d", "o"),
+             conv_blobs, NULL);
+    assert_null(l.g);
+    assert_int_equal(l.diags.n_errors, 1);
+    expect_message(&l, "--output-tensor 'd'");
+    unload(&l);
+    load_net(&l,
+             INPUT CONV RELU LAYER("abs", "AbsVal", "c", "c") LAYER("py", "Python", "c", "c")
+                 LAYER("tanh", "TanH", "c", "c"),
+             conv_blobs, NULL);
+    assert_null(l.g);
+    expect_message(&l, "--output-tensor 'abs'");
     unload(&l);
 }
 
@@ -426,6 +447,7 @@ int main(void)
         cmocka_unit_test(in_place_and_cuts),
         cmocka_unit_test(outputs),
         cmocka_unit_test(all_problems_at_once),
+        cmocka_unit_test(cuts_are_suggested),
         cmocka_unit_test(weights),
         cmocka_unit_test(parameters),
         cmocka_unit_test(text_forms),

@@ -46,6 +46,13 @@ static const struct model {
     {"tinymaix_mnist_dw_f", "images/mnist_bmp_tinymaix", DIGITS, 0},
     {"tinymaix_mnist_valid_f", "images/mnist_bmp_tinymaix", DIGITS, 0},
     {"ulfg_slim320_f32", "images/faces_nncase", NO_LABELS, 0},
+    {"caffe/landmark106", "images/faces_nncase", NO_LABELS, 0},
+    {"caffe/mtcnn_det1", "images/faces_nncase", NO_LABELS, 0},
+    {"caffe/mtcnn_det3", "images/faces_nncase", NO_LABELS, 0},
+    {"caffe/ulfg_rfb320", "images/faces_nncase", NO_LABELS, 0},
+    {"caffe/ulfg_slim320", "images/faces_nncase", NO_LABELS, 0},
+    {"caffe/yoloface50k", "images/faces_nncase", NO_LABELS, 0},
+    {"caffe/yolov3_nano_voc", "images/voc_axelerate", NO_LABELS, 0},
 };
 enum { N_MODELS = sizeof models / sizeof models[0] };
 
@@ -63,7 +70,8 @@ struct job {
     struct arena arena;
     cJSON *meta;
     struct zoo_norm norm;
-    int dim[4]; /* of the input: n, h, w, c; others 1 */
+    int dim[4]; /* of the input: n, h, w, c where it is packed; others 1 */
+    bool is_packed, is_bgr;
     char kmodel[300], report[300];
     double in_scale, in_zero; /* of the kmodel's input */
     struct ncc_sim *sim;
@@ -75,8 +83,11 @@ struct job {
 
 static void read_shape(struct job *j)
 {
-    const cJSON *shape = cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(j->meta, "inputs"), 0), "shape");
+    const cJSON *input = cJSON_GetArrayItem(cJSON_GetObjectItem(j->meta, "inputs"), 0);
+    const cJSON *shape = cJSON_GetObjectItem(input, "shape"), *order = cJSON_GetObjectItem(input, "order");
     const int n = cJSON_GetArraySize(shape);
+    j->is_packed = zoo_is_packed(j->model->name);
+    j->is_bgr = cJSON_IsString(order) && strcmp(order->valuestring, "BGR") == 0;
     for (int i = 0; i < 4; i++)
         j->dim[i] = i < n ? cJSON_GetArrayItem(shape, i)->valueint : 1;
     if (n == 2) { /* a vector: one row of a map with one channel */
@@ -91,6 +102,8 @@ static struct zoo_array stored_input(struct job *j, int sample)
     char file[32];
     snprintf(file, sizeof file, "in0_s%d.npy", sample);
     struct zoo_array x = zoo_golden(&j->arena, j->model->name, file);
+    if (!j->is_packed)
+        return x;
     float *planar = NCC_NEW(&j->arena, float, x.n);
     zoo_planar(x.v, j->dim[1], j->dim[2], j->dim[3], planar);
     x.v = planar;
@@ -117,7 +130,7 @@ static int n_samples(const struct job *j)
 
 static const char *calibration(struct job *j)
 {
-    char *folder = ncc_arena_printf(&j->arena, "%s/zoo/%s.calib", NCC_BINARY_DIR, j->model->name);
+    char *folder = ncc_arena_printf(&j->arena, "%s/zoo/%s.calib", NCC_BINARY_DIR, zoo_flat(&j->arena, j->model->name));
     if (j->model->calib && strcmp(j->model->calib, "ic"))
         return ncc_arena_printf(&j->arena, "%s/%s", zoo_folder(), j->model->calib);
     if (j->model->calib) {
@@ -171,7 +184,8 @@ static void compile_model(struct job *j)
 {
     struct ncc_compile_options o;
     ncc_compile_defaults(&o);
-    o.model = ncc_arena_printf(&j->arena, "%s/tflite/%s.tflite", zoo_folder(), j->model->name);
+    o.model = zoo_model(&j->arena, j->model->name);
+    o.bgr = j->is_bgr;
     o.output = j->kmodel;
     o.report = j->report;
     o.dataset = calibration(j);
@@ -219,7 +233,7 @@ static const float *output(struct job *j, int k)
 {
     const float *y = ncc_model_output_data(&j->m, (uint32_t)k);
     const cJSON *shape = cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(j->meta, "outputs"), k), "shape");
-    if (cJSON_GetArraySize(shape) != 4)
+    if (cJSON_GetArraySize(shape) != 4 || !j->is_packed)
         return y;
     const int h = cJSON_GetArrayItem(shape, 1)->valueint, w = cJSON_GetArrayItem(shape, 2)->valueint;
     const int c = cJSON_GetArrayItem(shape, 3)->valueint;
@@ -300,8 +314,7 @@ static void score(struct job *j)
     static const struct import_options none;
     struct diags d;
     ncc_diag_init(&d, &j->arena);
-    const struct graph *g = ncc_import(ncc_arena_printf(&j->arena, "%s/tflite/%s.tflite", zoo_folder(), j->model->name),
-                                       MODEL_AUTO, &none, &j->arena, &d);
+    const struct graph *g = ncc_import(zoo_model(&j->arena, j->model->name), MODEL_AUTO, &none, &j->arena, &d);
     struct evaluator *e = ncc_eval_open(g, EVAL_FAST, 0);
     assert_non_null(e);
     assert_true(
@@ -325,8 +338,9 @@ static struct result run_model(const struct model *model)
     j.norm = zoo_norm(j.meta);
     j.sim = ncc_sim_new();
     read_shape(&j);
-    snprintf(j.kmodel, sizeof j.kmodel, "%s/zoo/%s.kmodel", NCC_BINARY_DIR, model->name);
-    snprintf(j.report, sizeof j.report, "%s/zoo/%s.json", NCC_BINARY_DIR, model->name);
+    const char *flat = zoo_flat(&j.arena, model->name);
+    snprintf(j.kmodel, sizeof j.kmodel, "%s/zoo/%s.kmodel", NCC_BINARY_DIR, flat);
+    snprintf(j.report, sizeof j.report, "%s/zoo/%s.json", NCC_BINARY_DIR, flat);
     compile_model(&j);
     open_model(&j);
     run_golden(&j);

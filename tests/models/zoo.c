@@ -30,12 +30,35 @@ static struct bytes read_file(struct arena *a, const char *path)
     return file;
 }
 
+bool zoo_is_packed(const char *model)
+{
+    return !strchr(model, '/') || strncmp(model, "tflite/", 7) == 0;
+}
+
+const char *zoo_model(struct arena *a, const char *model)
+{
+    const char *slash = strchr(model, '/');
+    if (!slash)
+        return ncc_arena_printf(a, "%s/tflite/%s.tflite", zoo_folder(), model);
+    const int length = (int)(slash - model);
+    const bool is_caffe = strncmp(model, "caffe/", 6) == 0;
+    return ncc_arena_printf(a, "%s/%s.%.*s%s", zoo_folder(), model, length, model, is_caffe ? "model" : "");
+}
+
+const char *zoo_flat(struct arena *a, const char *model)
+{
+    const char *slash = strchr(model, '/');
+    if (!slash)
+        return ncc_arena_printf(a, "tflite__%s", model);
+    return ncc_arena_printf(a, "%.*s__%s", (int)(slash - model), model, slash + 1);
+}
+
 cJSON *zoo_meta(const char *model)
 {
     struct exit out = {0};
     struct arena a = ncc_arena_make(&out);
     const struct bytes file =
-        read_file(&a, ncc_arena_printf(&a, "%s/golden/tflite__%s/meta.json", zoo_folder(), model));
+        read_file(&a, ncc_arena_printf(&a, "%s/golden/%s/meta.json", zoo_folder(), zoo_flat(&a, model)));
     cJSON *meta = cJSON_ParseWithLength((const char *)file.data, file.size);
     ncc_arena_release(&a);
     assert_non_null(meta);
@@ -56,7 +79,7 @@ struct zoo_array zoo_npy(struct arena *a, const char *path)
 
 struct zoo_array zoo_golden(struct arena *a, const char *model, const char *file)
 {
-    return zoo_npy(a, ncc_arena_printf(a, "%s/golden/tflite__%s/%s", zoo_folder(), model, file));
+    return zoo_npy(a, ncc_arena_printf(a, "%s/golden/%s/%s", zoo_folder(), zoo_flat(a, model), file));
 }
 
 struct zoo_norm zoo_norm(const cJSON *meta)

@@ -35,7 +35,12 @@ struct zoo_norm {
 /* The folder of NCC_ZOO, else the default; NULL: there is none. */
 const char *zoo_folder(void);
 
-/* golden/tflite__<model>/<file>; a missing file fails the test. */
+/* A model is called <format>/<name>; without a format it is TFLite. */
+bool zoo_is_packed(const char *model); /* its maps are n, h, w, c (TFLite), else n, c, h, w */
+const char *zoo_model(struct arena *a, const char *model); /* its file */
+const char *zoo_flat(struct arena *a, const char *model);  /* <format>__<name>, as folders and files are called */
+
+/* golden/<format>__<name>/<file>; a missing file fails the test. */
 cJSON *zoo_meta(const char *model);
 struct zoo_array zoo_golden(struct arena *a, const char *model, const char *file);
 struct zoo_array zoo_npy(struct arena *a, const char *path);
