@@ -1,14 +1,78 @@
 /* Placement and lowering until the result fits KPU RAM.
  *
- * Which tensors are alive together is only known after planning. So the lowered graph is planned on trial; when it
- * does not fit, the node whose layers stand at the peak is barred from the KPU, and placement starts again from the
- * canonical graph. Every round bars at least one node more, and with all of them barred nothing is left in KPU RAM.
+ * Which tensors are alive together is only known after planning. So the graph is lowered and planned on trial. Where a
+ * map is too large for a layer, or too much is alive at once, the graph is cut into bands there (k210/bands.h); what
+ * cannot be helped that way is barred from the KPU, node by node from the peak on. Every round makes less too large,
+ * or bars a node more, and with all of them barred nothing is left in KPU RAM.
  */
 #include "compiler/steps.h"
 
+#include "compiler/k210/bands.h"
+#include "kpu/layout.h"
 #include "kpu/limits.h"
 
 #include <string.h>
+
+enum { N_CHOICES = 8 };
+
+/* A canonical graph lowered and planned. */
+struct trial {
+    struct graph *placed, *lowered;
+    struct plan plan;
+    int n_large;      /* nodes that bands might bring to the KPU */
+    int64_t overflow; /* bytes that KPU RAM lacks */
+};
+
+static struct graph *lower(struct compilation *c, const struct graph *canonical, struct arena *a, struct graph **placed)
+{
+    struct graph *g = ncc_graph_copy(canonical, a, &c->diags);
+    if (!ncc_k210_place(g, &c->k210, &c->scratch))
+        return NULL;
+    if (placed)
+        *placed = ncc_graph_copy(g, a, &c->diags);
+    return ncc_k210_lower(g, &c->k210, &c->scratch) && ncc_k210_cpu_forms(g) ? g : NULL;
+}
+
+/* ---- what is too large ---- */
+
+static bool is_large(const struct node *n)
+{
+    const struct value *x = n->in[0], *y = n->out[0];
+    const int *in = x->shape.dim, *out = y->shape.dim;
+    if (in[2] > NCC_KPU_MAX_H || in[3] > NCC_KPU_MAX_W || out[2] > NCC_KPU_MAX_H || out[3] > NCC_KPU_MAX_W)
+        return true;
+    return 2 * ncc_kpu_bytes(in[1], in[2], in[3]) + ncc_kpu_bytes(out[1], out[2], out[3]) > NCC_KPU_RAM_SIZE;
+}
+
+/* Nodes of the canonical graph that are still there after lowering, since the KPU could not take them: by place. */
+static bool *find_large(struct compilation *c, const struct graph *canonical, const struct graph *lowered, int *n)
+{
+    bool *there = NCC_NEW(&c->scratch, bool, lowered->next_id);
+    for (const struct node *k = lowered->first; k; k = k->next)
+        if (!(ncc_op_desc(k->op)->flags & OP_KPU))
+            there[k->out[0]->id] = true;
+    bool *large = NCC_NEW(&c->scratch, bool, ncc_graph_n_nodes(canonical));
+    int place = 0;
+    *n = 0;
+    for (const struct node *k = canonical->first; k; k = k->next, place++) {
+        large[place] = there[k->out[0]->id] && ncc_bands_possible(k) && !k->in[0]->data && is_large(k);
+        *n += large[place];
+    }
+    return large;
+}
+
+static bool try(struct compilation *c, const struct graph *canonical, struct trial *t)
+{
+    const struct plan_options o = {.solve_seconds = c->options->solve_seconds, .kpu_limit = NCC_KPU_RAM_SIZE};
+    t->lowered = lower(c, canonical, &c->scratch, &t->placed);
+    if (!t->lowered || !ncc_plan_make(t->lowered, &o, &c->scratch, &t->plan))
+        return false;
+    find_large(c, canonical, t->lowered, &t->n_large);
+    t->overflow = t->plan.kpu.peak > o.kpu_limit ? t->plan.kpu.peak - o.kpu_limit : 0;
+    return true;
+}
+
+/* ---- the node at the peak ---- */
 
 /* The step at which most bytes of KPU RAM are alive. */
 static int peak_step(const struct plan *p, struct arena *a)
@@ -47,16 +111,22 @@ static bool begins_with(const char *list, const char *name)
     return !strncmp(list, name, n) && (list[n] == 0 || list[n] == ',');
 }
 
-/* Bars the canonical node behind the lowered node at the peak, else any that is still on the KPU. */
-static bool bar_one(struct graph *canonical, const struct graph *lowered, const struct graph *placed, int step)
+/* The origin of what stands at the peak, or NULL. */
+static const char *peak_origin(struct compilation *c, const struct trial *t)
 {
-    const struct node *at = lowered->first;
-    for (int i = 0; i < step && at->next; i++)
+    const struct node *at = t->lowered->first;
+    for (int i = peak_step(&t->plan, &c->scratch); i > 0 && at->next; i--)
         at = at->next;
-    const char *origin = origin_of(at);
+    return origin_of(at);
+}
+
+/* Bars the canonical node behind the lowered node at the peak, else any that is still on the KPU. */
+static bool bar_one(struct compilation *c, const struct trial *t)
+{
+    const char *origin = peak_origin(c, t);
     for (int strict = origin != NULL; strict >= 0; strict--) {
-        const struct node *p = placed->first;
-        for (struct node *n = canonical->first; n; n = n->next, p = p->next) {
+        const struct node *p = t->placed->first;
+        for (struct node *n = c->graph->first; n; n = n->next, p = p->next) {
             const char *own = n->origin ? n->origin : n->name;
             if (n->barred || !p->on_kpu || (strict && !begins_with(origin, own)))
                 continue;
@@ -68,28 +138,53 @@ static bool bar_one(struct graph *canonical, const struct graph *lowered, const 
     return false;
 }
 
-static struct graph *lower_once(struct compilation *c, struct graph **placed)
+/* ---- bands ---- */
+
+static bool is_better(const struct trial *a, const struct trial *b)
 {
-    struct graph *g = ncc_graph_copy(c->graph, &c->arena, &c->diags);
-    if (!ncc_k210_place(g, &c->k210, &c->scratch))
-        return NULL;
-    *placed = ncc_graph_copy(g, &c->arena, &c->diags);
-    return ncc_k210_lower(g, &c->k210, &c->scratch) && ncc_k210_cpu_forms(g) ? g : NULL;
+    return a->n_large != b->n_large ? a->n_large < b->n_large : a->overflow < b->overflow;
+}
+
+/* Cuts the graph around the node at a place, in the fastest way that leaves less too large. */
+static bool cut_around(struct compilation *c, int place, const struct trial *now)
+{
+    struct band_choice choice[N_CHOICES];
+    const int n = ncc_bands_choices(c->graph, place, &c->k210, &c->scratch, choice, N_CHOICES);
+    for (int i = 0; i < n; i++) {
+        struct trial t;
+        struct graph *g = ncc_graph_copy(c->graph, &c->scratch, &c->diags);
+        ncc_bands_apply(g, &choice[i]);
+        if (!try(c, g, &t) || !is_better(&t, now))
+            continue;
+        c->graph = g;
+        return true;
+    }
+    return false;
+}
+
+/* Tries the nodes that are too large, and the one at the peak. */
+static bool cut_somewhere(struct compilation *c, const struct trial *now)
+{
+    int n;
+    const bool *large = find_large(c, c->graph, now->lowered, &n);
+    const char *origin = now->overflow ? peak_origin(c, now) : NULL;
+    int place = 0;
+    for (const struct node *k = c->graph->first; k; k = k->next, place++) {
+        const bool at_peak = origin && begins_with(origin, k->origin ? k->origin : k->name) && ncc_bands_possible(k);
+        if ((large[place] || at_peak) && cut_around(c, place, now))
+            return true;
+    }
+    return false;
 }
 
 bool ncc_step_lower(struct compilation *c)
 {
-    for (;;) {
-        struct graph *placed, *g = lower_once(c, &placed);
-        if (!g)
+    struct trial t;
+    do {
+        if (!try(c, c->graph, &t))
             return false;
-        const struct plan_options o = {.solve_seconds = c->options->solve_seconds, .kpu_limit = NCC_KPU_RAM_SIZE};
-        struct plan plan;
-        if (!ncc_plan_make(g, &o, &c->arena, &plan))
-            return false;
-        if (plan.kpu.peak <= o.kpu_limit || !bar_one(c->graph, g, placed, peak_step(&plan, &c->scratch))) {
-            c->graph = g;
-            return true;
-        }
-    }
+    } while (((t.n_large > 0 || t.overflow > 0) && !c->k210.cpu_only && cut_somewhere(c, &t)) ||
+             (t.overflow > 0 && bar_one(c, &t)));
+    c->graph = lower(c, c->graph, &c->arena, NULL);
+    return c->graph != NULL;
 }

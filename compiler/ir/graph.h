@@ -50,6 +50,7 @@ struct value {
     struct use *uses;
     int64_t addr;           /* byte offset in its memory, set by plan; -1 before */
     int real_id;            /* its own id; in an integer graph the id that the value whose codes it holds had before */
+    int family;             /* of pieces of one map, which must have the same codes; 0: none. Some value's id plus one */
 };
 
 struct node {

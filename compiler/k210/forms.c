@@ -82,14 +82,14 @@ struct value *ncc_lower_canvas(struct lowering *l, struct value *v)
 
 /* ---- KPU to main memory ---- */
 
-static struct value *download(struct lowering *l, struct value *canvas);
+static struct value *download(struct lowering *l, struct value *canvas, struct window w);
 
 /* The parts of a concatenation come one by one: a download is always one layer's result. */
-static struct value *download_parts(struct lowering *l, const struct node *concat)
+static struct value *download_parts(struct lowering *l, const struct node *concat, struct window w)
 {
     struct value **part = NCC_NEW(l->g->arena, struct value *, concat->n_in);
     for (int i = 0; i < concat->n_in; i++)
-        part[i] = download(l, concat->in[i]);
+        part[i] = download(l, concat->in[i], w);
     const struct concat_attrs a = {1};
     return ncc_op(l->g, OP_concat, ncc_name(l->g, concat->name, "download"), &a, part, concat->n_in);
 }
@@ -114,31 +114,31 @@ static struct value *downloaded(const struct value *canvas)
     return NULL;
 }
 
-/* The window of a canvas, packed in main memory. Views are taken from what they show. */
-static struct value *download(struct lowering *l, struct value *canvas)
+/* A window of a canvas, packed in main memory. Views are taken from what they show. */
+static struct value *download(struct lowering *l, struct value *canvas, struct window w)
 {
     const struct node *def = canvas->def;
     if (!def || def->op == OP_kpu_upload) /* only layers can be downloaded */
         canvas = ncc_lower_shift(l, canvas, 0, 0);
     else if (def->op == OP_kpu_concat)
-        return download_parts(l, def);
+        return download_parts(l, def, w);
     else if (def->op == OP_kpu_recanvas)
-        return download(l, def->in[0]);
+        return download(l, def->in[0], w);
     else if (def->op == OP_kpu_slice) {
         const struct kpu_slice_attrs *a = def->attrs;
-        struct value *whole = download(l, def->in[0]);
+        struct value *whole = download(l, def->in[0], w);
         const struct window all = {.h = whole->shape.dim[2], .w = whole->shape.dim[3]};
         return crop(l, whole, a->begin, a->count, all);
     }
     struct value *m = downloaded(canvas);
     if (!m)
         m = NCC_OP(l->g, OP_kpu_download, ncc_name(l->g, canvas->name, "download"), NULL, canvas);
-    return crop(l, m, 0, m->shape.dim[1], canvas->window);
+    return crop(l, m, 0, m->shape.dim[1], w);
 }
 
 static bool was_uploaded(const struct value *canvas)
 {
-    if (canvas->def && canvas->def->op == OP_kpu_recanvas)
+    while (canvas->def && canvas->def->op == OP_kpu_recanvas)
         canvas = canvas->def->in[0];
     return canvas->def && canvas->def->op == OP_kpu_upload;
 }
@@ -150,7 +150,7 @@ struct value *ncc_lower_main(struct lowering *l, struct value *v)
     struct form *f = &l->forms[v->id];
     if (f->main || was_uploaded(f->kpu))
         return f->main ? f->main : v;
-    struct value *m = download(l, f->kpu);
+    struct value *m = download(l, f->kpu, f->kpu->window);
     if (!ncc_shape_equal(m->shape, v->shape)) {
         struct reshape_attrs r = {{v->shape.rank, {0}}};
         for (int i = 0; i < v->shape.rank; i++)

@@ -116,9 +116,11 @@ static bool same_codes(const struct value *a, const struct value *b)
            a->quant.zero_point[0] == b->quant.zero_point[0];
 }
 
-/* Codes side by side are codes if all stand for the same. */
-static bool concat_of_codes(const struct node *n)
+/* Codes side by side are codes if all stand for the same; the chip, if it is to read them, relies on what was assigned. */
+static bool concat_of_codes(const struct integers *t, const struct node *n)
 {
+    if (t->wanted[n->out[0]->id] && !same_codes(n->out[0], n->in[0]))
+        return false;
     for (int i = 0; i < n->n_in; i++)
         if (n->in[i]->dtype != DT_U8 || !same_codes(n->in[i], n->in[0]))
             return false;
@@ -152,7 +154,7 @@ static bool visit_cpu(struct integers *t, struct node *n)
 {
     if (moves_codes(n)) {
         visit_mover(t, n);
-    } else if (n->op == OP_concat && concat_of_codes(n)) {
+    } else if (n->op == OP_concat && concat_of_codes(t, n)) {
         n->out[0]->quant = n->in[0]->quant;
         become_u8(n);
     } else if (has_integer_form(n) && all_u8(n) && worth_it(t, n) &&

@@ -27,6 +27,7 @@ bool ncc_k210_legalise(struct graph *g, const struct k210_options *options, stru
 /* node->kpu_us of every node, and why where it cannot be; called by ncc_k210_place. */
 void ncc_k210_estimate(struct graph *g, const struct k210_options *options, struct arena *scratch);
 bool ncc_k210_place(struct graph *g, const struct k210_options *options, struct arena *scratch);
+double ncc_k210_placed_us(const struct graph *g, const struct k210_options *options); /* estimate, after placement */
 bool ncc_k210_lower(struct graph *g, const struct k210_options *options, struct arena *scratch);
 /* `patches`, by ids of this graph's values, may be NULL. */
 bool ncc_k210_integers(struct graph *g, const struct k210_options *options, const struct patch_table *patches,

@@ -90,6 +90,8 @@ static lower_fn *method_of(const struct node *n)
         return ncc_lower_op_concat;
     case OP_pad:
         return ncc_lower_op_pad;
+    case OP_slice:
+        return ncc_lower_op_slice;
     case OP_prelu:
         return ncc_lower_op_prelu;
     default:
@@ -106,6 +108,21 @@ static void take_from_main(struct lowering *l, struct node *n)
     }
 }
 
+/* The layers between two nodes belong together with those that were made for the other pieces of the same map. */
+static void join_family(struct lowering *l, int number, struct node *first, const struct node *end)
+{
+    struct family *f = &l->families[number];
+    int i = 0;
+    for (struct node *n = first; n != end; n = n->next) {
+        if (n->op != OP_kpu_conv || ((const struct kpu_conv_attrs *)n->attrs)->copy)
+            continue;
+        struct value *y = n->out[0];
+        if (i == f->n)
+            NCC_PUSH(l->g->arena, f, y->id);
+        y->family = f->v[i++] + 1;
+    }
+}
+
 static void visit(struct lowering *l, struct node *n)
 {
     if (n->on_kpu) {
@@ -113,8 +130,12 @@ static void visit(struct lowering *l, struct node *n)
             return; /* fused into an earlier layer */
         const char *why = "no KPU form of this operator is known";
         lower_fn *lower = method_of(n);
-        if (lower && lower(l, n, &why))
+        const struct node *before = n->prev;
+        if (lower && lower(l, n, &why)) {
+            if (n->out[0]->family)
+                join_family(l, n->out[0]->family, before ? before->next : l->g->first, n);
             return;
+        }
         n->on_kpu = false;
         n->reason = why;
     }
@@ -127,6 +148,7 @@ void ncc_lower_walk(struct lowering *l, struct arena *scratch)
     l->n_forms = g->next_id;
     l->forms = NCC_NEW(scratch, struct form, l->n_forms);
     l->spans = NCC_NEW(scratch, struct span, l->n_forms + 1);
+    l->families = NCC_NEW(scratch, struct family, l->n_forms + 1);
     for (struct node *n = g->first, *next; n; n = next) {
         next = n->next;
         g->cursor = n;

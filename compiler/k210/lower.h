@@ -15,6 +15,11 @@ struct form {
     struct value *kpu, *main;
 };
 
+/* The layers that stand for the first piece of a map: those for the other pieces are of their families. */
+struct family {
+    int *v, n, cap; /* ids of their results */
+};
+
 struct lowering {
     struct graph *g;
     const struct k210_options *options;
@@ -24,6 +29,7 @@ struct lowering {
         int first, end;   /* ids of the values that were made for this node, by id of its first output */
         double detour_us; /* of what passes through main memory on the way */
     } *spans, *span;      /* of the node that is being lowered */
+    struct family *families; /* by number of the canonical graph's families */
 };
 
 /* Lowers every node with on_kpu set, all others on main memory; sweeps. Needs g and options, fills the rest. */
@@ -150,6 +156,7 @@ bool ncc_lower_op_sum(struct lowering *l, struct node *n, const char **why);    
 bool ncc_lower_op_affine(struct lowering *l, struct node *n, const char **why); /* add, sub, mul, div by constants */
 bool ncc_lower_op_pad(struct lowering *l, struct node *n, const char **why);    /* zero channels */
 bool ncc_lower_op_prelu(struct lowering *l, struct node *n, const char **why);
+bool ncc_lower_op_slice(struct lowering *l, struct node *n, const char **why);  /* rows, columns, channels */
 bool ncc_lower_op_concat(struct lowering *l, struct node *n, const char **why);
 
 #endif

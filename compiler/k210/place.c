@@ -190,3 +190,31 @@ bool ncc_k210_place(struct graph *g, const struct k210_options *options, struct 
     }
     return true;
 }
+
+/* ---- what it costs ---- */
+
+static bool read_by(const struct graph *g, const struct value *v, bool kpu)
+{
+    for (const struct use *u = v->uses; u; u = u->next)
+        if (u->node->on_kpu == kpu)
+            return true;
+    return !kpu && ncc_value_is_output(g, v);
+}
+
+double ncc_k210_placed_us(const struct graph *g, const struct k210_options *options)
+{
+    const enum ncc_kpu_runtime runtime = options->runtime;
+    double us = 0;
+    for (const struct node *n = g->first; n; n = n->next) {
+        us += n->on_kpu ? n->kpu_us : ncc_cost_cpu_us(n, runtime);
+        for (int i = 0; i < n->n_out; i++)
+            if (read_by(g, n->out[i], !n->on_kpu))
+                us += n->on_kpu ? ncc_cost_download_us(n->out[i], runtime) : ncc_cost_upload_us(n->out[i], runtime);
+    }
+    for (int i = 0; i < g->inputs.n; i++) {
+        const struct value *v = g->inputs.v[i];
+        if (read_by(g, v, true) && (options->float_input || v->shape.rank != 4 || read_by(g, v, false)))
+            us += ncc_cost_upload_us(v, runtime);
+    }
+    return us;
+}

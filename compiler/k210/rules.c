@@ -143,6 +143,18 @@ static bool zero_channels(const struct node *n, char *found)
     return only_channels;
 }
 
+static bool takes_neighbours(const struct node *n, char *found)
+{
+    const struct slice_attrs *a = n->attrs;
+    bool neighbours = a->stride.n == 4 && n->out[0]->shape.dim[1] > 0;
+    for (int i = 0; i < a->stride.n; i++)
+        if (a->stride.v[i] != 1 && a->size.v[i] > 1) {
+            snprintf(found, 120, "every %d-th along axis %d", a->stride.v[i], i);
+            neighbours = false;
+        }
+    return neighbours;
+}
+
 /* ---- the table ---- */
 
 #define MAPS(check)                                                                                                    \
@@ -201,6 +213,12 @@ static const struct rule concat_rules[] = {
     {0},
 };
 
+static const struct rule slice_rules[] = {
+    MAPS(maps_fit),
+    {"the elements must be neighbours", NULL, takes_neighbours},
+    {0},
+};
+
 const struct rule *ncc_k210_rules(enum op op)
 {
     switch ((int)op) {
@@ -225,6 +243,8 @@ const struct rule *ncc_k210_rules(enum op op)
         return prelu_rules;
     case OP_pad:
         return pad_rules;
+    case OP_slice:
+        return slice_rules;
     default:
         return ncc_op_desc(op)->flags & OP_UNARY ? unary_rules : NULL;
     }

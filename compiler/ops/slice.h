@@ -23,7 +23,7 @@ int64_t ncc_slice_run_at(const struct node *n, const struct slice_runs *r, int64
  * takes in a kmodel are worth it. */
 static inline bool ncc_slice_copies_runs(const struct slice_runs *r)
 {
-    return r->length >= 32 && r->n <= 8192;
+    return r->length >= 16 && r->n <= 8192;
 }
 
 #endif

@@ -28,6 +28,7 @@ struct state {
     int n;                /* ids */
     struct value **value; /* by id; NULL: of no interest */
     bool *mixed;
+    bool *reaches_upload; /* by id */
     int *parent;          /* union-find by id */
     struct range *chosen; /* by id, filled when first needed */
     bool *is_chosen;
@@ -66,22 +67,25 @@ static bool is_tied(const struct node *n)
     return n->op == OP_kpu_conv && ((const struct kpu_conv_attrs *)n->attrs)->tied;
 }
 
-static bool reaches_upload(const struct value *v)
+/* Backwards: does an upload read the value, or what moves it on? */
+static void find_uploads(struct state *s)
 {
-    for (const struct use *u = v->uses; u; u = u->next) {
-        if (u->node->op == OP_kpu_upload)
-            return true;
-        if ((ncc_op_desc(u->node->op)->flags & OP_SAME_QUANT) && reaches_upload(u->node->out[0]))
-            return true;
+    for (const struct node *n = s->g->last; n; n = n->prev) {
+        const bool moves = ncc_op_desc(n->op)->flags & OP_SAME_QUANT || n->op == OP_concat;
+        bool reaches = n->op == OP_kpu_upload;
+        for (int i = 0; moves && i < n->n_out; i++)
+            reaches |= s->reaches_upload[n->out[i]->id];
+        for (int i = 0; reaches && i < n->n_in; i++)
+            if (n->in[i])
+                s->reaches_upload[n->in[i]->id] = true;
     }
-    return false;
 }
 
 /* A concat on the CPU moves codes if the chip wants its result; otherwise it may as well be in float. */
-static bool moves_codes(const struct node *n)
+static bool moves_codes(const struct state *s, const struct node *n)
 {
     if (n->op == OP_concat)
-        return reaches_upload(n->out[0]);
+        return s->reaches_upload[n->out[0]->id];
     return n->op != OP_kpu_concat &&
            ((ncc_op_desc(n->op)->flags & OP_SAME_QUANT) || ncc_quant_is_copy(n) || is_tied(n));
 }
@@ -249,7 +253,7 @@ static bool unite_for_readers(const struct state *s)
         if (need == NEED_ONE_QUANT || (need == NEED_EQUAL_ZERO && zeros_differ(s, v)))
             changed |= unite_origins(s, v);
         for (const struct use *u = v->uses; u; u = u->next)
-            if (need_of(u->node) == NEED_ONE_QUANT && moves_codes(u->node))
+            if (need_of(u->node) == NEED_ONE_QUANT && moves_codes(s, u->node))
                 changed |= unite_with_origin(s, v, u->node);
     }
     return changed;
@@ -262,28 +266,45 @@ static bool ordinary(const struct state *s, const struct value *v)
     return has_codes(v) && !s->mixed[v->id];
 }
 
-/* Does somebody else decide what the codes of v's group mean? */
-static bool is_given(const struct state *s, const struct value *v)
+static bool same_quant(struct quant a, struct quant b)
+{
+    bool same = a.n_channels == b.n_channels;
+    for (int c = 0; same && c < a.n_channels; c++)
+        same = a.scale[c] == b.scale[c] && a.zero_point[c] == b.zero_point[c];
+    return same;
+}
+
+/* What somebody else decided the codes of v's group to mean, or NULL. */
+static const struct quant *given_quant(const struct state *s, const struct value *v)
 {
     for (int id = 0; id < s->n; id++)
         if (s->value[id] && s->value[id]->quant.n_channels > 0 && find(s, id) == find(s, v->id))
-            return true;
-    return false;
+            return &s->value[id]->quant;
+    return NULL;
 }
 
-/* Given codes would be forced on all parts of a concat, which may need a wider range: better to stay apart. */
+/* Given codes would be forced on all parts of a concat, which may need a wider range: better to stay apart, unless all
+ * parts are given the same. */
 static bool may_tie(const struct state *s, const struct node *n)
 {
-    for (int i = 0; n->op == OP_concat && i < n->n_in; i++)
-        if (ordinary(s, n->in[i]) && is_given(s, n->in[i]))
+    const struct quant *first = NULL;
+    bool some = false;
+    for (int i = 0; n->op == OP_concat && i < n->n_in; i++) {
+        if (!ordinary(s, n->in[i]))
+            continue;
+        const struct quant *q = given_quant(s, n->in[i]);
+        if (some && (!q != !first || (q && !same_quant(*q, *first))))
             return false;
+        first = q;
+        some = true;
+    }
     return true;
 }
 
 static void tie_moves(const struct state *s)
 {
     for (const struct node *n = s->g->first; n; n = n->next) {
-        if (!moves_codes(n) || !ordinary(s, n->in[0]) || !may_tie(s, n))
+        if (!moves_codes(s, n) || !ordinary(s, n->in[0]) || !may_tie(s, n))
             continue;
         for (int i = 0; i < n->n_out; i++)
             if (ordinary(s, n->out[i]))
@@ -314,14 +335,6 @@ static struct range reach(struct quant q)
     return r;
 }
 
-static bool same_quant(struct quant a, struct quant b)
-{
-    bool same = a.n_channels == b.n_channels;
-    for (int c = 0; same && c < a.n_channels; c++)
-        same = a.scale[c] == b.scale[c] && a.zero_point[c] == b.zero_point[c];
-    return same;
-}
-
 /* Quants that members have already. That of a graph input is a promise to the caller and wins; if others differ, the
  * group gets codes that reach as far as all of them. */
 static void take_given(struct group *group, const struct value *v)
@@ -347,9 +360,9 @@ static struct range chosen_range(const struct state *s, int id)
     return s->chosen[id];
 }
 
-static bool is_source(const struct value *v)
+static bool is_source(const struct state *s, const struct value *v)
 {
-    return !v->def || !moves_codes(v->def);
+    return !v->def || !moves_codes(s, v->def);
 }
 
 /* Adds to each group's range what the members of interest contribute. */
@@ -367,7 +380,7 @@ static void gather(const struct state *s, enum step step)
             take_given(group, v);
         else if (step == STEP_KNOWN && v->range.known)
             *to = join(*to, v->range);
-        else if ((step == STEP_SOURCES && is_source(v)) || step == STEP_ANY)
+        else if ((step == STEP_SOURCES && is_source(s, v)) || step == STEP_ANY)
             *to = join(*to, chosen_range(s, id));
     }
     for (int id = 0; id < s->n; id++)
@@ -397,6 +410,25 @@ static void settle(const struct state *s)
             group->quant =
                 ncc_quant_channels(s->seen->v[id].channel_max, v->shape.dim[1], group->range.hi, s->g->arena);
     }
+}
+
+/* Pieces of one map saw the same, and so mostly have the same codes already; but one of them may share its codes with
+ * others. */
+static bool unite_families(const struct state *s)
+{
+    const struct value **first = NCC_NEW(s->scratch, const struct value *, s->n + 1);
+    bool changed = false;
+    for (int id = 0; id < s->n; id++) {
+        const struct value *v = s->value[id];
+        if (!v || s->mixed[id] || !v->family)
+            continue;
+        const struct value **head = &first[v->family];
+        if (!*head)
+            *head = v;
+        else if (!same_quant(quant_of(s, *head), quant_of(s, v)))
+            changed |= unite(s, *head, v);
+    }
+    return changed;
 }
 
 /* ---- the result ---- */
@@ -440,6 +472,7 @@ bool ncc_quant_assign(struct graph *g, const struct observations *seen, enum ran
     struct state s = {.g = g, .seen = seen, .method = method, .scratch = scratch, .n = g->next_id};
     s.value = NCC_NEW(scratch, struct value *, s.n);
     s.mixed = NCC_NEW(scratch, bool, s.n);
+    s.reaches_upload = NCC_NEW(scratch, bool, s.n);
     s.parent = NCC_NEW(scratch, int, s.n);
     s.chosen = NCC_NEW(scratch, struct range, s.n);
     s.is_chosen = NCC_NEW(scratch, bool, s.n);
@@ -447,10 +480,11 @@ bool ncc_quant_assign(struct graph *g, const struct observations *seen, enum ran
     for (int id = 0; id < s.n; id++)
         s.parent[id] = id;
     collect(&s);
+    find_uploads(&s);
     tie_moves(&s);
     do
         settle(&s);
-    while (unite_for_readers(&s));
+    while (unite_for_readers(&s) | unite_families(&s));
     for (int id = 0; id < s.n; id++)
         if (s.value[id] && !s.mixed[id])
             write_ordinary(&s, s.value[id]);

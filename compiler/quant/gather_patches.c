@@ -1,6 +1,7 @@
 #include "compiler/quant/gather_patches.h"
 
 #include "compiler/ops/attrs.h"
+#include "compiler/quant/families.h"
 
 #include <stdlib.h>
 
@@ -37,9 +38,10 @@ struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, doub
 {
     struct patch_table table = {.n = g->next_id, .v = NCC_NEW(a, struct patches, g->next_id)};
     const struct node **layer = NCC_NEW(a, const struct node *, ncc_graph_n_nodes(g));
+    const bool *gathers = ncc_family_gathers(g, a);
     int n = 0;
     for (const struct node *k = g->first; k; k = k->next)
-        if (is_layer(k))
+        if (is_layer(k) && gathers[k->out[0]->id])
             layer[n++] = k;
     qsort(layer, n, sizeof *layer, by_work);
     double all = 0;

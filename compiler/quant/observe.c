@@ -5,6 +5,7 @@
 #include "compiler/base/parallel.h"
 #include "compiler/base/progress.h"
 #include "compiler/quant/by_channel.h"
+#include "compiler/quant/families.h"
 #include "compiler/quant/gather_patches.h"
 
 #include <assert.h>
@@ -444,5 +445,6 @@ bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample
     ncc_gather_finish(&w.patches, g);
     *out = (struct observations){.n = w.n_values, .v = w.seen, .patches = w.patches};
     warn_of_all(g, out);
+    ncc_family_join(g, out, arena);
     return true;
 }

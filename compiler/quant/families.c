@@ -1,0 +1,152 @@
+#include "compiler/quant/families.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The members of a family, in the graph's order. */
+struct members {
+    struct value **v;
+    int n, cap;
+};
+
+static struct members *find_families(const struct graph *g, struct arena *a)
+{
+    struct members *of = NCC_NEW(a, struct members, g->next_id + 1); /* by number */
+    for (const struct node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->n_out; i++)
+            if (n->out[i]->family)
+                NCC_PUSH(a, &of[n->out[i]->family], n->out[i]);
+    return of;
+}
+
+static int channels(const struct value *v)
+{
+    return v->shape.rank > 1 ? v->shape.dim[1] : 1;
+}
+
+static bool is_alike(const struct members *m)
+{
+    for (int i = 1; i < m->n; i++)
+        if (channels(m->v[i]) != channels(m->v[0]))
+            return false;
+    return m->n > 1;
+}
+
+/* ---- observations ---- */
+
+static const struct histogram *join_histograms(const struct observations *seen, const struct members *m, struct arena *a)
+{
+    struct histogram *h = NULL;
+    for (int i = 0; i < m->n; i++) {
+        const struct histogram *one = seen->v[m->v[i]->id].hist;
+        if (!one)
+            continue;
+        if (h) {
+            ncc_histogram_merge(h, one);
+        } else {
+            h = NCC_NEW(a, struct histogram, 1);
+            *h = *one;
+        }
+    }
+    return h;
+}
+
+static const float *join_maxima(const struct observations *seen, const struct members *m, struct arena *a)
+{
+    const int n = channels(m->v[0]);
+    float *max = NCC_NEW(a, float, n);
+    for (int i = 0; i < m->n; i++) {
+        const float *one = seen->v[m->v[i]->id].channel_max;
+        for (int c = 0; one && c < n; c++)
+            max[c] = fmaxf(max[c], one[c]);
+        if (!one)
+            return NULL;
+    }
+    return max;
+}
+
+/* Weighted by the areas of the windows. */
+static const double *join_means(const struct observations *seen, const struct members *m, struct arena *a)
+{
+    const int n = channels(m->v[0]);
+    double *mean = NCC_NEW(a, double, n), area = 0;
+    for (int i = 0; i < m->n; i++) {
+        const double *one = seen->v[m->v[i]->id].mean;
+        const double pixels = (double)m->v[i]->window.h * m->v[i]->window.w;
+        if (!one)
+            return NULL;
+        for (int c = 0; c < n; c++)
+            mean[c] += one[c] * pixels;
+        area += pixels;
+    }
+    for (int c = 0; c < n; c++)
+        mean[c] /= area;
+    return mean;
+}
+
+static void join_observations(struct observations *seen, const struct members *m, struct arena *a)
+{
+    struct observation all = {.hist = join_histograms(seen, m, a),
+                              .channel_max = join_maxima(seen, m, a),
+                              .mean = join_means(seen, m, a)};
+    for (int i = 0; i < m->n; i++) {
+        const struct observation *o = &seen->v[m->v[i]->id];
+        all.n_bad += o->n_bad;
+        if (!o->n)
+            continue;
+        all.min = all.n ? fminf(all.min, o->min) : o->min;
+        all.max = all.n ? fmaxf(all.max, o->max) : o->max;
+        all.n += o->n;
+    }
+    for (int i = 0; i < m->n; i++)
+        seen->v[m->v[i]->id] = all;
+}
+
+/* ---- patches ---- */
+
+static bool same_weights(const struct value *x, const struct value *y)
+{
+    if (!x->def || !y->def || x->def->n_in < 2 || y->def->n_in < 2)
+        return false;
+    const struct value *v = x->def->in[1], *w = y->def->in[1];
+    return ncc_is_const(v) && ncc_is_const(w) && v->dtype == w->dtype && ncc_shape_equal(v->shape, w->shape) &&
+           !memcmp(v->data, w->data, (size_t)ncc_shape_count(v->shape) * ncc_dtype_size(v->dtype));
+}
+
+/* Layers that spread the same weights over different copies of their inputs round them by themselves, each to the
+ * nearest, and come to the same. */
+static void join_patches(struct observations *seen, const struct members *m)
+{
+    const struct value *gathers = m->v[m->n / 2];
+    struct patches p = {0};
+    bool same = true;
+    for (int i = 0; i < m->n; i++)
+        same = same && same_weights(m->v[i], gathers);
+    if (same && gathers->id < seen->patches.n)
+        p = seen->patches.v[gathers->id];
+    for (int i = 0; i < m->n && m->v[i]->id < seen->patches.n; i++)
+        seen->patches.v[m->v[i]->id] = p;
+}
+
+bool *ncc_family_gathers(const struct graph *g, struct arena *a)
+{
+    const struct members *of = find_families(g, a);
+    bool *gathers = NCC_NEW(a, bool, g->next_id);
+    for (int i = 0; i < g->next_id; i++)
+        gathers[i] = true;
+    for (int f = 1; f <= g->next_id; f++)
+        for (int i = 0; i < of[f].n; i++)
+            gathers[of[f].v[i]->id] = i == of[f].n / 2;
+    return gathers;
+}
+
+void ncc_family_join(const struct graph *g, struct observations *seen, struct arena *a)
+{
+    const struct members *of = find_families(g, a);
+    for (int f = 1; f <= g->next_id; f++) {
+        if (!is_alike(&of[f]))
+            continue;
+        join_observations(seen, &of[f], a);
+        join_patches(seen, &of[f]);
+    }
+}
