@@ -17,8 +17,8 @@ function(ncc_archive name)
 endfunction()
 
 ncc_archive(ncc_runtime ncc_kpu ncc_kmodel ncc_runtime)
-ncc_archive(ncc ncc_base ncc_sim ncc_data ncc_ir ncc_ops ncc_import ncc_pass ncc_quant ncc_k210 ncc_plan ncc_emit
-            ncc_report ncc_compiler)
+ncc_archive(ncc ncc_base ncc_sim ncc_data ncc_ir ncc_ops ncc_import ncc_caffe_schema ncc_onnx_schema ncc_pass
+            ncc_quant ncc_k210 ncc_plan ncc_emit ncc_report ncc_compiler)
 
 install(TARGETS ncc RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY include/ncc DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

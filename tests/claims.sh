@@ -19,6 +19,7 @@ claims() {
 }
 
 claims tflite '^TF_OP([0-9]*, %s,' compiler/import/tflite_ops.def 50
+claims onnx '^OX_ROW(%s,' compiler/import/onnx_ops.def 60
 claims caffe '^CF_OP(%s,' compiler/import/caffe_ops.def 30
 
 # Layers that become other operators, and are claimed by none.

@@ -24,7 +24,7 @@ compiler/base    | <cblas.h> <omp.h> <zip.h> libc
 compiler/data    | compiler/base <ncc/> <stb/> libc
 compiler/ir      | compiler/base libc
 compiler/ops     | compiler/ir compiler/base kpu libc
-compiler/import  | compiler/ir compiler/ops compiler/base <protobuf-c/> <caffe.pb-c.h> libc
+compiler/import  | compiler/ir compiler/ops compiler/base <protobuf-c/> <caffe.pb-c.h> <onnx.pb-c.h> libc
 compiler/pass    | compiler/ir compiler/ops compiler/base libc
 compiler/quant   | compiler/ir compiler/ops compiler/base compiler/data libc
 compiler/k210    | compiler/ir compiler/ops compiler/base compiler/pass/rewrite.h compiler/pass/match.h kpu runtime/kernels.def libc

@@ -1,6 +1,7 @@
 /* Which format a file has, by its content. */
 #include "compiler/import/caffe.h"
 #include "compiler/import/import.h"
+#include "compiler/import/onnx.h"
 #include "compiler/import/tflite.h"
 
 #include <string.h>
@@ -13,12 +14,6 @@ static bool starts_with(struct bytes file, const char *magic, size_t n)
 static bool is_tflite(struct bytes file)
 {
     return ncc_fb_has_identifier(file, "TFL3");
-}
-
-/* The first field of an ONNX file is the version of its format: tag 8, a small number, and more fields behind. */
-static bool is_onnx(struct bytes file)
-{
-    return file.size > 2 && file.data[0] == 0x08 && file.data[1] >= 1 && file.data[1] < 32 && file.data[2] >= 0x12;
 }
 
 static bool is_caffe(struct bytes file)
@@ -35,7 +30,7 @@ static const struct {
     importer *import;
 } formats[] = {
     [MODEL_TFLITE] = {"TFLite", is_tflite, ncc_tflite_import},
-    [MODEL_ONNX] = {"ONNX", is_onnx, NULL},
+    [MODEL_ONNX] = {"ONNX", ncc_onnx_probe, ncc_onnx_import},
     [MODEL_CAFFE] = {"Caffe", is_caffe, ncc_caffe_import},
 };
 
@@ -55,8 +50,8 @@ static const char *remedy_for(struct bytes file)
     if (starts_with(file, "KMDL", 4) || starts_with(file, "\3\0\0\0", 4))
         return "this is a kmodel, compiled already: give the model that it was made from";
     if (starts_with(file, "PK", 2))
-        return "this is an archive (Keras, PyTorch or kfpkg): export the model to TFLite";
-    return "give a .tflite file, or the .prototxt or .caffemodel of a Caffe net";
+        return "this is an archive (Keras, PyTorch or kfpkg): export the model to TFLite or ONNX";
+    return "give a .tflite or .onnx file, or the .prototxt or .caffemodel of a Caffe net";
 }
 
 struct graph *ncc_import(const char *path, enum model_format format, const struct import_options *options,
@@ -72,11 +67,6 @@ struct graph *ncc_import(const char *path, enum model_format format, const struc
         format = recognise(file);
     if (format == MODEL_AUTO) {
         ncc_diag_error(d, FAULT_INPUT, where, "the file is not a model of a known format", remedy_for(file), NULL);
-        return NULL;
-    }
-    if (!formats[format].import) {
-        const char *rule = ncc_arena_printf(arena, "%s models are not read yet", formats[format].name);
-        ncc_diag_error(d, FAULT_INPUT, where, rule, "convert the model to TFLite", NULL);
         return NULL;
     }
     if (!formats[format].recognise(file))

@@ -41,6 +41,7 @@ struct import_options {
     const char *const *output_tensors;
     int n_output_tensors;
     bool native_outputs; /* outputs of rank 4 keep the model's own order, too */
+    bool keep_batch;     /* ONNX: the batch stays as the model has it; for tests of single operators */
     const char *caffe_prototxt; /* the net to a caffemodel; NULL: a file beside it with its stem, or the net inside it */
 };
 

@@ -60,6 +60,15 @@ struct leaky_relu_attrs {
 struct elu_attrs {
     float alpha;
 };
+struct thresholded_relu_attrs {
+    float alpha;
+};
+struct shrink_attrs {
+    float lambda, bias;
+};
+struct bit_shift_attrs {
+    bool right;
+};
 
 struct reshape_attrs {
     struct ints shape; /* whole, no -1: importers work it out */

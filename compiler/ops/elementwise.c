@@ -22,7 +22,7 @@ bool ncc_infer_binary(struct infer *i)
 bool ncc_infer_binary_or_int(struct infer *i)
 {
     const enum dtype t = i->in[0]->dtype;
-    if (t != DT_F32 && t != DT_I32 && t != DT_I64)
-        return ncc_infer_refuse(i, "the operands must be f32, i32 or i64");
+    if (t == DT_F16 || t == DT_BOOL)
+        return ncc_infer_refuse(i, "the operands must be f32 or integers");
     return ncc_infer_need_dtype(i, 1, t) && set_broadcast(i);
 }

@@ -13,7 +13,7 @@
 bool ncc_infer_unary(struct infer *i);
 /* Two f32 operands that broadcast. */
 bool ncc_infer_binary(struct infer *i);
-/* Two operands of the same type, f32, i32 or i64. */
+/* Two operands of the same type, f32 or any integers. Sums and products of integers keep their low bits. */
 bool ncc_infer_binary_or_int(struct infer *i);
 
 #define NCC_UNARY .min_in = 1, .max_in = 1, .n_out = 1, .infer = ncc_infer_unary, .scalar = apply

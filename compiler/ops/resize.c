@@ -1,3 +1,4 @@
+#include "compiler/ops/resize.h"
 #include "compiler/ops/support.h"
 
 #include <math.h>
@@ -49,18 +50,22 @@ static int nearest(struct scaling s, int at)
     return index < s.in ? index : s.in - 1;
 }
 
-/* Between pixels `first` and `second`, `part` of the way. */
-struct between {
-    int first, second;
-    float part;
-};
-
-static struct between between(struct scaling s, int at)
+static struct resize_between between(struct scaling s, int at)
 {
     const float x = s.p->half_pixel ? ((float)at + 0.5f) * s.scale - 0.5f : (float)at * s.scale;
     const float inside = x > 0.0f ? x : 0.0f;
     const int first = (int)inside < s.in ? (int)inside : s.in - 1;
-    return (struct between){first, first + 1 < s.in ? first + 1 : s.in - 1, inside - (float)first};
+    return (struct resize_between){first, first + 1 < s.in ? first + 1 : s.in - 1, inside - (float)first};
+}
+
+int ncc_resize_nearest(const struct resize_attrs *p, int in, int out, int at)
+{
+    return nearest(scaling_of(p, in, out), at);
+}
+
+struct resize_between ncc_resize_between(const struct resize_attrs *p, int in, int out, int at)
+{
+    return between(scaling_of(p, in, out), at);
 }
 
 static void nearest_row(const char *row, size_t size, const int *columns, int n, char *to)
@@ -78,11 +83,11 @@ static inline float mix(float a, float b, float c, float d, float down, float ri
 
 /* u8 is cut, not rounded, as the runtime does. */
 #define BILINEAR_ROW(type)                                                                                             \
-    static void bilinear_##type(const type *up, const type *low, float down, const struct between *columns, int n,    \
+    static void bilinear_##type(const type *up, const type *low, float down, const struct resize_between *columns, int n,    \
                                 type *to)                                                                              \
     {                                                                                                                  \
         for (int x = 0; x < n; x++) {                                                                                  \
-            const struct between c = columns[x];                                                                       \
+            const struct resize_between c = columns[x];                                                                       \
             to[x] = (type)mix((float)up[c.first], (float)low[c.first], (float)up[c.second], (float)low[c.second],      \
                               down, c.part);                                                                           \
         }                                                                                                              \
@@ -95,7 +100,7 @@ BILINEAR_ROW(uint8_t)
 struct block {
     int first, n;
     int nearest[BLOCK];
-    struct between between[BLOCK];
+    struct resize_between between[BLOCK];
 };
 
 static void make_block(struct block *b, struct scaling s, int first, int out_w)
@@ -120,7 +125,7 @@ static void resize_row(const struct eval_args *a, struct scaling vertical, int64
                     b->nearest, b->n, (char *)a->out[0]->data + (size_t)to * size);
         return;
     }
-    const struct between rows = between(vertical, y);
+    const struct resize_between rows = between(vertical, y);
     const int64_t up = from + (int64_t)rows.first * w, low = from + (int64_t)rows.second * w;
     if (a->out[0]->dtype == DT_F32) {
         const float *x = a->in[0]->data;

@@ -247,7 +247,8 @@ static void in_place_and_cuts(void **state)
     }
     const char *c = "c", *p = "p", *none = "none";
     load_net(&l, text, conv_blobs,
-             &(const struct import_options){&(struct shape_override){0}, 0, &c, 1, &p, 1, false, NULL});
+             &(const struct import_options){
+                 .input_tensors = &c, .n_input_tensors = 1, .output_tensors = &p, .n_output_tensors = 1});
     expect_graph(&l, "a tail");
     assert_int_equal(l.g->inputs.v[0]->shape.dim[1], 3);
     assert_int_equal(count_ops(l.g, OP_conv2d), 0);

@@ -252,7 +252,7 @@ static void formats(void **state)
         size_t size;
         const char *says;
     } files[] = {
-        {"\x08\x07\x12\x07pytorch", 11, "ONNX models are not read yet"},
+        {"\x08\x07\x12\x07pytorch", 11, "the file has no graph"},
         {"name: \"net\"\nlayer {}", 20, "the net must have an output"},
         {"\x89HDF\r\n\x1a\n", 8, "Keras"},
         {"KMDL\0\0\0\0", 8, "kmodel"},

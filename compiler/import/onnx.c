@@ -1,0 +1,555 @@
+/* An ONNX file to a graph: the walk over its nodes. */
+#include "compiler/import/onnx.h"
+#include "compiler/import/protobuf.h"
+#include "compiler/ops/attrs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { OLDEST_VERSION = 7, NEWEST_VERSION = 21 };
+
+static bool complain(struct onnx *m, const char *node, const char *rule, const char *remedy, const char *found)
+{
+    ncc_diag_error(m->diags, FAULT_INPUT, (struct place){.file = m->file, .node = node}, rule, remedy,
+                   found ? "%s" : NULL, found);
+    return false;
+}
+
+/* ---- operators by name ---- */
+
+static const struct ox_row rows[] = {
+#define OX_ROW(name, builder, ...) {#name, ncc_onnx_build_##builder, __VA_ARGS__},
+#include "compiler/import/onnx_ops.def"
+#undef OX_ROW
+};
+
+static int compare_rows(const void *x, const void *y)
+{
+    return strcmp((*(const struct ox_row *const *)x)->name, (*(const struct ox_row *const *)y)->name);
+}
+
+static void sort_rows(struct onnx *m)
+{
+    m->n_rows = sizeof rows / sizeof *rows;
+    m->rows = NCC_NEW(m->arena, const struct ox_row *, m->n_rows);
+    for (int i = 0; i < m->n_rows; i++)
+        m->rows[i] = &rows[i];
+    qsort(m->rows, (size_t)m->n_rows, sizeof *m->rows, compare_rows);
+}
+
+static const char *domain_of(const Onnx__NodeProto *p)
+{
+    return !p->domain || strcmp(p->domain, "ai.onnx") == 0 ? "" : p->domain;
+}
+
+static const struct ox_row *find_row(const struct onnx *m, const Onnx__NodeProto *p)
+{
+    const struct ox_row key = {.name = p->op_type ? p->op_type : ""}, *at = &key;
+    const struct ox_row **found = bsearch(&at, m->rows, (size_t)m->n_rows, sizeof *m->rows, compare_rows);
+    const char *domain = found && (*found)->flags & OX_MICROSOFT ? "com.microsoft" : "";
+    return found && strcmp(domain_of(p), domain) == 0 ? *found : NULL;
+}
+
+/* ---- which part of the model ---- */
+
+/* What a node needs, also inside of its branches. Bounded by the file: every node is looked at once per level. */
+static void mark_inputs(struct onnx *m, const struct ox_scope *s, const Onnx__NodeProto *p)
+{
+    for (size_t k = 0; k < p->n_input; k++) {
+        struct ox_tensor *t = ncc_onnx_find(s, p->input[k]);
+        if (t)
+            t->needed = true;
+    }
+    for (size_t a = 0; a < p->n_attribute; a++) {
+        const Onnx__GraphProto *g = p->attribute[a]->g;
+        for (size_t i = 0; g && i < g->n_node; i++)
+            mark_inputs(m, s, g->node[i]);
+        for (size_t i = 0; g && i < g->n_output; i++) {
+            struct ox_tensor *t = ncc_onnx_find(s, g->output[i]->name);
+            if (t)
+                t->needed = true;
+        }
+    }
+}
+
+static bool is_needed(const struct ox_scope *s, const Onnx__NodeProto *p)
+{
+    for (size_t k = 0; k < p->n_output; k++) {
+        const struct ox_tensor *t = ncc_onnx_find(s, p->output[k]);
+        if (t && t->needed && !t->is_given)
+            return true;
+    }
+    return false;
+}
+
+void ncc_onnx_mark_needed(struct onnx *m, struct ox_scope *s)
+{
+    for (size_t i = s->p->n_node; i-- > 0;)
+        if (is_needed(s, s->p->node[i]))
+            mark_inputs(m, s, s->p->node[i]);
+}
+
+/* ---- inputs ---- */
+
+static const struct shape_override *find_override(const struct onnx *m, const char *name)
+{
+    for (int i = 0; i < m->options->n_shapes; i++)
+        if (strcmp(m->options->shapes[i].name, name) == 0)
+            return &m->options->shapes[i];
+    return NULL;
+}
+
+static const Onnx__TypeProto__Tensor *tensor_type(const Onnx__ValueInfoProto *info)
+{
+    return info && info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE
+               ? info->type->tensor_type
+               : NULL;
+}
+
+/* The shape that the file says; open dimensions are -1. False: it says none. */
+static bool stated_shape(const Onnx__ValueInfoProto *info, struct shape *out)
+{
+    const Onnx__TypeProto__Tensor *t = tensor_type(info);
+    *out = (struct shape){0};
+    if (!t || !t->shape || t->shape->n_dim > NCC_MAX_RANK)
+        return false;
+    for (size_t i = 0; i < t->shape->n_dim; i++) {
+        const Onnx__TensorShapeProto__Dimension *d = t->shape->dim[i];
+        const bool is_number = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+        const bool good = is_number && d->dim_value >= 0 && d->dim_value <= NCC_MAX_ELEMENTS;
+        out->dim[out->rank++] = good ? (int)d->dim_value : -1;
+    }
+    return true;
+}
+
+/* "batch x 3 x height x ?": the shape in the model's own words. */
+static const char *dimensions_text(struct onnx *m, const Onnx__ValueInfoProto *info)
+{
+    const Onnx__TypeProto__Tensor *t = tensor_type(info);
+    if (!t || !t->shape)
+        return "no shape";
+    const char *text = "";
+    for (size_t i = 0; i < t->shape->n_dim && i < 2 * NCC_MAX_RANK; i++) {
+        const Onnx__TensorShapeProto__Dimension *d = t->shape->dim[i];
+        const char *join = i ? " x " : "";
+        if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE)
+            text = ncc_arena_printf(m->arena, "%s%s%lld", text, join, (long long)d->dim_value);
+        else
+            text = ncc_arena_printf(m->arena, "%s%s%s", text, join,
+                                    d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM &&
+                                            d->dim_param && *d->dim_param
+                                        ? d->dim_param
+                                        : "?");
+    }
+    return text;
+}
+
+/* The batch becomes 1: where it is open in any case, where it is another number if the input is a batch of maps. */
+static void set_batch(struct onnx *m, const struct ox_tensor *t, struct shape *shape)
+{
+    if (shape->rank == 0 || m->options->keep_batch)
+        return;
+    if (shape->dim[0] > 1 && shape->rank >= 4) {
+        m->old_batch = shape->dim[0];
+        ncc_diag_note(m->diags, (struct place){.file = m->file, .node = t->name}, "the batch is set to 1", NULL,
+                      "it was %d", shape->dim[0]);
+    } else if (shape->dim[0] > 0) {
+        return;
+    }
+    shape->dim[0] = 1;
+}
+
+static bool has_too_many_dimensions(const Onnx__ValueInfoProto *info)
+{
+    const Onnx__TypeProto__Tensor *t = tensor_type(info);
+    return t && t->shape && t->shape->n_dim > NCC_MAX_RANK;
+}
+
+/* `perm`: dimension i of the graph's input is the model's perm.v[i]. */
+static bool input_shape(struct onnx *m, const struct ox_tensor *t, struct ints perm, struct shape *shape)
+{
+    const struct shape_override *o = find_override(m, t->name);
+    bool known = stated_shape(t->info, shape);
+    if (o) {
+        if (known && o->shape.rank != shape->rank)
+            return complain(m, t->name, "the given shape must have as many dimensions as the input", NULL,
+                            dimensions_text(m, t->info));
+        shape->rank = o->shape.rank;
+        for (int i = 0; i < o->shape.rank; i++)
+            shape->dim[perm.n ? perm.v[i] : i] = o->shape.dim[i];
+        known = true;
+    }
+    if (has_too_many_dimensions(t->info))
+        return complain(m, t->name, "inputs must have at most 6 dimensions", NULL, dimensions_text(m, t->info));
+    set_batch(m, t, shape);
+    for (int i = 0; known && i < shape->rank; i++)
+        if (shape->dim[i] == 0)
+            return complain(m, t->name, "inputs must not be empty", NULL, dimensions_text(m, t->info));
+    for (int i = 0; known && i < shape->rank; i++)
+        known = shape->dim[i] >= 1;
+    if (known && ncc_shape_count(*shape) >= 0)
+        return true;
+    return complain(m, t->name, "all dimensions of an input must be known, positive, and make at most 2^28 elements",
+                    ncc_arena_printf(m->arena, "give them: --input-shape %s=1,...", t->name),
+                    dimensions_text(m, t->info));
+}
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    for (; name && *names; names++)
+        if (strcmp(name, *names) == 0)
+            return true;
+    return false;
+}
+
+static bool is_to_nchw(const Onnx__NodeProto *p)
+{
+    static const int64_t order[4] = {0, 3, 1, 2};
+    const Onnx__AttributeProto *a = p->n_attribute == 1 ? p->attribute[0] : NULL;
+    return p->op_type && strcmp(p->op_type, "Transpose") == 0 && a && a->n_ints == 4 &&
+           memcmp(a->ints, order, sizeof order) == 0;
+}
+
+/* Whether all that happens to a tensor is that it is turned to n, c, h, w, possibly after it was quantised. */
+static bool goes_to_nchw(const struct ox_scope *s, const char *name, int depth)
+{
+    static const char *const neutral[] = {"QuantizeLinear", "DequantizeLinear", "Cast", "Identity", NULL};
+    bool found = false;
+    for (size_t i = 0; i < s->p->n_node && depth < 4; i++) {
+        const Onnx__NodeProto *p = s->p->node[i];
+        for (size_t k = 0; k < p->n_input; k++) {
+            if (strcmp(p->input[k], name) != 0)
+                continue;
+            const bool good = k == 0 && p->n_output == 1 &&
+                              (is_to_nchw(p) || (is_one_of(p->op_type, neutral) &&
+                                                 goes_to_nchw(s, p->output[0], depth + 1)));
+            if (!good)
+                return false;
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* An input that the model has as n, h, w, c and turns at once is n, c, h, w in the graph; for the model it is turned
+ * back, which comes to nothing. */
+static struct value *turned_input(struct onnx *m, const char *name, enum dtype dtype, struct shape shape)
+{
+    const struct shape own = ncc_shape_4(shape.dim[0], shape.dim[3], shape.dim[1], shape.dim[2]);
+    const struct transpose_attrs back = {{4, {0, 2, 3, 1}}};
+    return NCC_OP(m->graph, OP_transpose, ncc_name(m->graph, name, "nhwc"), &back,
+                  ncc_graph_input(m->graph, name, dtype, own));
+}
+
+static bool make_input(struct onnx *m, const struct ox_scope *s, struct ox_tensor *t)
+{
+    const struct ints as_is = {0}, nhwc = {4, {0, 3, 1, 2}};
+    const Onnx__TypeProto__Tensor *type = tensor_type(t->info);
+    const int element = type ? type->elem_type : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    enum dtype dtype;
+    struct shape shape;
+    if (t->v)
+        return complain(m, t->name, "an input must be named only once", NULL, NULL);
+    if (t->info && !type && t->info->type && t->info->type->value_case != ONNX__TYPE_PROTO__VALUE__NOT_SET)
+        return complain(m, t->name, "inputs must be tensors, not sequences, maps or optionals", NULL, NULL);
+    if (!ncc_onnx_dtype(element, &dtype))
+        return complain(m, t->name, "inputs of this type are not supported", "convert the model to float32",
+                        ncc_onnx_type_name(element));
+    const bool turned = stated_shape(t->info, &shape) && shape.rank == 4 && goes_to_nchw(s, t->name, 0);
+    if (!input_shape(m, t, turned ? nhwc : as_is, &shape))
+        return false;
+    t->v = turned ? turned_input(m, t->name, dtype, shape) : ncc_graph_input(m->graph, t->name, dtype, shape);
+    return true;
+}
+
+struct tensors {
+    struct ox_tensor **v;
+    int n, cap;
+};
+
+static const char *names_of(struct onnx *m, const struct tensors *list)
+{
+    const char *names = "";
+    for (int i = 0; i < list->n && i < 16; i++)
+        names = ncc_arena_printf(m->arena, "%s%s'%s'", names, i ? ", " : "", list->v[i]->name);
+    return names;
+}
+
+static bool make_inputs(struct onnx *m, const struct ox_scope *s, const struct tensors *inputs)
+{
+    bool good = true;
+    for (int i = 0; i < m->options->n_shapes; i++) {
+        bool found = false;
+        for (int k = 0; k < inputs->n && !found; k++)
+            found = strcmp(inputs->v[k]->name, m->options->shapes[i].name) == 0;
+        if (!found)
+            good = complain(m, m->options->shapes[i].name, "a shape is given for an input that does not exist",
+                            "name one of the model's inputs",
+                            ncc_arena_printf(m->arena, "its inputs are %s", names_of(m, inputs)));
+    }
+    for (int i = 0; i < inputs->n; i++)
+        good &= make_input(m, s, inputs->v[i]);
+    return good;
+}
+
+/* ---- nodes ---- */
+
+struct value *ncc_onnx_value(struct onnx *m, struct ox_tensor *t)
+{
+    if (!t->v && t->init && !t->is_failed) {
+        t->v = ncc_onnx_constant(m, t->init, t->name);
+        t->is_failed = !t->v;
+    }
+    return t->v;
+}
+
+/* "1x16x16x3, 8": of the inputs, as far as they are known. */
+static const char *shapes_text(const struct ox_build *b)
+{
+    enum { MOST = 8 };
+    const char *text = "";
+    char shape[80];
+    for (int k = 0; k < b->n_in && k < MOST; k++) {
+        const struct ox_tensor *t = b->in[k];
+        const char *one = !t ? "absent" : t->v ? ncc_shape_text(t->v->shape, shape) : "unknown";
+        text = ncc_arena_printf(b->m->arena, "%s%s%s", text, k ? ", " : "", one);
+    }
+    return b->n_in > MOST ? ncc_arena_printf(b->m->arena, "%s ...", text) : text;
+}
+
+/* So that nodes behind one that could not be read are looked at as well: its results stand there with the shape that
+ * the file says, if it says one. The graph is given up in the end. */
+static void stand_in(struct ox_build *b)
+{
+    for (int k = 0; k < b->n_out; k++) {
+        struct ox_tensor *t = b->out[k];
+        const Onnx__TypeProto__Tensor *type = t ? tensor_type(t->info) : NULL;
+        struct shape shape;
+        enum dtype dtype;
+        if (!t || t->v)
+            continue;
+        t->is_failed = true;
+        bool good = type && stated_shape(t->info, &shape) && ncc_onnx_dtype(type->elem_type, &dtype);
+        if (good && shape.rank > 0 && shape.dim[0] < 0)
+            shape.dim[0] = 1;
+        for (int i = 0; good && i < shape.rank; i++)
+            good = shape.dim[i] >= 1;
+        if (good && ncc_shape_count(shape) >= 0)
+            t->v = ncc_graph_input(b->m->graph, t->name, dtype, shape);
+    }
+}
+
+/* Finds the node's tensors and makes those that are constants; false: do not build it. */
+static bool inputs_ready(struct ox_build *b)
+{
+    struct onnx *m = b->m;
+    for (int k = 0; k < b->n_in; k++) {
+        const char *name = b->p->input[k];
+        struct ox_tensor *t = b->in[k];
+        if (!t && *name)
+            return ncc_onnx_refuse(b, "an input must be made by a node, or be an input or constant",
+                                   "the file is damaged: export the model again", "no tensor '%s'", name);
+        if (!t)
+            continue;
+        if ((m->steps -= ++t->n_uses) < 0) /* the graph's use lists are walked */
+            return ncc_onnx_refuse(b, "the file is damaged: it asks for too much work", NULL, NULL);
+        if (ncc_onnx_value(m, t))
+            continue;
+        if (t->is_failed)
+            return false;
+        return ncc_onnx_refuse(b, "a node's inputs must be made before it",
+                               m->options->n_input_tensors ? "name this tensor as an input, too"
+                                                           : "the file is damaged: export the model again",
+                               "'%s' is not made by an earlier node", t->name);
+    }
+    return true;
+}
+
+static bool is_well_formed(struct ox_build *b)
+{
+    const struct ox_row *row = b->row;
+    if (b->n_in < row->min_in || (row->max_in >= 0 && b->n_in > row->max_in))
+        return ncc_onnx_refuse(b, "the operator must have the right number of inputs", NULL, "%d inputs", b->n_in);
+    for (int k = 0; k < b->n_in; k++)
+        if (!b->in[k] && (k < row->min_in || row->max_in < 0))
+            return ncc_onnx_refuse(b, "an input must not be absent", NULL, "input %d", k);
+    return true;
+}
+
+static bool build_node(struct ox_build *b)
+{
+    if (!b->row && *domain_of(b->p))
+        return ncc_onnx_refuse(b, "the operator is not a standard one, and is not supported",
+                               "leave it out, or cut the model before it (--output-tensor)", "domain %s; inputs %s",
+                               domain_of(b->p), shapes_text(b));
+    if (!b->row)
+        return ncc_onnx_refuse(b, "the operator is not supported",
+                               "leave it out, or cut the model before it (--output-tensor)", "inputs %s",
+                               shapes_text(b));
+    return inputs_ready(b) && is_well_formed(b) && b->row->builder(b);
+}
+
+static const char *name_of(struct onnx *m, const Onnx__NodeProto *p)
+{
+    if (p->name && *p->name)
+        return p->name;
+    for (size_t k = 0; k < p->n_output; k++)
+        if (*p->output[k])
+            return p->output[k];
+    return ncc_arena_printf(m->arena, "a %s", p->op_type ? p->op_type : "node");
+}
+
+bool ncc_onnx_build_nodes(struct onnx *m, struct ox_scope *s)
+{
+    bool good = true;
+    for (size_t i = 0; i < s->p->n_node; i++) {
+        const Onnx__NodeProto *p = s->p->node[i];
+        if (!is_needed(s, p))
+            continue;
+        struct ox_build b = {.m = m,
+                             .scope = s,
+                             .p = p,
+                             .row = find_row(m, p),
+                             .name = name_of(m, p),
+                             .op = p->op_type,
+                             .in = NCC_NEW(m->arena, struct ox_tensor *, p->n_input),
+                             .out = NCC_NEW(m->arena, struct ox_tensor *, p->n_output),
+                             .n_in = (int)p->n_input,
+                             .n_out = (int)p->n_output,
+                             .first_id = m->graph->next_id};
+        while (b.n_in > 0 && !*p->input[b.n_in - 1])
+            b.n_in--;
+        for (int k = 0; k < b.n_in; k++)
+            b.in[k] = ncc_onnx_find(s, p->input[k]);
+        for (int k = 0; k < b.n_out; k++)
+            b.out[k] = ncc_onnx_find(s, p->output[k]);
+        if (build_node(&b))
+            continue;
+        good = false;
+        stand_in(&b);
+    }
+    return good;
+}
+
+/* ---- outputs ---- */
+
+static bool make_output(struct onnx *m, struct ox_tensor *t)
+{
+    struct value *v = ncc_onnx_value(m, t);
+    if (!v)
+        return t->is_failed ? false
+                            : complain(m, t->name, "an output must be made by a node",
+                                       "the file is damaged: export it again", NULL);
+    ncc_graph_output(m->graph, v, t->name);
+    return true;
+}
+
+/* ---- all ---- */
+
+static bool check_versions(struct onnx *m)
+{
+    m->version = 1;
+    for (size_t i = 0; i < m->p->n_opset_import; i++) {
+        const Onnx__OperatorSetIdProto *o = m->p->opset_import[i];
+        if (!o->domain || !*o->domain || strcmp(o->domain, "ai.onnx") == 0)
+            m->version = o->version > 0 && o->version < 1000 ? (int)o->version : 1;
+    }
+    const struct place where = {.file = m->file};
+    if (m->version > NEWEST_VERSION)
+        ncc_diag_warn(m->diags, where, "the model's operators are newer than we know; they are read as of opset 21",
+                      "export it for opset 21 or older", "opset %d", m->version);
+    if (m->version < OLDEST_VERSION)
+        ncc_diag_warn(m->diags, where, "the model's operators are older than we know; they are read as of opset 7",
+                      "export it for opset 7 or newer", "opset %d", m->version);
+    return true;
+}
+
+/* The tensors that the options name, instead of the model's own. */
+static bool cut(struct onnx *m, const struct ox_scope *s, const char *const *names, int n, struct tensors *list)
+{
+    bool good = true;
+    for (int i = 0; i < n; i++) {
+        struct ox_tensor *t = ncc_onnx_find(s, names[i]);
+        if (t)
+            NCC_PUSH(m->arena, list, t);
+        else
+            good = complain(m, names[i], "the model has no tensor of this name", NULL, NULL);
+    }
+    return good;
+}
+
+static bool choose(struct onnx *m, const struct ox_scope *s, struct tensors *inputs, struct tensors *outputs)
+{
+    const struct import_options *o = m->options;
+    if (!cut(m, s, o->input_tensors, o->n_input_tensors, inputs) ||
+        !cut(m, s, o->output_tensors, o->n_output_tensors, outputs))
+        return false;
+    for (size_t i = 0; i < s->p->n_input && o->n_input_tensors == 0; i++) {
+        struct ox_tensor *t = ncc_onnx_find(s, s->p->input[i]->name);
+        if (t && !t->init) /* old files list their constants as inputs, too */
+            NCC_PUSH(m->arena, inputs, t);
+    }
+    for (size_t i = 0; i < s->p->n_output && o->n_output_tensors == 0; i++) {
+        struct ox_tensor *t = ncc_onnx_find(s, s->p->output[i]->name);
+        if (!t)
+            return complain(m, s->p->output[i]->name, "an output must be made by a node",
+                            "the file is damaged: export it again", NULL);
+        NCC_PUSH(m->arena, outputs, t);
+    }
+    return outputs->n > 0 ||
+           complain(m, NULL, "the model must have an output", "name a tensor with --output-tensor", NULL);
+}
+
+static bool import(struct onnx *m)
+{
+    struct ox_scope s;
+    struct tensors inputs = {0}, outputs = {0};
+    if (!m->p->graph)
+        return complain(m, NULL, "the file has no graph", "export the model again", NULL);
+    if (!check_versions(m) || !ncc_onnx_scope(m, m->p->graph, NULL, &s) || !choose(m, &s, &inputs, &outputs))
+        return false;
+    for (int i = 0; i < inputs.n; i++)
+        inputs.v[i]->is_given = true;
+    for (int i = 0; i < outputs.n; i++)
+        outputs.v[i]->needed = true;
+    ncc_onnx_mark_needed(m, &s);
+    if (!make_inputs(m, &s, &inputs) || !ncc_onnx_build_nodes(m, &s))
+        return false;
+    for (int i = 0; i < outputs.n; i++)
+        if (!make_output(m, outputs.v[i]))
+            return false;
+    ncc_graph_sweep(m->graph);
+    return ncc_graph_verify(m->graph, "import");
+}
+
+/* The first field of an ONNX file is the version of its format: tag 8, a small number, and more fields behind. */
+bool ncc_onnx_probe(struct bytes file)
+{
+    return file.size > 2 && file.data[0] == 0x08 && file.data[1] >= 1 && file.data[1] < 32 && (file.data[2] & 7) <= 2;
+}
+
+struct graph *ncc_onnx_import(struct bytes bytes, const char *path, const struct import_options *options,
+                              struct arena *arena, struct diags *d)
+{
+    enum { FOLD_AT_LEAST = 1 << 26, STEPS_PER_BYTE = 64, MADE = 1 << 27 };
+    struct onnx *m = NCC_NEW(arena, struct onnx, 1);
+    *m = (struct onnx){
+        .arena = arena,
+        .diags = d,
+        .graph = ncc_graph_new(arena, d, path),
+        .file = path,
+        .options = options,
+        .old_batch = 1,
+        .fold_budget = (int64_t)bytes.size * 4 + FOLD_AT_LEAST,
+        .budget = MADE,
+        .steps = (int64_t)bytes.size * STEPS_PER_BYTE,
+    };
+    const char *why = NULL;
+    m->p = (const Onnx__ModelProto *)ncc_protobuf_read(&onnx__model_proto__descriptor, bytes, arena, &why);
+    if (!m->p) {
+        complain(m, NULL, ncc_arena_printf(arena, "the file %s", why), "export the model again", NULL);
+        return NULL;
+    }
+    sort_rows(m);
+    return import(m) ? m->graph : NULL;
+}
