@@ -23,6 +23,8 @@ struct compilation {
     struct arena scratch;  /* emptied after every step */
     struct diags diags;
     struct graph *graph;
+    const struct source_node *sources; /* the nodes of the source model, n_sources */
+    int n_sources;
     struct graph *source;  /* as imported and made canonical, for the report and for verification */
     bool has_ranges;       /* the model is quantised: it brings its ranges */
     struct k210_options k210;

@@ -89,9 +89,12 @@ bool ncc_step_import(struct compilation *c)
     };
     static const enum model_format formats[] = {MODEL_AUTO, MODEL_TFLITE, MODEL_ONNX, MODEL_CAFFE};
     c->graph = ncc_import(o->model, formats[o->format], &options, &c->arena, &c->diags);
-    if (c->graph)
-        ncc_pass_known_inputs(c->graph);
-    return c->graph != NULL;
+    if (!c->graph)
+        return false;
+    ncc_pass_known_inputs(c->graph);
+    c->sources = c->graph->sources.v;
+    c->n_sources = c->graph->sources.n;
+    return true;
 }
 
 bool ncc_step_ranges(struct compilation *c)
@@ -350,6 +353,7 @@ bool ncc_step_summarise(struct compilation *c)
     for (int i = 0; i < g->outputs.n; i++)
         NCC_PUSH(&c->arena, &r->outputs, tensor_of(g->outputs.v[i].value, g->outputs.v[i].name));
     ncc_report_layers(r, g, &c->plan, c->k210.runtime, &c->arena);
+    ncc_report_sources(r, c->sources, c->n_sources, g, &c->arena);
     return true;
 }
 
@@ -376,15 +380,25 @@ static void warn_of_slow_kernels(struct compilation *c)
     }
 }
 
+/* --report: a page for people, or what --json prints. */
+static bool write_report(struct compilation *c)
+{
+    const char *path = c->options->report;
+    if (!path)
+        return true;
+    const bool html = strcmp(ncc_file_extension(path), "html") == 0;
+    const char *text = html ? ncc_report_html(&c->report, &c->arena) : ncc_report_json(&c->report, &c->arena);
+    return ncc_file_write(path, text, strlen(text), &c->diags);
+}
+
 bool ncc_step_report(struct compilation *c)
 {
     warn_of_slow_kernels(c);
     warn_of_inputs(c);
-    const char *json = c->options->json || c->options->report ? ncc_report_json(&c->report, &c->arena) : NULL;
-    if (c->options->report && !ncc_file_write(c->options->report, json, strlen(json), &c->diags))
+    if (!write_report(c))
         return false;
     if (c->options->json)
-        fputs(json, c->out);
+        fputs(ncc_report_json(&c->report, &c->arena), c->out);
     else if (!c->options->quiet)
         ncc_report_text(&c->report, c->options->verbose, c->out);
     return true;

@@ -98,7 +98,7 @@ const struct option ncc_options[] = {
      "print the graph after a step, or 'all'"},
     {0, "verify-passes", NULL, CMD_COMPILE, KIND_FLAG, AT(compile.verify_passes), NULL,
      "compare the graph with the source model after every step"},
-    {0, "report", "FILE.json", RESULT, KIND_TEXT, AT(compile.report), NULL, "write what --json prints to a file"},
+    {0, "report", "FILE", RESULT, KIND_TEXT, AT(compile.report), NULL, "write a page (FILE.html) or what --json prints (any other name) to a file"},
 
     {0, "npy", NULL, CMD_INFER, KIND_FLAG, AT(npy), NULL, "write OUTDIR/<sample>.<k>.npy for every output k"},
     {0, "trace", "DIR", CMD_INFER, KIND_TEXT, AT(trace), NULL, "write the result of every node of the kmodel as .npy"},

@@ -380,6 +380,7 @@ static bool refuse_type(struct cf_build *b)
 static bool build_layer(struct caffe *m, const struct cf_layer *l)
 {
     struct cf_build b = {m, l, l->p, l->row, l->name};
+    ncc_graph_source(m->graph, l->name, l->p->type);
     if (l->row->kind != CF_LAYER)
         return refuse_type(&b);
     if (l->n_in < l->row->min_in || l->n_in > l->row->max_in || l->n_out < 1)

@@ -74,6 +74,12 @@ struct graph_output {
     const char *name;
 };
 
+/* A node of the source model in its own words. Importers list all that they read, so that the report can say what became of
+ * each; nodes of the graph name them in `origin`. */
+struct source_node {
+    const char *name, *op;
+};
+
 struct graph {
     struct arena *arena;
     struct diags *diags;
@@ -81,6 +87,7 @@ struct graph {
     struct node *first, *last;
     struct { struct value **v; int n, cap; } inputs;
     struct { struct graph_output *v; int n, cap; } outputs;
+    struct { struct source_node *v; int n, cap; } sources; /* not copied with the graph */
     int next_id;
     struct node *cursor; /* new nodes go before it; NULL: to the end */
 };
@@ -92,6 +99,8 @@ struct graph *ncc_graph_new(struct arena *arena, struct diags *d, const char *fi
 
 struct value *ncc_graph_input(struct graph *g, const char *name, enum dtype dtype, struct shape shape);
 void ncc_graph_output(struct graph *g, struct value *v, const char *name);
+/* Lists a node of the source model; the strings must live as long as the graph. */
+void ncc_graph_source(struct graph *g, const char *name, const char *op);
 
 /* Keeps `data` (which must live as long as the graph); ncc_const_copy copies it. */
 struct value *ncc_const(struct graph *g, const char *name, enum dtype dtype, struct shape shape, const void *data);

@@ -151,7 +151,7 @@ bool ncc_match_replace(struct graph *g, struct node *n, struct value *v)
 }
 
 /* Long chains that melt into one node must not make its list of origins grow without bound. */
-#define MAX_ORIGIN 400
+#define MAX_ORIGIN 2000
 
 static const char *join_origins(struct graph *g, const struct node *a, const struct node *b)
 {

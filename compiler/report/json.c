@@ -36,6 +36,28 @@ void ncc_report_json_layers(cJSON *root, const struct report *r)
         cJSON_AddStringToObject(o, "out_shape", l->out_shape);
         cJSON_AddNumberToObject(o, "est_us", l->est_us);
         cJSON_AddStringToObject(o, "reason", l->reason ? l->reason : "");
+        if (l->n_scales == 1) {
+            cJSON_AddNumberToObject(o, "scale", l->scale);
+            cJSON_AddNumberToObject(o, "zero_point", l->zero_point);
+        }
+        cJSON_AddItemToArray(list, o);
+    }
+}
+
+static void add_sources(cJSON *root, const struct report *r)
+{
+    cJSON *list = cJSON_AddArrayToObject(root, "source_nodes");
+    for (int i = 0; i < r->sources.n; i++) {
+        const struct report_source *s = &r->sources.v[i];
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "name", s->name);
+        cJSON_AddStringToObject(o, "op", s->op);
+        cJSON_AddStringToObject(o, "on", s->on);
+        cJSON_AddStringToObject(o, "as", s->as);
+        cJSON_AddStringToObject(o, "with", s->with);
+        cJSON_AddStringToObject(o, "reason", s->reason ? s->reason : "");
+        cJSON_AddNumberToObject(o, "est_us", s->est_us);
+        cJSON_AddItemToObject(o, "layers", cJSON_CreateIntArray(s->layers, s->n_layers));
         cJSON_AddItemToArray(list, o);
     }
 }
@@ -78,6 +100,8 @@ char *ncc_report_json(const struct report *r, struct arena *a)
     cJSON_AddStringToObject(board, "name", r->board.name);
     cJSON_AddNumberToObject(board, "bytes", (double)r->board.bytes);
     ncc_report_json_layers(root, r);
+    if (r->sources.n)
+        add_sources(root, r);
     add_summary(root, r);
     char *text = cJSON_Print(root);
     cJSON_Delete(root);

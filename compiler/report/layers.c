@@ -60,14 +60,32 @@ static double copy_us(const struct node *n, enum ncc_kpu_runtime runtime)
                                   : ncc_kpu_download_us(s->dim[1], s->dim[2], s->dim[3], runtime);
 }
 
+/* What has none of its own is there for what reads it, or else for what it reads. */
+static const char *origin_of(const struct node *n)
+{
+    for (const struct node *k = n; k; k = k->out[0]->uses ? k->out[0]->uses->node : NULL)
+        if (k->origin)
+            return k->origin;
+    for (const struct node *k = n; k; k = k->n_in && k->in[0] ? k->in[0]->def : NULL)
+        if (k->origin)
+            return k->origin;
+    return NULL;
+}
+
 static struct report_layer describe(struct report *r, const struct node *n, enum ncc_kpu_runtime runtime,
                                     struct arena *a)
 {
     struct report_layer l = {.name = n->name,
-                             .origin = n->origin,
+                             .origin = origin_of(n),
                              .op = ncc_report_op(n, a),
                              .in_shape = shape_text(n->in[0]->shape, a),
                              .out_shape = shape_text(n->out[0]->shape, a)};
+    const struct quant *q = &n->out[0]->quant;
+    if (n->out[0]->dtype == DT_U8 && q->n_channels > 0) {
+        l.n_scales = q->n_channels;
+        l.scale = q->scale[0];
+        l.zero_point = q->zero_point[0];
+    }
     if (n->op == OP_kpu_layer) {
         l.on = "kpu";
         l.est_us = ncc_cost_layer_us(n, runtime);
@@ -132,6 +150,28 @@ static void describe_input(struct report *r, const struct value *v, enum ncc_kpu
     NCC_PUSH(a, &r->layers, l);
 }
 
+static void name_buffer(struct report *r, const struct plan *plan, const struct value *v)
+{
+    const int i = plan->buffer_of[v->id];
+    if (i >= 0 && !*r->buffers.v[i].name)
+        r->buffers.v[i].name = v->name;
+}
+
+/* Values that share bytes are one buffer, which has the name of the first. */
+static void describe_buffers(struct report *r, const struct graph *g, const struct plan *plan, struct arena *a)
+{
+    for (int i = 0; i < plan->buffers.n; i++) {
+        const struct buffer *b = &plan->buffers.v[i];
+        NCC_PUSH(a, &r->buffers, ((struct report_buffer){"", b->mem, b->addr, b->size, b->birth, b->death}));
+    }
+    for (int i = 0; i < g->inputs.n; i++)
+        name_buffer(r, plan, g->inputs.v[i]);
+    for (const struct node *n = g->first; n; n = n->next)
+        for (int o = 0; o < n->n_out; o++)
+            name_buffer(r, plan, n->out[o]);
+    r->n_steps = plan->n_steps;
+}
+
 void ncc_report_layers(struct report *r, const struct graph *g, const struct plan *plan, enum ncc_kpu_runtime runtime,
                        struct arena *a)
 {
@@ -141,6 +181,7 @@ void ncc_report_layers(struct report *r, const struct graph *g, const struct pla
     for (const struct node *n = g->first; n; n = n->next)
         if (!is_view(n))
             NCC_PUSH(a, &r->layers, describe(r, n, runtime, a));
+    describe_buffers(r, g, plan, a);
     r->crossings = count_crossings(g, a);
     r->kpu = plan->kpu;
     r->main = plan->main;

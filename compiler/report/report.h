@@ -17,7 +17,29 @@ struct report_layer {
     const char *on;                 /* "kpu", "cpu", "copy" */
     const char *in_shape, *out_shape;
     double est_us;
-    const char *reason; /* why it is on the CPU, else NULL */
+    const char *reason;       /* why it is on the CPU, else NULL */
+    int n_scales;             /* of the result's codes: 0 (it is not codes), 1, or one per channel */
+    double scale, zero_point; /* of the first */
+};
+
+/* What became of a node of the source model. */
+struct report_source {
+    const char *name, *op; /* in the words of its format */
+    const char *on;     /* "kpu", "cpu", "kpu, cpu"; "free": a way to look at bytes; "folded": nothing is left to do */
+    const char *as;     /* the operations that it became, or what folded it */
+    const char *with;   /* the source nodes that share those layers, or "" */
+    const char *reason; /* why it is on the CPU, or NULL */
+    double est_us;      /* of its layers, copies on its behalf included; a shared layer counts for its first node */
+    int *layers;        /* indices of report.layers */
+    int n_layers;
+};
+
+/* A run of bytes during some steps of a run of the model. */
+struct report_buffer {
+    const char *name;
+    enum memory mem;
+    int64_t addr, size;
+    int birth, death; /* steps, both inclusive */
 };
 
 struct report_tensor {
@@ -40,6 +62,15 @@ struct report {
         struct report_layer *v;
         int n, cap;
     } layers;
+    struct {
+        struct report_source *v;
+        int n, cap;
+    } sources; /* in the order of the source model; none when a kmodel is inspected */
+    struct {
+        struct report_buffer *v;
+        int n, cap;
+    } buffers;
+    int n_steps;
     struct board board;
     int64_t file_bytes, main_memory_bytes, input_bytes;
     bool streamed;          /* the file stays in flash */
@@ -65,6 +96,10 @@ static inline int64_t ncc_report_ram(const struct report *r)
 void ncc_report_layers(struct report *r, const struct graph *g, const struct plan *plan, enum ncc_kpu_runtime runtime,
                        struct arena *a);
 
+/* Fills in what became of the source model's nodes. After ncc_report_layers. */
+void ncc_report_sources(struct report *r, const struct source_node *sources, int n_sources, const struct graph *g,
+                        struct arena *a);
+
 /* What a node of the integer graph does, in a few words: "conv 3x3, pick", "softmax". */
 const char *ncc_report_op(const struct node *n, struct arena *a);
 
@@ -73,6 +108,9 @@ void ncc_report_text(const struct report *r, bool verbose, FILE *out);
 void ncc_report_text_layers(const struct report *r, FILE *out);
 /* One JSON object (ncc(1) lists its members). The text is in the arena. */
 char *ncc_report_json(const struct report *r, struct arena *a);
+
+/* One HTML page that needs nothing else. The text is in the arena. */
+char *ncc_report_html(const struct report *r, struct arena *a);
 
 /* A canonical graph after placement. */
 struct placement {

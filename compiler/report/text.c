@@ -22,6 +22,22 @@ void ncc_report_text_layers(const struct report *r, FILE *out)
     fputc('\n', out);
 }
 
+static void print_sources(const struct report *r, FILE *out)
+{
+    if (!r->sources.n)
+        return;
+    fprintf(out, "%-8s %-36s %-24s %-40s %10s\n", "on", "source node", "operator", "as", "us");
+    for (int i = 0; i < r->sources.n; i++) {
+        const struct report_source *s = &r->sources.v[i];
+        fprintf(out, "%-8s %-36.36s %-24.24s %-40s %10.1f\n", s->on, s->name, s->op, s->as, s->est_us);
+        if (*s->with)
+            fprintf(out, "         in one layer with: %s\n", s->with);
+        if (s->reason)
+            fprintf(out, "         on the CPU because: %s\n", s->reason);
+    }
+    fputc('\n', out);
+}
+
 static void print_tensors(const char *title, const struct report_tensor *v, int n, FILE *out)
 {
     for (int i = 0; i < n; i++) {
@@ -35,8 +51,10 @@ static void print_tensors(const char *title, const struct report_tensor *v, int 
 
 void ncc_report_text(const struct report *r, bool verbose, FILE *out)
 {
-    if (verbose)
+    if (verbose) {
         ncc_report_text_layers(r, out);
+        print_sources(r, out);
+    }
     print_tensors("input", r->inputs.v, r->inputs.n, out);
     print_tensors("output", r->outputs.v, r->outputs.n, out);
     if (r->input_text)

@@ -82,7 +82,7 @@ struct ncc_compile_options {
     const char *print_after; /* name of a pass, or "all": the graph is printed to err */
     bool dump_ir;            /* the graph after every phase, as OUT.<phase>.txt beside the output */
     bool dump_weights_range;
-    const char *report;      /* NULL, or FILE.json */
+    const char *report;      /* NULL, or a file: FILE.html a page, any other name JSON */
     bool json;               /* one JSON object instead of the text summary */
     bool quiet, verbose;
 };

@@ -39,6 +39,10 @@ expect 1 "out.kmodel" compile "$model" out.kmodel --dataset "$calib"
 [ -z "$(ls out.kmodel)" ] || fail "something is in out.kmodel/"
 rmdir out.kmodel
 expect 1 "file/report.json" compile "$model" out2.kmodel --dataset "$calib" --report file/report.json
+expect 0 "" compile "$model" out3.kmodel --dataset "$calib" --quiet --report page.html
+grep -q '</html>' page.html || fail "there is no page"
+grep -q 'What became of the model' page.html || fail "the page does not tell of the source model"
+rm out3.kmodel page.html
 if [ -w /dev/full ]; then
     "$ncc" ops >/dev/full 2>stderr && fail "a full disk is not noticed"
 fi

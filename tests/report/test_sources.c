@@ -1,0 +1,135 @@
+/* What became of the source model's nodes: layers of a made-up compilation and their lists of origins. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "compiler/report/report.h"
+
+#include <string.h>
+
+struct fixture {
+    struct exit exit;
+    struct arena arena;
+    struct diags diags;
+    struct graph *g;
+    struct report r;
+};
+
+static void begin(struct fixture *f)
+{
+    memset(f, 0, sizeof *f);
+    f->arena = ncc_arena_make(&f->exit);
+    if (setjmp(f->exit.env))
+        fail_msg("out of memory");
+    ncc_diag_init(&f->diags, &f->arena);
+    f->g = ncc_graph_new(&f->arena, &f->diags, "model");
+    ncc_board_find(NULL, &f->arena, &f->r.board);
+}
+
+static void layer(struct fixture *f, const char *on, const char *op, const char *origin, double us, const char *reason)
+{
+    const struct report_layer l = {.name = op,
+                                   .origin = origin,
+                                   .op = op,
+                                   .on = on,
+                                   .in_shape = "1",
+                                   .out_shape = "1",
+                                   .est_us = us,
+                                   .reason = reason};
+    NCC_PUSH(&f->arena, &f->r.layers, l);
+}
+
+static const struct report_source *find(const struct fixture *f, const char *name)
+{
+    for (int i = 0; i < f->r.sources.n; i++)
+        if (strcmp(f->r.sources.v[i].name, name) == 0)
+            return &f->r.sources.v[i];
+    fail_msg("there is no %s", name);
+    return NULL;
+}
+
+static void expect(const struct fixture *f, const char *name, const char *on, const char *as, const char *with,
+                   int n_layers, double us)
+{
+    const struct report_source *s = find(f, name);
+    assert_string_equal(s->on, on);
+    assert_string_equal(s->as, as);
+    assert_string_equal(s->with, with);
+    assert_int_equal(s->n_layers, n_layers);
+    assert_true(s->est_us == us);
+}
+
+static void fates(void **state)
+{
+    (void)state;
+    static const struct source_node sources[] = {{"conv", "CONV_2D"}, {"relu", "RELU"},       {"a,b", "ADD"},
+                                                 {"a", "MUL"},        {"fold", "DEQUANTIZE"}, {"shape", "RESHAPE"},
+                                                 {"last", "SOFTMAX"}, {"conv2", "CONV_2D"}};
+    struct fixture f;
+    begin(&f);
+    layer(&f, "copy", "kpu_upload", "conv", 1, NULL);
+    layer(&f, "kpu", "conv 3x3", "conv,relu", 10, NULL);
+    layer(&f, "kpu", "conv 1x1", "a,b", 20, NULL); /* one name, not two */
+    layer(&f, "kpu", "conv 1x1", "a,b,a", 30, NULL);
+    layer(&f, "cpu", "dequantize", "last", 2, NULL);
+    layer(&f, "cpu", "softmax", "last", 3, "the KPU has no such operation");
+    layer(&f, "kpu", "conv 1x1", "conv2", 5, NULL);
+    layer(&f, "cpu", "pad", "conv2", 6, "a rule");
+    layer(&f, "cpu", "gone", "no such node", 7, NULL);
+    struct value *x = ncc_graph_input(f.g, "x", DT_F32, ncc_shape_make(2, (int[]){2, 3}));
+    const struct node *view = ncc_node_new(f.g, OP_relu, "view", NULL, &x, 1);
+    ((struct node *)view)->origin = "shape";
+    ncc_report_sources(&f.r, sources, sizeof sources / sizeof *sources, f.g, &f.arena);
+
+    expect(&f, "conv", "kpu", "conv 3x3", "relu", 2, 11);
+    expect(&f, "relu", "kpu", "conv 3x3", "conv", 1, 0);
+    expect(&f, "a,b", "kpu", "conv 1x1", "a", 2, 50);
+    expect(&f, "a", "kpu", "conv 1x1", "a,b", 1, 0);
+    expect(&f, "last", "cpu", "dequantize, softmax", "", 2, 5);
+    assert_string_equal(find(&f, "last")->reason, "the KPU has no such operation");
+    expect(&f, "conv2", "kpu, cpu", "conv 1x1, pad", "", 2, 11);
+    assert_string_equal(find(&f, "shape")->on, "free");
+    assert_string_equal(find(&f, "fold")->on, "folded");
+    assert_int_equal(find(&f, "last")->layers[1], 5);
+    ncc_arena_release(&f.arena);
+}
+
+/* The page holds every node and layer, escapes names, and refers to nothing outside of itself. */
+static void page(void **state)
+{
+    (void)state;
+    static const struct source_node sources[] = {{"<b>\"&", "CONV_2D"}, {"gone", "IDENTITY"}};
+    struct fixture f;
+    begin(&f);
+    f.r.model = "net & co.tflite";
+    layer(&f, "kpu", "conv 3x3", "<b>\"&", 10, NULL);
+    layer(&f, "cpu", "softmax", NULL, 20, "a < b");
+    const struct report_buffer buffer = {"map<1>", MEM_KPU, 64, 128, 0, 1};
+    NCC_PUSH(&f.arena, &f.r.buffers, buffer);
+    f.r.kpu = (struct plan_memory){192, 128, false};
+    f.r.n_steps = 2;
+    f.r.kpu_us = 10;
+    f.r.cpu_us = 20;
+    ncc_report_sources(&f.r, sources, 2, f.g, &f.arena);
+    const char *text = ncc_report_html(&f.r, &f.arena);
+    static const char *const holds[] = {"net &amp; co.tflite", "&lt;b&gt;&quot;&amp;", "a &lt; b", "gone", "folded",
+                                        "<rect ",              "map&lt;1&gt;: 128 bytes at 64, steps 0 to 1",
+                                        "<b>0.03 ms</b>",      "</html>\n"};
+    for (size_t i = 0; i < sizeof holds / sizeof *holds; i++)
+        if (!strstr(text, holds[i]))
+            fail_msg("the page does not hold '%s'", holds[i]);
+    static const char *const lacks[] = {"http:", "https:", "src=", "<script", "@import", "url(", "<b>\"&"};
+    for (size_t i = 0; i < sizeof lacks / sizeof *lacks; i++)
+        if (strstr(text, lacks[i]))
+            fail_msg("the page holds '%s'", lacks[i]);
+    ncc_arena_release(&f.arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fates), cmocka_unit_test(page)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
