@@ -1,3 +1,4 @@
+#include "compiler/ops/activate_codes.h"
 #include "compiler/ops/conv_codes.h"
 #include "compiler/ops/kpu_pool.h"
 #include "compiler/ops/support.h"
@@ -129,9 +130,10 @@ static void activate(const struct eval_args *a, const struct convolve *s, const 
     const struct ncc_kpu_table table = read_table(a->in[3]->data);
     const int64_t *words = a->in[2]->data;
     for (int oc = 0; oc < s->out_c; oc++) {
-        const struct ncc_kpu_bn bn = ncc_kpu_bn_unpack((uint64_t)words[oc]);
-        for (int64_t i = 0; i < (int64_t)s->out_h * s->out_w; i++)
-            *to++ = ncc_kpu_table_apply(&table, ncc_kpu_bn_apply(bn, *acc++));
+        const int64_t n = (int64_t)s->out_h * s->out_w;
+        ncc_activate_codes(&table, ncc_kpu_bn_unpack((uint64_t)words[oc]), acc, n, to);
+        acc += n;
+        to += n;
     }
 }
 
