@@ -213,7 +213,7 @@ static void quantise_input(struct compilation *c, struct value *v, int input)
 
 static enum range_method method_of(const struct compilation *c)
 {
-    enum range_method m = RANGE_L2;
+    enum range_method m = RANGE_AUTO;
     if (c->options->calibrate_method)
         ncc_range_method_by_name(c->options->calibrate_method, &m);
     return m;

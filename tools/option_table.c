@@ -62,7 +62,7 @@ const struct option ncc_options[] = {
     {0, "output-layout", "LAYOUT", RESULT, KIND_EITHER, AT(compile.output_native), layouts,
      "nchw, or native for the source model's order"},
     {0, "calibrate-method", "METHOD", RESULT, KIND_TEXT, AT(compile.calibrate_method), NULL,
-     "how ranges follow from the samples: minmax (also no_clip) or l2"},
+     "how ranges follow from the samples: auto, minmax (no_clip), percentile, l2 (mse), kl (default: auto)"},
     {0, "weights-quantize-threshold", "X", RESULT, KIND_IGNORED, AT(ignored_weights_threshold), NULL,
      "accepted for nncase's scripts, without effect"},
     {0, "output-quantize-threshold", "N", RESULT, KIND_INT, AT(compile.output_quantize_threshold), NULL,

@@ -406,9 +406,9 @@ static void settle(const struct state *s)
         struct group *group = &s->group[id];
         const struct value *v = s->value[id];
         const bool alone = v && !s->mixed[id] && group->n_members == 1;
-        if (alone && !group->given && group->range.hi > 0 && has_channels(s, v))
-            group->quant =
-                ncc_quant_channels(s->seen->v[id].channel_max, v->shape.dim[1], group->range.hi, s->g->arena);
+        if (alone && !group->given && group->range.hi > group->range.lo && has_channels(s, v))
+            group->quant = ncc_quant_channels(s->seen->v[id].channel_min, s->seen->v[id].channel_max,
+                                              v->shape.dim[1], group->range, s->g->arena);
     }
 }
 

@@ -9,10 +9,10 @@ bool ncc_quant_is_copy(const struct node *n)
     return n->op == OP_kpu_conv && ((const struct kpu_conv_attrs *)n->attrs)->copy;
 }
 
-/* The table of this chain serves every scale, and nothing is below zero. */
+/* The table of this chain serves every scale. Clips do only where nothing is below zero: see the header. */
 static bool one_table(const struct act_chain *act)
 {
-    bool cut = false; /* at zero */
+    bool cut = false, clipped = false; /* at zero; anywhere else */
     for (int i = 0; i < act->n; i++) {
         const struct act_step *s = &act->step[i];
         const struct clip_attrs *clip = s->op == OP_clip ? s->attrs : NULL;
@@ -20,9 +20,10 @@ static bool one_table(const struct act_chain *act)
             return false;
         if (clip && (clip->max <= 0 || clip->min > 0 || (clip->min < 0 && !cut)))
             return false;
+        clipped = clipped || (clip && isfinite(clip->max));
         cut = cut || s->op == OP_relu || clip;
     }
-    return cut;
+    return cut || !clipped;
 }
 
 static bool is_layer(const struct node *n)
@@ -36,8 +37,8 @@ static bool only_layers_read(const struct graph *g, const struct value *v)
         return false;
     for (const struct use *u = v->uses; u; u = u->next) {
         const struct node *n = u->node;
-        const bool hands_on = n->op == OP_kpu_concat || n->op == OP_kpu_slice || n->op == OP_kpu_recanvas ||
-                              ncc_quant_is_copy(n);
+        const bool hands_on =
+            n->op == OP_kpu_concat || n->op == OP_kpu_slice || n->op == OP_kpu_recanvas || ncc_quant_is_copy(n);
         if (hands_on ? !only_layers_read(g, n->out[0]) : !is_layer(n))
             return false;
     }
@@ -55,10 +56,43 @@ bool ncc_quant_by_channel(const struct graph *g, const struct value *v)
  * speak up one day, and the factors between channels must leave room in the layer's sums. */
 #define LEAST_SHARE (1.0 / 256)
 
-struct quant ncc_quant_channels(const float *max, int n, float whole, struct arena *a)
+/* The scale at which codes with this zero point reach both ends. */
+static double needed(double lo, double hi, int zero)
+{
+    const double below = lo < 0 ? -lo / zero : 0, above = hi > 0 ? hi / (255 - zero) : 0;
+    return fmax(below, above);
+}
+
+static double scale_for(double lo, double hi, double whole, int zero)
+{
+    return sqrt(whole * fmin(fmax(needed(lo, hi, zero), whole * LEAST_SHARE), whole));
+}
+
+static int best_zero(const float *min, const float *max, int n, struct range whole)
+{
+    int best = 0;
+    double least = INFINITY;
+    for (int zero = 0; zero <= 255; zero++) {
+        const double all = needed((double)whole.lo, (double)whole.hi, zero);
+        double sum = 0;
+        for (int c = 0; c < n && isfinite(all); c++)
+            sum += pow(scale_for((double)min[c], (double)max[c], all, zero), 2);
+        if (isfinite(all) && sum < least) {
+            least = sum;
+            best = zero;
+        }
+    }
+    return best;
+}
+
+struct quant ncc_quant_channels(const float *min, const float *max, int n, struct range whole, struct arena *a)
 {
     double *scale = NCC_NEW(a, double, n), *zero_point = NCC_NEW(a, double, n);
-    for (int c = 0; c < n; c++)
-        scale[c] = sqrt((double)whole * fmax((double)max[c], (double)whole * LEAST_SHARE)) / 255;
+    const int zero = best_zero(min, max, n, whole);
+    const double all = needed((double)whole.lo, (double)whole.hi, zero);
+    for (int c = 0; c < n; c++) {
+        scale[c] = scale_for((double)min[c], (double)max[c], all, zero);
+        zero_point[c] = zero;
+    }
     return (struct quant){n, scale, zero_point};
 }

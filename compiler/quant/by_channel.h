@@ -2,18 +2,20 @@
  *
  * A KPU layer multiplies every output channel by a number of its own before the activation table, so what one code is
  * worth may differ from channel to channel at no cost, as long as the table can be the same for all: its function must
- * be positively homogeneous, f(s x) = s f(x), and its zero must stand at code 0. A ReLU is; a clip at m as well where
- * code 255 stands for no more than m, as the codes end there by themselves.
+ * be positively homogeneous, f(s x) = s f(x). None at all, a ReLU and a leaky ReLU are; all channels then share one
+ * zero point z. A clip from 0 to m is as well where code 0 stands for zero and code 255 for no more than m, as the
+ * codes end there by themselves.
  *
- *     code = clamp(round(relu(z) / s_c)),   s_c <= m / 255
+ *     code = clamp(round(f(x) / s_c) + z)
  *
- * Each channel gets a range halfway (in powers of two) between its own and that of the whole tensor:
+ * A channel with values in lo..hi needs s_c = max(-lo / z, hi / (255 - z)). It gets a scale halfway (in powers of two)
+ * between that and what the whole tensor needs:
  *
- *     s_c = sqrt(largest of the channel * range of all) / 255
+ *     s_c = sqrt(need of the channel * need of all)
  *
  * Half of the bits that it would leave unused are gained, and the rest is room for inputs that no sample showed. (With
  * all of them, results for samples that were not used for calibration get worse, and the codes, larger now, meet the
- * rounding errors of the reader's weights.)
+ * rounding errors of the reader's weights.) z is the one with the least sum of squares of scales.
  *
  * The reader multiplies its weights for channel c by s_c before it rounds these. So every reader must be a layer (or
  * kpu_concat, kpu_slice, kpu_recanvas or a copy, and their readers again).
@@ -26,11 +28,11 @@
 /* A layer that moves codes unchanged. */
 bool ncc_quant_is_copy(const struct node *n);
 
-/* Whether the channels of v may have different scales, all with zero at code 0. */
+/* Whether the channels of v may have different scales, with one zero point. */
 bool ncc_quant_by_channel(const struct graph *g, const struct value *v);
 
-/* The scales for channels whose largest values are max[n], where `whole` is the end of the range that would do for all
- * of them together. The arrays are in the arena. */
-struct quant ncc_quant_channels(const float *max, int n, float whole, struct arena *a);
+/* The quant of n channels with values in min[c]..max[c] (0 between them), where `whole` is the range that would do for
+ * all of them together. The arrays are in the arena. */
+struct quant ncc_quant_channels(const float *min, const float *max, int n, struct range whole, struct arena *a);
 
 #endif

@@ -17,7 +17,7 @@ enum { N_COUNTED = 4096 };
 /* Four times N_COUNTED per sample, in 32 bits. Later samples give minima and maxima only. */
 enum { MAX_HISTOGRAM_SAMPLES = 1 << 17 };
 
-/* Sums of floats depend on their order, so each sample has its own, added up in order at the end. */
+/* Samples whose means are taken. */
 enum { N_MEAN_SAMPLES = 64 };
 
 /* The window as runs of neighbouring elements: run (c, y) starts at (c * plane + y * pitch + skip). */
@@ -169,17 +169,18 @@ struct watch {
     bool (*feed)(void *ctx, int sample, int input, struct tensor *to);
     void *ctx;
     int n_values;
-    struct observation *seen; /* [thread][value id] */
-    struct histogram *hist;   /* [thread][slot], or NULL */
+    struct observation *seen; /* [thread][half][value id] */
+    struct histogram *hist;   /* [thread][half][slot], or NULL */
     const int *slot;          /* of a value id; -1: not watched */
     int n_slots;
-    float *channel_max;       /* [thread][n_channels] */
-    const int64_t *channel_of;/* by value id: its first channel; -1: one scale will do */
+    float *channel_min, *channel_max; /* [thread][n_channels]; both include 0 */
+    const int64_t *channel_of;        /* by value id: its first channel; -1: one scale will do */
     int64_t n_channels;
-    double *sums;             /* [sample][n_sums]: per channel of every canvas */
-    const int64_t *sum_of;    /* by value id: its first channel in a row of sums; -1: none */
+    double *sums;          /* [n_sum_samples][n_sums]: means of every canvas' channels; added up in order, since
+                              sums of floats depend on it */
+    const int64_t *sum_of; /* by value id: its first channel in a row of sums; -1: none */
     int64_t n_sums;
-    int n_sum_samples;
+    int n_samples, n_sum_samples;
     struct patch_table patches;
     struct progress progress;
 };
@@ -218,29 +219,27 @@ static void add_means(double *mean, const struct tensor *t, struct window window
     }
 }
 
-NCC_FOR_EACH_CPU
-static float largest(const float *x, int64_t n)
-{
-    float lane[LANES] = {0}, max = 0;
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++)
-            lane[k] = x[i + k] > lane[k] ? x[i + k] : lane[k];
-    for (; i < n; i++)
-        max = x[i] > max ? x[i] : max;
-    for (int k = 0; k < LANES; k++)
-        max = lane[k] > max ? lane[k] : max;
-    return max;
-}
-
-static void add_channels(float *max, const struct tensor *t, struct window window)
+/* Minima and maxima of channels; zero is always between them. */
+static void add_channels(float *min, float *max, const struct tensor *t, struct window window)
 {
     const struct runs r = runs_of(t, window);
-    for (int64_t c = 0; c < r.planes; c++)
-        for (int64_t y = 0; y < r.rows; y++) {
-            const float m = largest(run_at(&r, t->data, c * r.rows + y), r.length);
-            max[c] = m > max[c] ? m : max[c];
-        }
+    for (int64_t c = 0; c < r.planes; c++) {
+        struct extremes e = {0};
+        for (int64_t y = 0; y < r.rows; y++)
+            extremes_add(&e, run_at(&r, t->data, c * r.rows + y), r.length);
+        float lo, hi;
+        const bool finite = extremes_join(&e, &lo, &hi);
+        min[c] = fminf(min[c], lo);
+        max[c] = finite ? fmaxf(max[c], hi) : INFINITY;
+    }
+}
+
+/* -1: this sample is not among those whose means are taken, which are evenly spread. */
+static int row_of_sums(const struct watch *w, int sample)
+{
+    const int row = (int)((int64_t)sample * w->n_sum_samples / w->n_samples);
+    const int first = (int)(((int64_t)row * w->n_samples + w->n_sum_samples - 1) / w->n_sum_samples);
+    return sample == first ? row : -1;
 }
 
 static void see(void *ctx, int sample, int thread, const struct value *v, const struct tensor *t)
@@ -250,14 +249,17 @@ static void see(void *ctx, int sample, int thread, const struct value *v, const 
     if (slot < 0)
         return;
     ncc_gather_add(&w->patches, sample, v, t);
-    if (sample < w->n_sum_samples && w->sum_of[v->id] >= 0)
-        add_means(w->sums + sample * w->n_sums + w->sum_of[v->id], t, v->window);
+    const int row = w->sum_of[v->id] >= 0 ? row_of_sums(w, sample) : -1;
+    if (row >= 0)
+        add_means(w->sums + row * w->n_sums + w->sum_of[v->id], t, v->window);
     if (w->channel_of[v->id] >= 0)
-        add_channels(w->channel_max + thread * w->n_channels + w->channel_of[v->id], t, v->window);
+        add_channels(w->channel_min + thread * w->n_channels + w->channel_of[v->id],
+                     w->channel_max + thread * w->n_channels + w->channel_of[v->id], t, v->window);
+    const size_t part = 2 * (size_t)thread + (size_t)(sample % 2);
     struct histogram *hist = NULL;
     if (w->hist && sample < MAX_HISTOGRAM_SAMPLES)
-        hist = w->hist + (size_t)thread * w->n_slots + slot;
-    ncc_observation_add(w->seen + (size_t)thread * w->n_values + v->id, hist, t, v->window);
+        hist = w->hist + part * w->n_slots + slot;
+    ncc_observation_add(w->seen + part * w->n_values + v->id, hist, t, v->window);
 }
 
 static void step(void *ctx)
@@ -291,6 +293,7 @@ static void prepare_means(struct watch *w, const struct graph *g, int n_samples,
         for (int i = 0; i < node->n_out; i++)
             number_sums(w, node->out[i], sum_of);
     w->sum_of = sum_of;
+    w->n_samples = n_samples;
     w->n_sum_samples = n_samples < N_MEAN_SAMPLES ? n_samples : N_MEAN_SAMPLES;
     w->sums = NCC_NEW(arena, double, (size_t)w->n_sum_samples * w->n_sums);
 }
@@ -306,25 +309,29 @@ static void prepare_channels(struct watch *w, const struct graph *g, int n_threa
             w->n_channels += node->out[0]->shape.dim[1];
         }
     w->channel_of = channel_of;
+    w->channel_min = NCC_NEW(arena, float, (size_t)n_threads * w->n_channels);
     w->channel_max = NCC_NEW(arena, float, (size_t)n_threads * w->n_channels);
 }
 
-/* The maxima of all threads; none where one is infinite. */
-static void join_channels(const struct watch *w, int n_threads, const struct value *v)
+/* The extremes of all threads; none where one is infinite. */
+static void join_channels(const struct watch *w, int n_threads, const struct value *v, struct observation *seen)
 {
     const int64_t first = w->channel_of[v->id];
     bool finite = first >= 0;
     for (int c = 0; finite && c < v->shape.dim[1]; c++) {
-        float *max = &w->channel_max[first + c];
-        for (int t = 1; t < n_threads; t++)
+        float *min = &w->channel_min[first + c], *max = &w->channel_max[first + c];
+        for (int t = 1; t < n_threads; t++) {
+            *min = fminf(*min, min[t * w->n_channels]);
             *max = fmaxf(*max, max[t * w->n_channels]);
-        finite = isfinite(*max);
+        }
+        finite = isfinite(*min) && isfinite(*max);
     }
-    w->seen[v->id].channel_max = finite ? w->channel_max + first : NULL;
+    seen[v->id].channel_min = finite ? w->channel_min + first : NULL;
+    seen[v->id].channel_max = finite ? w->channel_max + first : NULL;
 }
 
 /* The means over the samples stand in the first sample's row afterwards. Where one is not finite there are none. */
-static void join_means(const struct watch *w, const struct value *v)
+static void join_means(const struct watch *w, const struct value *v, struct observation *seen)
 {
     const int64_t first = w->sum_of[v->id];
     if (first < 0 || w->n_sum_samples == 0)
@@ -337,16 +344,16 @@ static void join_means(const struct watch *w, const struct value *v)
         mean[c] /= w->n_sum_samples;
         finite = finite && isfinite(mean[c]);
     }
-    w->seen[v->id].mean = finite ? mean : NULL;
+    seen[v->id].mean = finite ? mean : NULL;
 }
 
-static void join_all_means(const struct watch *w, const struct graph *g)
+static void join_all_means(const struct watch *w, const struct graph *g, struct observation *seen)
 {
     for (int i = 0; i < g->inputs.n; i++)
-        join_means(w, g->inputs.v[i]);
+        join_means(w, g->inputs.v[i], seen);
     for (const struct node *node = g->first; node; node = node->next)
         for (int i = 0; i < node->n_out; i++)
-            join_means(w, node->out[i]);
+            join_means(w, node->out[i], seen);
 }
 
 /* Numbers the values to watch. */
@@ -365,20 +372,33 @@ static int number_slots(const struct graph *g, int *slot)
     return n;
 }
 
-/* Adds all threads' observations of one value to those of thread 0. */
-static void join_threads(const struct watch *w, int n_threads, int id)
+static void join(struct observation *to, struct histogram *hist, const struct observation *o)
 {
-    struct observation *o = &w->seen[id];
-    for (int t = 1; t < n_threads; t++) {
-        const struct observation *other = o + (size_t)t * w->n_values;
-        if (other->n)
-            extend(o, other->min, other->max, other->n);
-        o->n_bad += other->n_bad;
-        if (w->hist)
-            ncc_histogram_merge(&w->hist[w->slot[id]], &w->hist[(size_t)t * w->n_slots + w->slot[id]]);
+    if (o->n)
+        extend(to, o->min, o->max, o->n);
+    to->n_bad += o->n_bad;
+    if (hist && o->hist)
+        ncc_histogram_merge(hist, o->hist);
+    if (hist && to->n)
+        to->hist = hist;
+}
+
+/* The observations of all threads: of each half, and of both. */
+static void join_threads(const struct watch *w, int n_threads, int id, struct observation *out, struct histogram *hist)
+{
+    struct observation *half[2];
+    for (int h = 0; h < 2; h++) {
+        half[h] = &w->seen[(size_t)h * w->n_values + id];
+        for (int t = 0; t < n_threads; t++) {
+            const size_t part = 2 * (size_t)t + (size_t)h;
+            struct observation *o = &w->seen[part * w->n_values + id];
+            if (w->hist && o->n)
+                o->hist = &w->hist[part * w->n_slots + w->slot[id]];
+            if (t)
+                join(half[h], w->hist ? &w->hist[(size_t)h * w->n_slots + w->slot[id]] : NULL, o);
+        }
+        join(out, hist, half[h]);
     }
-    if (w->hist && o->n)
-        o->hist = &w->hist[w->slot[id]];
 }
 
 static void warn_of_bad(const struct graph *g, const struct value *v, const struct observation *o)
@@ -414,6 +434,31 @@ static bool run(const struct graph *g, struct watch *w, int n_samples, size_t li
     return ok;
 }
 
+static struct histogram *new_histograms(size_t n, struct arena *arena)
+{
+    struct histogram *h = NCC_NEW(arena, struct histogram, n);
+    for (size_t i = 0; i < n; i++)
+        ncc_histogram_init(&h[i]);
+    return h;
+}
+
+/* Everything that was seen of all values, and of the halves of the samples. */
+static struct observation *join_all(const struct watch *w, int n_threads, struct arena *arena)
+{
+    struct observation *all = NCC_NEW(arena, struct observation, w->n_values);
+    struct observation *halves = NCC_NEW(arena, struct observation, 2 * (size_t)w->n_values);
+    struct histogram *hist = w->hist ? new_histograms(w->n_slots, arena) : NULL;
+    for (int i = 0; i < w->n_values; i++) {
+        if (w->slot[i] < 0)
+            continue;
+        join_threads(w, n_threads, i, &all[i], hist ? &hist[w->slot[i]] : NULL);
+        for (int h = 0; h < 2; h++)
+            halves[2 * i + h] = w->seen[(size_t)h * w->n_values + i];
+        all[i].half = &halves[2 * i];
+    }
+    return all;
+}
+
 bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to),
                        void *ctx, int n_samples, const struct observe_options *options, struct arena *arena,
                        struct observations *out)
@@ -422,12 +467,9 @@ bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample
     int *slot = NCC_NEW(arena, int, g->next_id);
     struct watch w = {.feed = feed, .ctx = ctx, .n_values = g->next_id, .slot = slot};
     w.n_slots = number_slots(g, slot);
-    w.seen = NCC_NEW(arena, struct observation, (size_t)n_threads * w.n_values);
-    if (options->histograms) {
-        w.hist = NCC_NEW(arena, struct histogram, (size_t)n_threads * w.n_slots);
-        for (size_t i = 0; i < (size_t)n_threads * w.n_slots; i++)
-            ncc_histogram_init(&w.hist[i]);
-    }
+    w.seen = NCC_NEW(arena, struct observation, 2 * (size_t)n_threads * w.n_values);
+    if (options->histograms)
+        w.hist = new_histograms(2 * (size_t)n_threads * w.n_slots, arena);
     prepare_means(&w, g, n_samples, arena);
     prepare_channels(&w, g, n_threads, arena);
     w.patches = ncc_gather_prepare(g, n_samples, options->rounding_budget, arena);
@@ -436,14 +478,12 @@ bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample
     ncc_progress_end(&w.progress);
     if (!ok)
         return false;
-    for (int i = 0; i < w.n_values; i++)
-        if (slot[i] >= 0)
-            join_threads(&w, n_threads, i);
+    struct observation *seen = join_all(&w, n_threads, arena);
     for (const struct node *node = g->first; node; node = node->next)
-        join_channels(&w, n_threads, node->out[0]);
-    join_all_means(&w, g);
+        join_channels(&w, n_threads, node->out[0], seen);
+    join_all_means(&w, g, seen);
     ncc_gather_finish(&w.patches, g);
-    *out = (struct observations){.n = w.n_values, .v = w.seen, .patches = w.patches};
+    *out = (struct observations){.n = w.n_values, .v = seen, .patches = w.patches};
     warn_of_all(g, out);
     ncc_family_join(g, out, arena);
     return true;

@@ -7,7 +7,7 @@
  *
  * Values on a canvas are watched inside their window only. NaN and infinity do not count; if there are any, a warning
  * names the value. Minima and maxima come from all elements, histograms from at least 4096 per value and sample
- * (all if there are less), means from the first 64 samples. Results do not depend on the number of threads.
+ * (all if there are less), means from 64 samples, evenly spread. Results do not depend on the number of threads.
  */
 #ifndef NCC_QUANT_OBSERVE_H
 #define NCC_QUANT_OBSERVE_H
@@ -21,26 +21,28 @@ struct observation {
     int64_t n;                    /* finite elements seen */
     int64_t n_bad;                /* NaN and infinities */
     const struct histogram *hist; /* NULL: not asked for, or nothing seen */
-    const float *channel_max;     /* of values whose channels may have scales of their own (by_channel.h), else NULL */
-    const double *mean;           /* of a canvas: per channel, inside the window, over the first samples; else NULL */
+    /* Of values whose channels may have scales of their own (by_channel.h), else NULL; with 0 between them: */
+    const float *channel_min, *channel_max;
+    const struct observation *half; /* NULL, or the same of the samples of even and of odd number (min to hist only) */
+    const double *mean;             /* of a canvas: per channel, inside the window, over the first samples; else NULL */
 };
 
 struct observations {
-    int n;                 /* values of the graph at that time: v[value->id] */
-    struct observation *v; /* constants and integer values have n = 0 */
+    int n;                      /* values of the graph at that time: v[value->id] */
+    struct observation *v;      /* constants and integer values have n = 0 */
     struct patch_table patches; /* what the layers read */
 };
 
 struct observe_options {
-    bool histograms; /* RANGE_MINMAX needs none */
-    size_t limit;    /* bytes for evaluation buffers (ncc_eval_open); 0: no limit */
-    bool quiet;      /* no progress bar */
+    bool histograms;        /* RANGE_MINMAX needs none */
+    size_t limit;           /* bytes for evaluation buffers (ncc_eval_open); 0: no limit */
+    bool quiet;             /* no progress bar */
     double rounding_budget; /* multiply-adds to spend on rounding weights by patches (gather_patches.h); 0: none */
 };
 
 /* `feed` as in eval_hooks: called in parallel, false stops everything. The graph must not change meanwhile.
  * False: feed said so (it leaves its own diagnostic), or no memory for the evaluation (reported).
- * `out` lives in `arena`, and so does the working memory: some 8 KiB per value and thread with histograms. */
+ * `out` lives in `arena`, and so does the working memory: some 16 KiB per value and thread with histograms. */
 bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to),
                        void *ctx, int n_samples, const struct observe_options *options, struct arena *arena,
                        struct observations *out);

@@ -5,12 +5,16 @@
 #include "compiler/quant/observe.h"
 
 enum range_method {
-    RANGE_MINMAX, /* everything that was seen; nothing is clipped */
-    RANGE_L2,     /* least mean squared error of quantising, the error of what is clipped included */
+    RANGE_AUTO,       /* per value that of the others (but KL) which errs least on samples that it did not see */
+    RANGE_MINMAX,     /* everything that was seen; nothing is clipped */
+    RANGE_PERCENTILE, /* all but 1 of 20000 elements at each end */
+    RANGE_L2,         /* least mean squared error of quantising, the error of what is clipped included */
+    RANGE_KL,         /* least Kullback-Leibler divergence of the distribution of the codes from that of the values */
     N_RANGE_METHODS
 };
 
-/* Names for --calibrate-method: "minmax", "no_clip" (the same), "l2". False: not one of them. */
+/* Names for --calibrate-method: "auto", "minmax", "no_clip" (the same), "percentile", "l2", "mse" (the same), "kl".
+ * False: not one of them. */
 bool ncc_range_method_by_name(const char *name, enum range_method *out);
 /* All names, comma separated, for messages. */
 const char *ncc_range_method_names(void);

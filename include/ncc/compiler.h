@@ -58,7 +58,7 @@ struct ncc_compile_options {
     bool has_norm;      /* mean and std were given: (x - mean) / std, after scaling pictures to [0, 1] */
     float mean, std;
     bool bgr;           /* channel order of three-channel inputs; default RGB */
-    const char *calibrate_method; /* "l2" (the default: NULL) or "minmax", also "no_clip" */
+    const char *calibrate_method; /* "auto" (NULL), "minmax" or "no_clip", "percentile", "l2" or "mse", "kl" */
 
     enum ncc_element_choice inference; /* U8 (default): quantised; FLOAT: CPU kernels in float only */
     enum ncc_element_choice input;     /* what the firmware feeds; default: as inference */

@@ -314,11 +314,16 @@ static void check_by_channel(const struct world *w, const struct value *y, bool 
     assert_int_equal(y->quant.n_channels, by_channel ? 3 : 1);
     if (!by_channel)
         return;
-    const float *max = w->seen.v[y->id].channel_max, whole = w->seen.v[y->id].max;
+    const struct observation *o = &w->seen.v[y->id];
+    const double zero = y->quant.zero_point[0], whole = fmax(zero > 0 ? -(double)o->min / zero : 0,
+                                                             zero < 255 ? (double)o->max / (255 - zero) : 0);
+    assert_true(zero == rint(zero) && zero >= 0 && zero < 255 && (zero > 0) == (o->min < 0));
     for (int c = 0; c < 3; c++) {
-        assert_true(max[c] > 0 && max[c] <= whole);
-        assert_true(y->quant.zero_point[c] == 0);
-        assert_true(fabs(y->quant.scale[c] * 255 / sqrt((double)max[c] * (double)whole) - 1) < 1e-6);
+        assert_true(o->channel_min[c] >= o->min && o->channel_max[c] <= o->max);
+        assert_true(y->quant.zero_point[c] == zero);
+        const double own = fmax(zero > 0 ? -(double)o->channel_min[c] / zero : 0,
+                                (double)o->channel_max[c] / (255 - zero));
+        assert_true(own > 0 && fabs(y->quant.scale[c] / sqrt(own * whole) - 1) < 1e-6);
     }
     assert_true(y->quant.scale[1] < y->quant.scale[0] / 2);
 }
@@ -327,12 +332,16 @@ static void test_by_channel(void **state)
 {
     (void)state;
     static const struct clip_attrs six = {0, 2}, both = {-1, 2};
+    static const struct leaky_relu_attrs leaky = {0.1f};
     static const struct { struct act_chain act; bool good; } chains[] = {
         {{.n = 1, .step = {{OP_relu, NULL}}}, true},
         {{.n = 1, .step = {{OP_clip, &six}}}, true},
         {{.n = 2, .step = {{OP_relu, NULL}, {OP_clip, &both}}}, true},
-        {{.n = 0}, false},                             /* negative values */
-        {{.n = 1, .step = {{OP_clip, &both}}}, false}, /* the same */
+        {{.n = 0}, true},
+        {{.n = 1, .step = {{OP_leaky_relu, &leaky}}}, true},
+        {{.n = 1, .step = {{OP_clip, &both}}}, false}, /* ends that would move with the scale */
+        {{.n = 2, .step = {{OP_leaky_relu, &leaky}, {OP_clip, &six}}}, true},
+        {{.n = 2, .step = {{OP_leaky_relu, &leaky}, {OP_clip, &both}}}, false},
         {{.n = 2, .step = {{OP_relu, NULL}, {OP_tanh, NULL}}}, false},
     };
     struct world w;
@@ -343,7 +352,7 @@ static void test_by_channel(void **state)
         assign(&w);
         check_by_channel(&w, y, chains[i].good);
         assert_int_equal(read->quant.n_channels, 1);
-        if (chains[i].good) /* the clip must not be lost */
+        if (chains[i].good && y->quant.zero_point[0] == 0) /* the clip must not be lost */
             assert_true(y->quant.scale[0] * 255 <= 2.0001 || chains[i].act.n == 1);
         ncc_arena_release(&w.arena);
     }

@@ -221,8 +221,10 @@ static const char *const chain_names[] = {"identity", "relu", "relu6", "leaky_re
 static struct quant by_channel(struct world *w, struct quant q, int n)
 {
     double *scale = NCC_NEW(&w->arena, double, n), *zero = NCC_NEW(&w->arena, double, n);
-    for (int c = 0; c < n; c++)
+    for (int c = 0; c < n; c++) {
         scale[c] = q.scale[0] * exp2(random_between(-4, 0));
+        zero[c] = q.zero_point[0];
+    }
     return (struct quant){n, scale, zero};
 }
 
@@ -241,7 +243,7 @@ static void run_chain(int chain)
         struct sample_layer l = make(&w, a, in_c, out_c, in);
         const enum op act = a.act.n ? a.act.step[a.act.n - 1].op : N_OPS;
         l.conv->out[0]->quant = output_quant(&w, &l, act);
-        if ((chain == 1 || chain == 2) && round % 4 < 2 && out_c > 1)
+        if (chain < 4 && round % 4 < 2 && out_c > 1)
             l.conv->out[0]->quant = by_channel(&w, l.conv->out[0]->quant, out_c);
         struct layer_quality quality;
         const struct node *layer = ncc_k210_integer_layer(w.g, l.conv, NULL, &quality);

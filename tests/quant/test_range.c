@@ -215,16 +215,21 @@ static void test_codes(void **state)
 
 enum { N_PART = 10000, N_DATA = 20 * N_PART };
 
-static struct observation observe(float *x, struct histogram *h)
+static struct observation observe_part(float *x, int n, struct histogram *h)
 {
     struct observation o = {0};
     ncc_histogram_init(h);
-    for (int i = 0; i < N_DATA; i += N_PART) { /* small enough for every element to count */
+    for (int i = 0; i < n; i += N_PART) { /* small enough for every element to count */
         const struct tensor t = {DT_F32, ncc_shape_make(1, (int[]){N_PART}), x + i};
         ncc_observation_add(&o, h, &t, (struct window){0});
     }
     o.hist = h;
     return o;
+}
+
+static struct observation observe(float *x, struct histogram *h)
+{
+    return observe_part(x, N_DATA, h);
 }
 
 static double quantising_error(const float *x, struct range r)
@@ -294,6 +299,39 @@ static void test_l2(void **state)
     free(x);
 }
 
+/* Every method, on data whose halves are alike: within what was seen, and none much worse than clipping nothing. */
+static void test_all_methods(void **state)
+{
+    (void)state;
+    random_start("methods");
+    static const struct {
+        const char *name;
+        enum range_method method;
+        double allowed; /* dB worse than minmax */
+    } methods[] = {
+        {"percentile", RANGE_PERCENTILE, 15}, {"kl", RANGE_KL, 20}, {"auto", RANGE_AUTO, 1.1}, {"l2", RANGE_L2, 0}};
+    float *x = malloc(N_DATA * sizeof *x);
+    static struct histogram h, half_hist[2];
+    for (int kind = 0; kind < 5; kind++) {
+        fill_data(x, kind);
+        struct observation o = observe(x, &h);
+        struct observation half[2] = {observe_part(x, N_DATA / 2, &half_hist[0]),
+                                      observe_part(x + N_DATA / 2, N_DATA / 2, &half_hist[1])};
+        o.half = half;
+        const double all = quantising_error(x, ncc_quant_choose(&o, RANGE_MINMAX));
+        printf("  data %d:", kind);
+        for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+            const struct range r = ncc_quant_choose(&o, methods[m].method);
+            const double gain = 10 * log10(all / quantising_error(x, r));
+            printf("  %s %.2f .. %.2f, %.2f dB", methods[m].name, (double)r.lo, (double)r.hi, gain);
+            assert_true(r.known && r.lo <= 0 && r.hi >= 0);
+            assert_true(gain >= -methods[m].allowed - 1e-9);
+        }
+        printf("\n");
+    }
+    free(x);
+}
+
 static void test_methods(void **state)
 {
     (void)state;
@@ -301,6 +339,10 @@ static void test_methods(void **state)
     assert_true(ncc_range_method_by_name("no_clip", &m) && m == RANGE_MINMAX);
     assert_true(ncc_range_method_by_name("minmax", &m) && m == RANGE_MINMAX);
     assert_true(ncc_range_method_by_name("l2", &m) && m == RANGE_L2);
+    assert_true(ncc_range_method_by_name("mse", &m) && m == RANGE_L2);
+    assert_true(ncc_range_method_by_name("auto", &m) && m == RANGE_AUTO);
+    assert_true(ncc_range_method_by_name("percentile", &m) && m == RANGE_PERCENTILE);
+    assert_true(ncc_range_method_by_name("kl", &m) && m == RANGE_KL);
     assert_false(ncc_range_method_by_name("l3", &m));
     assert_true(ncc_range_needs_histogram(RANGE_L2) && !ncc_range_needs_histogram(RANGE_MINMAX));
     const struct observation none = {0}, some = {.min = 2, .max = 3, .n = 10};
@@ -327,7 +369,7 @@ int main(void)
         cmocka_unit_test(test_histogram_merge), cmocka_unit_test(test_histogram_extremes),
         cmocka_unit_test(test_window),          cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_speed),           cmocka_unit_test(test_stride_counts_enough),
-        cmocka_unit_test(test_codes),           cmocka_unit_test(test_l2),
+        cmocka_unit_test(test_codes),           cmocka_unit_test(test_l2), cmocka_unit_test(test_all_methods),
         cmocka_unit_test(test_methods),         cmocka_unit_test(test_compare),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
