@@ -34,35 +34,58 @@ static bool is_alike(const struct members *m)
 
 /* ---- observations ---- */
 
-static const struct histogram *join_histograms(const struct observations *seen, const struct members *m, struct arena *a)
+/* What all members saw: of all samples, or (half 0 or 1) of each second one. */
+static struct observation join_seen(const struct observations *seen, const struct members *m, int half, struct arena *a)
 {
+    struct observation all = {0};
     struct histogram *h = NULL;
     for (int i = 0; i < m->n; i++) {
-        const struct histogram *one = seen->v[m->v[i]->id].hist;
-        if (!one)
+        const struct observation *o = &seen->v[m->v[i]->id];
+        o = half < 0 ? o : &o->half[half];
+        all.n_bad += o->n_bad;
+        if (!o->n)
             continue;
-        if (h) {
-            ncc_histogram_merge(h, one);
-        } else {
+        all.min = all.n ? fminf(all.min, o->min) : o->min;
+        all.max = all.n ? fmaxf(all.max, o->max) : o->max;
+        all.n += o->n;
+        if (o->hist && h) {
+            ncc_histogram_merge(h, o->hist);
+        } else if (o->hist) {
             h = NCC_NEW(a, struct histogram, 1);
-            *h = *one;
+            *h = *o->hist;
         }
     }
-    return h;
+    all.hist = h;
+    return all;
 }
 
-static const float *join_maxima(const struct observations *seen, const struct members *m, struct arena *a)
+static const struct observation *join_halves(const struct observations *seen, const struct members *m, struct arena *a)
+{
+    struct observation *half = NCC_NEW(a, struct observation, 2);
+    for (int i = 0; i < m->n; i++)
+        if (!seen->v[m->v[i]->id].half)
+            return NULL;
+    for (int h = 0; h < 2; h++)
+        half[h] = join_seen(seen, m, h, a);
+    return half;
+}
+
+static void join_channels(const struct observations *seen, const struct members *m, struct observation *out,
+                          struct arena *a)
 {
     const int n = channels(m->v[0]);
-    float *max = NCC_NEW(a, float, n);
+    float *min = NCC_NEW(a, float, n), *max = NCC_NEW(a, float, n);
     for (int i = 0; i < m->n; i++) {
-        const float *one = seen->v[m->v[i]->id].channel_max;
-        for (int c = 0; one && c < n; c++)
-            max[c] = fmaxf(max[c], one[c]);
-        if (!one)
-            return NULL;
+        const struct observation *o = &seen->v[m->v[i]->id];
+        if (!o->channel_max)
+            return;
+        for (int c = 0; c < n; c++) {
+            min[c] = fminf(min[c], o->channel_min[c]);
+            max[c] = fmaxf(max[c], o->channel_max[c]);
+        }
     }
-    return max;
+    out->channel_min = min;
+    out->channel_max = max;
 }
 
 /* Weighted by the areas of the windows. */
@@ -86,18 +109,10 @@ static const double *join_means(const struct observations *seen, const struct me
 
 static void join_observations(struct observations *seen, const struct members *m, struct arena *a)
 {
-    struct observation all = {.hist = join_histograms(seen, m, a),
-                              .channel_max = join_maxima(seen, m, a),
-                              .mean = join_means(seen, m, a)};
-    for (int i = 0; i < m->n; i++) {
-        const struct observation *o = &seen->v[m->v[i]->id];
-        all.n_bad += o->n_bad;
-        if (!o->n)
-            continue;
-        all.min = all.n ? fminf(all.min, o->min) : o->min;
-        all.max = all.n ? fmaxf(all.max, o->max) : o->max;
-        all.n += o->n;
-    }
+    struct observation all = join_seen(seen, m, -1, a);
+    all.half = join_halves(seen, m, a);
+    all.mean = join_means(seen, m, a);
+    join_channels(seen, m, &all, a);
     for (int i = 0; i < m->n; i++)
         seen->v[m->v[i]->id] = all;
 }
