@@ -18,9 +18,21 @@ claims() {
     done
 }
 
+# limits FORMAT PATTERN TABLE: what limits.def tells of is there.
+limits() {
+    for name in $(sed -n "s/^LIMIT($1, \([A-Za-z0-9_]*\),.*/\\1/p" compiler/import/limits.def); do
+        grep -q "$(printf "$2" "$name")" "$3" && continue
+        echo "limits.def tells of $name, and the importer of $1 has no row for it"
+        bad=1
+    done
+}
+
 claims tflite '^TF_OP([0-9]*, %s,' compiler/import/tflite_ops.def 50
 claims onnx '^OX_ROW(%s,' compiler/import/onnx_ops.def 60
 claims caffe '^CF_OP(%s,' compiler/import/caffe_ops.def 30
+
+limits tflite '^TF_OP([0-9]*, %s,' compiler/import/tflite_ops.def
+limits caffe '^CF_OP(%s,' compiler/import/caffe_ops.def
 
 # Layers that become other operators, and are claimed by none.
 for type in $(sed -n 's/^CF_OP(\([A-Za-z0-9]*\), \([a-z_]*\),.*/\1 \2/p' compiler/import/caffe_ops.def | sed '/ same$/d; s/ .*//'); do
