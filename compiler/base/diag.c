@@ -15,8 +15,18 @@ static const char *copy(struct arena *a, const char *text)
     return text ? ncc_arena_copy(a, text, strlen(text)) : NULL;
 }
 
+/* A damaged file can be wrong in a million places. */
+enum { MOST_KEPT = 500 };
+
 static void add(struct diags *d, struct diag what, const char *found, va_list args)
 {
+    d->n_errors += what.severity == SEV_ERROR;
+    d->n_warnings += what.severity == SEV_WARNING;
+    if (d->n_kept[what.severity] == MOST_KEPT) {
+        d->n_left_out++;
+        return;
+    }
+    d->n_kept[what.severity]++;
     struct diag *kept = NCC_NEW(d->arena, struct diag, 1);
     *kept = (struct diag){
         .severity = what.severity,
@@ -28,8 +38,6 @@ static void add(struct diags *d, struct diag what, const char *found, va_list ar
     };
     *d->tail = kept;
     d->tail = &kept->next;
-    d->n_errors += what.severity == SEV_ERROR;
-    d->n_warnings += what.severity == SEV_WARNING;
 }
 
 void ncc_diag_error(struct diags *d, enum fault fault, struct place where, const char *rule, const char *remedy,
@@ -140,4 +148,6 @@ void ncc_diag_print(const struct diags *d, FILE *to)
             times += same(at, later);
         put_diag(to, at, times);
     }
+    if (d->n_left_out)
+        fprintf(to, "%d more messages are not shown\n", d->n_left_out);
 }

@@ -45,6 +45,8 @@ struct diags {
     struct arena *arena; /* all text is copied into it */
     struct diag *first, **tail;
     int n_errors, n_warnings;
+    int n_kept[SEV_ERROR + 1]; /* by severity: the first 500 of each are kept, */
+    int n_left_out;            /* the others only counted */
 };
 
 void ncc_diag_init(struct diags *d, struct arena *a);
@@ -60,7 +62,7 @@ void ncc_diag_note(struct diags *d, struct place where, const char *rule, const 
 /* The fault of the first error; only valid when n_errors > 0. */
 enum fault ncc_diag_first_fault(const struct diags *d);
 
-/* Prints all in order in the form shown above. Equal messages are printed once, with a count. */
+/* Prints all that are kept in order in the form shown above. Equal messages are printed once, with a count. */
 void ncc_diag_print(const struct diags *d, FILE *to);
 
 #endif

@@ -100,6 +100,19 @@ static void prints_equal_messages_once(void **state)
               "f: note: same\n    found: 1\n");
 }
 
+static void keeps_so_many_of_each_kind(void **state)
+{
+    struct diags *d = &((struct scene *)*state)->diags;
+    for (int i = 0; i < 503; i++)
+        ncc_diag_warn(d, (struct place){0}, "a warning", NULL, NULL);
+    for (int i = 0; i < 500; i++)
+        ncc_diag_error(d, FAULT_USAGE, (struct place){0}, "an error", NULL, NULL);
+    assert_int_equal(d->n_warnings, 503);
+    assert_int_equal(d->n_errors, 500);
+    assert_int_equal(ncc_diag_first_fault(d), FAULT_USAGE);
+    expect(d, "warning: a warning (500 times)\nerror: an error (500 times)\n3 more messages are not shown\n");
+}
+
 static void copies_text_and_tames_control_characters(void **state)
 {
     struct diags *d = &((struct scene *)*state)->diags;
@@ -117,6 +130,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(leaves_out_what_is_missing, begin, end),
         cmocka_unit_test_setup_teardown(counts_and_finds_the_first_fault, begin, end),
         cmocka_unit_test_setup_teardown(prints_equal_messages_once, begin, end),
+        cmocka_unit_test_setup_teardown(keeps_so_many_of_each_kind, begin, end),
         cmocka_unit_test_setup_teardown(copies_text_and_tames_control_characters, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
