@@ -434,11 +434,11 @@ static bool build_layers(struct caffe *m)
     bool good = true;
     for (int i = 0; i < m->n_layers && m->budget >= 0; i++) {
         struct cf_layer *l = &m->layers[i];
-        const int n_errors = m->diags->n_errors;
+        const int n_errors = m->diags->n_errors + !m->is_told_of_weights; /* a missing file is no fault of the layer's */
         if (!l->needed || l->row->kind == CF_SOURCE || build_layer(m, l))
             continue;
         good = false;
-        l->is_refused = m->diags->n_errors > n_errors;
+        l->is_refused = m->diags->n_errors + !m->is_told_of_weights > n_errors;
         for (int k = 0; k < l->n_out; k++)
             l->out[k]->is_failed = true;
     }
