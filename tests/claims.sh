@@ -5,7 +5,8 @@ bad=0
 
 # The names that operators claim for a format.
 names() {
-    sed -n "s/.*\\.$1 = \"\([A-Za-z0-9_,]*\)\".*/\\1/p" compiler/ops/*.c | tr ',' '\n' | sort -u
+    cat compiler/ops/*.c | tr -d '\n' | sed 's/" *"//g' | grep -o "\.$1 = \"[A-Za-z0-9_,]*\"" | cut -d '"' -f 2 |
+        tr ',' '\n' | sort -u
 }
 
 # claims FORMAT PATTERN TABLE AT_LEAST: %s in the pattern is the name.
@@ -32,6 +33,7 @@ claims onnx '^OX_ROW(%s,' compiler/import/onnx_ops.def 60
 claims caffe '^CF_OP(%s,' compiler/import/caffe_ops.def 30
 
 limits tflite '^TF_OP([0-9]*, %s,' compiler/import/tflite_ops.def
+limits onnx '^OX_ROW(%s,' compiler/import/onnx_ops.def
 limits caffe '^CF_OP(%s,' compiler/import/caffe_ops.def
 
 # Layers that become other operators, and are claimed by none.

@@ -18,7 +18,7 @@ const struct op_desc ncc_op_add = {
     .name = "add",
     .doc = "a + b",
     .tflite = "ADD",
-    .onnx = "Add",
+    .onnx = "Add,Sum,Mean,QLinearAdd,BatchNormalization",
     .caffe = "Eltwise,Bias,BatchNorm,Axpy,BNLL",
     .flags = OP_BINARY | OP_COMMUTES,
     NCC_BINARY,

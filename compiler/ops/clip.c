@@ -20,7 +20,7 @@ const struct op_desc ncc_op_clip = {
     .name = "clip",
     .doc = "x limited to min .. max",
     .tflite = "RELU6,RELU_N1_TO_1,RELU_0_TO_1",
-    .onnx = "Clip",
+    .onnx = "Clip,HardSigmoid",
     .caffe = "ReLU6,Clip",
     .flags = OP_UNARY | OP_MONOTONE,
     NCC_UNARY,

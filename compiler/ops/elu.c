@@ -17,7 +17,7 @@ const struct op_desc ncc_op_elu = {
     .name = "elu",
     .doc = "x for x >= 0, else alpha * (exp(x) - 1); not monotone when alpha is negative",
     .tflite = "ELU",
-    .onnx = "Elu",
+    .onnx = "Elu,Selu,Celu",
     .caffe = "ELU",
     .flags = OP_UNARY,
     NCC_UNARY,

@@ -17,7 +17,7 @@ const struct op_desc ncc_op_leaky_relu = {
     .name = "leaky_relu",
     .doc = "x for x >= 0, else alpha * x; not monotone when alpha is negative",
     .tflite = "LEAKY_RELU",
-    .onnx = "LeakyRelu",
+    .onnx = "LeakyRelu,QLinearLeakyRelu",
     .caffe = "ReLU",
     .flags = OP_UNARY,
     NCC_UNARY,

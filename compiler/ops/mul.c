@@ -18,7 +18,7 @@ const struct op_desc ncc_op_mul = {
     .name = "mul",
     .doc = "a * b",
     .tflite = "MUL",
-    .onnx = "Mul",
+    .onnx = "Mul,QLinearMul,BatchNormalization,InstanceNormalization,GroupNormalization,LayerNormalization",
     .caffe = "Eltwise,Scale,BatchNorm,Axpy,Swish,Normalize",
     .flags = OP_BINARY | OP_COMMUTES,
     NCC_BINARY,

@@ -138,7 +138,9 @@ const struct op_desc ncc_op_reduce = {
     .name = "reduce",
     .doc = "mean, sum, max, min or product over axes",
     .tflite = "MEAN,SUM,REDUCE_MAX,REDUCE_MIN,REDUCE_PROD",
-    .onnx = "ReduceMean,ReduceSum,ReduceMax,ReduceMin,ReduceProd",
+    .onnx = "ReduceMean,ReduceSum,ReduceMax,ReduceMin,ReduceProd,ReduceL1,"
+             "ReduceL2,ReduceSumSquare,ReduceLogSum,ReduceLogSumExp,InstanceNormalization,"
+             "GroupNormalization,LayerNormalization,MeanVarianceNormalization",
     .caffe = "Reduction,MVN,Normalize",
     .min_in = 1,
     .max_in = 1,

@@ -12,7 +12,7 @@ const struct op_desc ncc_op_sigmoid = {
     .name = "sigmoid",
     .doc = "1 / (1 + exp(-x))",
     .tflite = "LOGISTIC",
-    .onnx = "Sigmoid",
+    .onnx = "Sigmoid,QLinearSigmoid",
     .caffe = "Sigmoid,Swish",
     .flags = OP_UNARY | OP_MONOTONE,
     NCC_UNARY,

@@ -17,6 +17,12 @@ static const char *const tflite_names[] = {
 #undef TF_NAME
 };
 
+static const char *const onnx_names[] = {
+#define OX_ROW(name, ...) #name,
+#include "compiler/import/onnx_ops.def"
+#undef OX_ROW
+};
+
 static const char *const caffe_names[] = {
 #define CF_OP(type, ...) #type,
 #define CF_NAME(type, remedy)
@@ -39,6 +45,7 @@ static const struct format {
     size_t claims; /* where a descriptor has its names in this format */
 } formats[] = {
     {"tflite", "TFLite", tflite_names, COUNT(tflite_names), offsetof(struct op_desc, tflite)},
+    {"onnx", "ONNX", onnx_names, COUNT(onnx_names), offsetof(struct op_desc, onnx)},
     {"caffe", "Caffe", caffe_names, COUNT(caffe_names), offsetof(struct op_desc, caffe)},
 };
 enum { N_FORMATS = sizeof formats / sizeof formats[0] };
