@@ -2,9 +2,7 @@
  * all threads, and that in multiply-adds which the matrix product would do in it, for comparison between machines.
  */
 #include "bench/measure.h"
-#include "bench/synthetic_model.h"
 
-#include "compiler/base/file.h"
 #include "compiler/steps.h"
 
 #include <stdio.h>
@@ -117,61 +115,9 @@ static void bench_models(double rate)
     }
 }
 
-/* ---- import ---- */
-
-static void run_import(void *path)
-{
-    static const struct step import[] = {{"import", ncc_step_import, true}};
-    struct ncc_compile_options o;
-    struct compilation c;
-    ncc_compile_defaults(&o);
-    o.model = path;
-    ncc_compilation_open(&c, &o, stdout, stderr);
-    if (ncc_compilation_run(&c, import, 1) != NCC_EXIT_DONE)
-        exit(1);
-    ncc_compilation_close(&c);
-}
-
-static void run_read(void *path)
-{
-    struct exit out = {0};
-    struct arena a = ncc_arena_make(&out);
-    struct diags diags;
-    struct bytes file;
-    if (setjmp(out.env))
-        exit(1);
-    ncc_diag_init(&diags, &a);
-    if (!ncc_file_read(path, (size_t)1 << 28, &a, &diags, &file))
-        exit(1);
-    ncc_arena_release(&a);
-}
-
-static void bench_import(int n, int width)
-{
-    char path[] = P_tmpdir "/bench_import_XXXXXX";
-    size_t size;
-    uint8_t *model = bench_tflite_make(n, width, &size);
-    const int fd = mkstemp(path);
-    const bool good = model && fd >= 0 && write(fd, model, size) == (ssize_t)size;
-    free(model);
-    if (fd >= 0)
-        close(fd);
-    if (good) {
-        const struct bench_ratio r =
-            bench_compare((struct bench_job){run_import, path}, (struct bench_job){run_read, path}, BENCH_CPU);
-        printf("%3d matrices of %4dx%-4d %9.2f MiB %9.2f ms %9.2f ms %7.2f\n", n, width, width,
-               (double)size / (1 << 20), r.seconds * 1e3, r.reference * 1e3, r.ratio);
-    }
-    unlink(path);
-}
-
 int main(void)
 {
     bench_heading("bench_compile");
     bench_models(gemm_rate());
-    printf("\n%-25s %13s %12s %12s %7s\n", "import of TFLite", "file", "import", "reading it", "ratio");
-    bench_import(1, 1024);
-    bench_import(16, 256);
-    bench_import(256, 64);
     return 0;
 }
