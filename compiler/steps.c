@@ -131,7 +131,7 @@ bool ncc_step_canonical(struct compilation *c)
     c->source = ncc_graph_copy(c->graph, &c->arena, &c->diags);
     if (c->options->dump_weights_range)
         print_weights(c);
-    return true;
+    return c->evaluating || ncc_has_only_real_numbers(c->graph);
 }
 
 /* ---- chip ---- */

@@ -25,4 +25,7 @@ bool ncc_step_report(struct compilation *c);
 extern const struct step ncc_compile_steps[];
 extern const int ncc_compile_n_steps;
 
+/* Whether all that a canonical graph computes are real numbers; each value that is not gets an error. */
+bool ncc_has_only_real_numbers(const struct graph *g);
+
 #endif

@@ -2,8 +2,8 @@
  *
  *     fuzz_tflite [--count N] [--seed S] [--first I] [--largest BYTES] PATH...
  *
- * PATHs are models or folders of them (missing ones are left out). Model i is seed i mod n, damaged as S and i say: the
- * same bytes on every machine, so that "--seed S --first I --count 1" repeats a fault. Defaults: N from NCC_FUZZ_COUNT
+ * PATHs are models or folders of them (missing ones are left out). S and i say which of them model i is, and how it is
+ * damaged: the same bytes on every machine, so that "--seed S --first I --count 1" repeats a fault. Defaults: N from NCC_FUZZ_COUNT
  * or 200, S from NCC_SEED or 1, seeds of at most 64 KiB.
  *
  * Each model may take 5 s of processor time, and no block of memory may exceed 1 GiB. */
@@ -217,12 +217,12 @@ static void start_clock(void)
 
 static void run_model(const struct seeds *seeds, long long i)
 {
-    const struct bytes from = seeds->v[i % seeds->n];
     uint64_t state = seed * 1000003u + (uint64_t)i;
+    next(&state);
+    const struct bytes from = seeds->v[below(&state, (size_t)seeds->n)];
     struct buffer b = {malloc(from.size + 2048), from.size, from.size + 2048};
     memcpy(b.v, from.data, from.size);
-    next(&state);
-    if (i >= seeds->n) /* the first round is the seeds as they are */
+    if (next(&state) % 16) /* some stay as they are */
         damage(&b, &state);
     uint8_t *exact = malloc(b.size + 1); /* so that a sanitizer sees what is read behind it */
     memcpy(exact, b.v, b.size);

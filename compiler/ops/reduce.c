@@ -1,7 +1,6 @@
 #include "compiler/ir/element.h"
 #include "compiler/ops/support.h"
 
-
 static const char *const kinds[] = {"mean", "sum", "max", "min", "prod", NULL};
 static const struct attr_desc attrs_table[] = {
     ATTR_WORDS(struct reduce_attrs, kind, kinds, REDUCE_MEAN),
@@ -61,10 +60,14 @@ static int64_t target(const struct reduce_attrs *p, struct shape in, int64_t fla
 static double combine(int kind, double sum, double x)
 {
     switch (kind) {
-    case REDUCE_MAX: return x > sum ? x : sum;
-    case REDUCE_MIN: return x < sum ? x : sum;
-    case REDUCE_PROD: return x * sum;
-    default: return x + sum;
+    case REDUCE_MAX:
+        return x > sum ? x : sum;
+    case REDUCE_MIN:
+        return x < sum ? x : sum;
+    case REDUCE_PROD:
+        return x * sum;
+    default:
+        return x + sum;
     }
 }
 
@@ -139,8 +142,8 @@ const struct op_desc ncc_op_reduce = {
     .doc = "mean, sum, max, min or product over axes",
     .tflite = "MEAN,SUM,REDUCE_MAX,REDUCE_MIN,REDUCE_PROD",
     .onnx = "ReduceMean,ReduceSum,ReduceMax,ReduceMin,ReduceProd,ReduceL1,"
-             "ReduceL2,ReduceSumSquare,ReduceLogSum,ReduceLogSumExp,InstanceNormalization,"
-             "GroupNormalization,LayerNormalization,MeanVarianceNormalization",
+            "ReduceL2,ReduceSumSquare,ReduceLogSum,ReduceLogSumExp,InstanceNormalization,"
+            "GroupNormalization,LayerNormalization,MeanVarianceNormalization",
     .caffe = "Reduction,MVN,Normalize",
     .min_in = 1,
     .max_in = 1,
