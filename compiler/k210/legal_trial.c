@@ -25,8 +25,12 @@ double ncc_legal_us(const struct legaliser *l, const struct node *n, struct valu
     ncc_diag_init(&quiet, l->scratch);
     struct graph *g = ncc_graph_new(l->scratch, &quiet, NULL);
     struct value **in = NCC_NEW(l->scratch, struct value *, n_from);
-    for (int i = 0; i < n_from; i++)
-        in[i] = from[i]->data ? from[i] : ncc_graph_input(g, from[i]->name, from[i]->dtype, from[i]->shape);
+    for (int i = 0; i < n_from; i++) {
+        for (int j = 0; j < i; j++)
+            in[i] = from[i] == from[j] ? in[j] : in[i];
+        if (!in[i])
+            in[i] = ncc_graph_input(g, from[i]->name, from[i]->dtype, from[i]->shape);
+    }
     struct value *y = form(g, n, in);
     if (!y)
         return INFINITY;
@@ -39,6 +43,8 @@ double ncc_legal_us(const struct legaliser *l, const struct node *n, struct valu
     for (const struct node *k = g->first; k; k = k->next) {
         us += k->on_kpu ? k->kpu_us : ncc_cost_cpu_us(k, l->options->runtime);
         us += copies_us(l, k->out[0]);
+        for (int i = 0; i < k->n_in; i++)
+            us += ncc_is_const(k->in[i]) ? NCC_LEGAL_US_PER_WEIGHT * (double)ncc_shape_count(k->in[i]->shape) : 0;
     }
     return us + (y->def && !y->def->on_kpu && y->shape.rank == 4 ? ncc_cost_upload_us(y, l->options->runtime) : 0);
 }

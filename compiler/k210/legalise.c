@@ -75,12 +75,17 @@ static const struct judged {
     {OP_matmul, ncc_legal_flat_matmul},
     {OP_matmul, ncc_legal_many_rows},
     {OP_conv2d, ncc_legal_stride},
+    {OP_conv2d, ncc_legal_conv_on_halves},
+    {OP_prelu, ncc_legal_prelu_in_conv},
+    {OP_conv2d, ncc_legal_join_convs},
+    {OP_add, ncc_legal_add_convs},
+    {OP_sub, ncc_legal_add_convs},
 };
 
 /* Applies the first rewrite that takes n; what that leaves unused is swept later. */
 static void judge(const struct legaliser *l, struct node *n)
 {
-    for (size_t i = 0; i < sizeof judged / sizeof judged[0]; i++) {
+    for (size_t i = 0; i < sizeof judged / sizeof judged[0] && !n->barred; i++) {
         l->g->cursor = n;
         if (n->op == judged[i].root && judged[i].apply(l, n))
             return;

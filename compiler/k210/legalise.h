@@ -20,7 +20,10 @@ struct legaliser {
  * ncc_legal_const, since g is sometimes not n's own graph. */
 typedef struct value *legal_form(struct graph *g, const struct node *n, struct value *const *from);
 
-/* Estimated time of a form of n, placed as it is best, between neighbours that are on the KPU. INFINITY: there is none. */
+/* Weights take general RAM and flash: a byte counts as much as a clock. */
+#define NCC_LEGAL_US_PER_WEIGHT (1e6 / NCC_KPU_CLOCK_HZ)
+
+/* Estimated time of a form of n and its weights, placed as it is best, between neighbours that are on the KPU. INFINITY: there is none. */
 double ncc_legal_us(const struct legaliser *l, const struct node *n, struct value *const *from, int n_from,
                     legal_form *form);
 /* The constant v in graph g, sharing its data. NULL: NULL. */
@@ -31,6 +34,15 @@ struct value *ncc_legal_const(struct graph *g, const struct value *v);
 /* matmul of a flattened map -> valid convolution; matmul of several rows -> 1x1 convolution. */
 bool ncc_legal_flat_matmul(const struct legaliser *l, struct node *n);
 bool ncc_legal_many_rows(const struct legaliser *l, struct node *n);
+
+/* ---- legal_linear.c ---- */
+
+/* conv2d behind conv2d, one of them 1x1 -> one; add or sub of two -> one; prelu behind conv2d -> halves, which the next
+ * conv2d puts together or one of 1x1. */
+bool ncc_legal_join_convs(const struct legaliser *l, struct node *n);
+bool ncc_legal_add_convs(const struct legaliser *l, struct node *n);
+bool ncc_legal_conv_on_halves(const struct legaliser *l, struct node *n);
+bool ncc_legal_prelu_in_conv(const struct legaliser *l, struct node *n);
 
 /* ---- legal_strides.c ---- */
 

@@ -97,7 +97,7 @@ static bool pool_has_code(const struct node *n, char *found)
 static bool per_channel_constant(const struct value *k, const struct value *out)
 {
     const int64_t count = ncc_shape_count(k->shape);
-    const int axis = k->shape.rank - 3; /* channels, counted from the end as broadcasting does */
+    const int axis = k->shape.rank - (out->shape.rank == 2 ? 1 : 3); /* channels, from the end as broadcasting counts */
     return k->dtype == DT_F32 &&
            (count == 1 || (axis >= 0 && count == k->shape.dim[axis] && count == out->shape.dim[1]));
 }

@@ -280,10 +280,11 @@ static struct value *append_transposed(struct graph *g, uint64_t *state, struct 
 {
     const int in_c = x->shape.dim[1], h = x->shape.dim[2], w = x->shape.dim[3];
     const int groups = net_int(state, 0, 2) ? 1 : net_int(state, 0, 1) ? in_c : some_divisor(state, in_c);
-    const int kh = net_int(state, 1, 5), kw = net_int(state, 0, 1) ? kh : net_int(state, 1, 5);
-    const int stride = net_int(state, 1, 3), dil = net_int(state, 0, 5) ? 1 : 2;
+    const int stride = net_int(state, 1, 3), stride_w = net_int(state, 0, 3) ? stride : net_int(state, 1, 3);
+    /* Phases without a tap are constant, and their roundings all the same: not for statistics. */
+    const int kh = net_int(state, stride, 5), kw = net_int(state, stride_w, 5), dil = net_int(state, 0, 5) ? 1 : 2;
     struct conv2d_transpose_attrs a = {.stride_h = stride,
-                                       .stride_w = net_int(state, 0, 3) ? stride : net_int(state, 1, 3),
+                                       .stride_w = stride_w,
                                        .dil_h = dil,
                                        .dil_w = dil,
                                        .groups = groups};

@@ -78,7 +78,7 @@ static bool rounds_floats(const struct graph *g)
     return false;
 }
 
-enum { N_NETS = 480 };
+enum { N_NETS = 400 };
 
 static void run_networks(void **unused)
 {

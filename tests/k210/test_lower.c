@@ -238,6 +238,10 @@ static const struct expectation expectations[] = {
      "3\n%y = conv2d_transpose(%x, %w, %b) stride_h=2 stride_w=2 " SAME "\n%z = relu(%y)\n%o = conv2d(%z, %v, _) " SAME
      "\noutput %o\n",
      2, 0, 1},
+    {"11 transposed, kernel smaller than the stride",
+     "input %x f32 1x5x8x8\nconst %w f32 5x3x1x2 = random 1\nconst %b f32 3 = random 2\n%o = conv2d_transpose(%x, %w, "
+     "%b) stride_h=2 stride_w=3 out_pad_w=1\noutput %o\n",
+     1, 0, 0},
     {"11 transposed, stride 1: a convolution",
      "input %x f32 1x5x8x8\nconst %w f32 5x3x3x3 = random 1\n%o = conv2d_transpose(%x, %w, _) " SAME "\noutput %o\n", 1,
      0, 0},
@@ -255,6 +259,28 @@ static const struct expectation expectations[] = {
      0},
     {"1024 channels",
      "input %x f32 1x1024x4x4\nconst %w f32 1024x1024x1x1 = random 1\n%o = conv2d(%x, %w, _)\noutput %o\n", -1, 0, 0},
+    {"9 prelu between convolutions: both take halves",
+     "input %x f32 1x5x12x12\nconst %w f32 6x5x3x3 = random 1\nconst %b f32 6 = random 4\nconst %a f32 1x6x1x1 = random "
+     "2\nconst %v f32 4x6x3x3 = random 3\n%y = conv2d(%x, %w, %b) " SAME "\n%p = prelu(%y, %a)\n%o = conv2d(%p, %v, _) " SAME
+     "\noutput %o\n",
+     2, 0, 0},
+    {"9 prelu behind a convolution, then a pool",
+     "input %x f32 1x5x12x12\nconst %w f32 6x5x3x3 = random 1\nconst %a f32 1x6x1x1 = random 2\n%y = conv2d(%x, %w, _) " SAME
+     "\n%p = prelu(%y, %a)\n%o = max_pool(%p) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\noutput %o\n",
+     2, 1, 0},
+    {"8.1 sum of two convolutions: one of both inputs",
+     "input %x f32 1x4x12x12\nconst %w f32 8x4x3x3 = random 1\nconst %v f32 8x8x1x1 = random 2\nconst %u f32 8x4x3x3 = "
+     "random 3\n%a = conv2d(%x, %w, _) " SAME "\n%r = relu(%a)\n%b = conv2d(%r, %v, _)\n%c = conv2d(%x, %u, _) " SAME
+     "\n%s = add(%b, %c)\n%o = relu(%s)\noutput %o\n",
+     -1, 0, 0},
+    {"8.1 difference of two convolutions of the same",
+     "input %x f32 1x4x12x12\nconst %w f32 8x4x3x3 = random 1\nconst %v f32 8x4x1x1 = random 2\n%a = conv2d(%x, %w, _) "
+     SAME "\n%b = conv2d(%x, %v, _)\n%o = sub(%b, %a)\noutput %o\n",
+     1, 0, 0},
+    {"1x1 behind 1x1, nothing between",
+     "input %x f32 1x4x12x12\nconst %w f32 8x4x1x1 = random 1\nconst %v f32 8x8x1x1 = random 2\nconst %b f32 8 = random "
+     "3\n%a = conv2d(%x, %w, %b)\n%o = conv2d(%a, %v, %b)\noutput %o\n",
+     1, 0, 0},
     {"12 more than 1024 inputs: a sum of two layers",
      "input %x f32 1x1500x4x4\nconst %w f32 20x1500x1x1 = random 1\n%y = conv2d(%x, %w, _)\n%o = relu(%y)\noutput "
      "%o\n",
