@@ -69,6 +69,14 @@ static bool pads_channels(const struct node *n)
            !a->after.v[3];
 }
 
+/* Every output reads a pixel: a band of nothing but padding would have no input. */
+static bool pads_less_than_kernel(const struct node *n)
+{
+    const struct conv2d_attrs *a = n->attrs;
+    const int *k = n->in[1]->shape.dim, h = (k[2] - 1) * a->dil_h + 1, w = (k[3] - 1) * a->dil_w + 1;
+    return a->pad_top < h && a->pad_bottom < h && a->pad_left < w && a->pad_right < w;
+}
+
 bool ncc_bands_possible(const struct node *n)
 {
     if (n->barred || n->n_out != 1 || n->n_in < 1 || !n->in[0] || !is_map(n->out[0]))
@@ -77,7 +85,7 @@ bool ncc_bands_possible(const struct node *n)
     switch ((int)n->op) {
     case OP_conv2d:
         return is_map(n->in[0]) && !n->in[0]->data && ncc_is_const(n->in[1]) &&
-               (n->n_in < 3 || !n->in[2] || n->in[2]->data);
+               (n->n_in < 3 || !n->in[2] || n->in[2]->data) && pads_less_than_kernel(n);
     case OP_max_pool:
     case OP_avg_pool:
         return is_map(n->in[0]) && !n->in[0]->data;

@@ -154,8 +154,25 @@ static double slice_instructions(const struct node *n, enum ncc_kpu_runtime runt
                                      : -1;
 }
 
+/* What v4's kernel does not know becomes two matrix products and two transposes (cpu_forms.c). */
+static bool by_matrices(const struct node *n)
+{
+    const struct resize_attrs *a = n->op == OP_resize ? n->attrs : NULL;
+    return a && (a->half_pixel || (a->align_corners && a->mode == RESIZE_NEAREST));
+}
+
+static double matrices_instructions(const struct node *n, enum ncc_kpu_runtime runtime)
+{
+    const int *x = n->in[0]->shape.dim, *y = n->out[0]->shape.dim;
+    const double wide = (double)x[1] * x[2] * y[3], all = (double)x[1] * y[2] * y[3];
+    return ncc_cost_instructions(COST_quantized_matmul, false, runtime) * (wide * x[3] + all * x[2]) +
+           ncc_cost_instructions(COST_transpose, false, runtime) * (wide + all);
+}
+
 double ncc_cost_cpu_us(const struct node *n, enum ncc_kpu_runtime runtime)
 {
+    if (by_matrices(n))
+        return ncc_cost_instructions_us(matrices_instructions(n, runtime));
     const double sliced = n->op == OP_slice ? slice_instructions(n, runtime) : -1;
     if (sliced >= 0)
         return ncc_cost_instructions_us(sliced);

@@ -60,6 +60,7 @@ static bool move_stride(struct graph *g, struct node *pointwise)
 
 static const struct rewrite rewrites[] = {
     {"depthwise stride into the next 1x1", OP_conv2d, move_stride},
+    {"nearest by whole factors", OP_resize, ncc_legal_nearest},
     {"stride of a single output", OP_conv2d, ncc_legal_single_output},
     {"transposed convolution as phases", OP_conv2d_transpose, ncc_legal_transposed},
     {"functions in front of depth_to_space", OP_depth_to_space, ncc_legal_unary_first},
@@ -78,6 +79,9 @@ static const struct judged {
     {OP_conv2d, ncc_legal_conv_on_halves},
     {OP_prelu, ncc_legal_prelu_in_conv},
     {OP_conv2d, ncc_legal_join_convs},
+    {OP_conv2d, ncc_legal_conv_before_resize},
+    {OP_resize, ncc_legal_bilinear},
+    {OP_mul, ncc_legal_gate},
     {OP_add, ncc_legal_add_convs},
     {OP_sub, ncc_legal_add_convs},
 };

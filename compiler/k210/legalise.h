@@ -44,6 +44,15 @@ bool ncc_legal_add_convs(const struct legaliser *l, struct node *n);
 bool ncc_legal_conv_on_halves(const struct legaliser *l, struct node *n);
 bool ncc_legal_prelu_in_conv(const struct legaliser *l, struct node *n);
 
+/* ---- legal_resize.c ---- */
+
+/* 1x1 conv2d behind resize -> in front of it; bilinear resize -> nearest and a filter; a gate times a map -> product of
+ * equal shapes. */
+bool ncc_legal_nearest(struct graph *g, struct node *n);
+bool ncc_legal_conv_before_resize(const struct legaliser *l, struct node *n);
+bool ncc_legal_bilinear(const struct legaliser *l, struct node *n);
+bool ncc_legal_gate(const struct legaliser *l, struct node *n);
+
 /* ---- legal_strides.c ---- */
 
 bool ncc_legal_single_output(struct graph *g, struct node *n);

@@ -84,6 +84,7 @@ static lower_fn *method_of(const struct node *n)
     case OP_sub:
         return constant_operand(n) ? ncc_lower_op_affine : ncc_lower_op_sum;
     case OP_mul:
+        return constant_operand(n) ? ncc_lower_op_affine : ncc_lower_op_product;
     case OP_div:
         return ncc_lower_op_affine;
     case OP_concat:

@@ -54,6 +54,8 @@ struct value *ncc_lower_shift(struct lowering *l, struct value *x, int a, int b)
 /* Channels side by side. Members that cannot be placed there (they already lie beside others, or are only a view
  * of something) are copied first. */
 struct value *ncc_lower_beside(struct lowering *l, struct value *const *parts, int n, const char *name);
+/* The canvases of values with equal windows, by way of main memory where they differ. False: they do not fit. */
+bool ncc_lower_equal_canvases(struct lowering *l, struct value *const *v, int n, struct value **x);
 /* x with at least one row and one column more where h or w ask for it; the new ones are junk. NULL: not possible. */
 struct value *ncc_lower_grow(struct lowering *l, struct value *x, int h, int w);
 
@@ -153,6 +155,7 @@ bool ncc_lower_op_vector(struct lowering *l, struct node *n, const char **why); 
 bool ncc_lower_op_pool(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_unary(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_sum(struct lowering *l, struct node *n, const char **why);    /* add, sub of two maps */
+bool ncc_lower_op_product(struct lowering *l, struct node *n, const char **why); /* mul of two maps */
 bool ncc_lower_op_affine(struct lowering *l, struct node *n, const char **why); /* add, sub, mul, div by constants */
 bool ncc_lower_op_pad(struct lowering *l, struct node *n, const char **why);    /* zero channels */
 bool ncc_lower_op_prelu(struct lowering *l, struct node *n, const char **why);

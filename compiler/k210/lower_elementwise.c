@@ -105,8 +105,7 @@ static bool same_canvas(const struct value *a, const struct value *b)
            x->left == y->left && x->h == y->h && x->w == y->w;
 }
 
-/* The canvases of values with equal windows, by way of main memory where they differ. */
-static bool equal_canvases(struct lowering *l, struct value *const *v, int n, struct value **x)
+bool ncc_lower_equal_canvases(struct lowering *l, struct value *const *v, int n, struct value **x)
 {
     bool equal = true;
     for (int i = 0; i < n; i++) {
@@ -204,7 +203,7 @@ bool ncc_lower_op_sum(struct lowering *l, struct node *n, const char **why)
     struct operand op[2];
     for (int i = 0; i < 2; i++)
         in[i] = in_front_of_pad(l, n->in[i], &op[i].first);
-    if (!equal_canvases(l, in, 2, x)) {
+    if (!ncc_lower_equal_canvases(l, in, 2, x)) {
         *why = "the operands do not fit the KPU";
         return false;
     }
@@ -297,7 +296,7 @@ static struct value *own_codes(struct lowering *l, const struct node *n, struct 
 bool ncc_lower_op_concat(struct lowering *l, struct node *n, const char **why)
 {
     struct value **x = NCC_NEW(l->g->arena, struct value *, n->n_in);
-    if (!equal_canvases(l, n->in, n->n_in, x)) {
+    if (!ncc_lower_equal_canvases(l, n->in, n->n_in, x)) {
         *why = "the parts do not fit the KPU";
         return false;
     }

@@ -112,10 +112,10 @@ static bool operands_known(const struct node *n, char *found)
     return a != b && per_channel_constant(n->in[a ? 0 : 1], n->out[0]);
 }
 
-static bool factor_constant(const struct node *n, char *found)
+static bool divisor_constant(const struct node *n, char *found)
 {
     snprintf(found, 120, "%s and %s are computed", n->in[0]->name, n->in[1]->name);
-    return ncc_is_const(n->in[1]) || (ncc_is_const(n->in[0]) && n->op == OP_mul);
+    return ncc_is_const(n->in[1]) || n->op == OP_mul;
 }
 
 static bool over_channels(const struct node *n, char *found)
@@ -193,7 +193,7 @@ static const struct rule sum_rules[] = {
 };
 static const struct rule product_rules[] = {
     MAPS(maps_fit),
-    {"one factor must be constant", NULL, factor_constant},
+    {"the divisor must be constant", NULL, divisor_constant},
     {"the operands must have equal shapes, or one be constant per channel", NULL, operands_known},
     {0},
 };

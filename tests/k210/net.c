@@ -362,6 +362,32 @@ static struct value *append_vector(struct graph *g, uint64_t *state, struct valu
     return net_int(state, 0, 1) ? append_unary(g, state, x) : x;
 }
 
+static struct value *append_resize(struct graph *g, uint64_t *state, struct value *x)
+{
+    const int h = x->shape.dim[2], w = x->shape.dim[3], factor = net_int(state, 2, 4);
+    const int convention = net_int(state, 0, 2);
+    const struct resize_attrs a = {.mode = net_int(state, 0, 2) ? RESIZE_BILINEAR : RESIZE_NEAREST,
+                                   .out_h = net_int(state, 0, 4) ? h * factor : net_int(state, 1, 2 * h),
+                                   .out_w = net_int(state, 0, 4) ? w * factor : net_int(state, 1, 2 * w),
+                                   .align_corners = convention == 1,
+                                   .half_pixel = convention == 2};
+    x = NCC_OP(g, OP_resize, "resize", &a, x);
+    return net_int(state, 0, 1) ? append_pointwise(g, state, x) : x;
+}
+
+static struct value *append_gate(struct graph *g, uint64_t *state, struct value *x)
+{
+    const struct conv2d_attrs one = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
+    struct value *v = x;
+    if (net_int(state, 0, 1)) {
+        const struct reduce_attrs mean = {.kind = REDUCE_MEAN, .axes = {2, {2, 3}}, .keep_dims = true};
+        v = NCC_OP(g, OP_reduce, "mean", &mean, x);
+    }
+    v = conv(g, state, v, one, x->shape.dim[1], 1, 1);
+    v = net_int(state, 0, 1) ? NCC_OP(g, OP_sigmoid, "gate", NULL, v) : append_unary(g, state, v);
+    return net_int(state, 0, 1) ? NCC_OP(g, OP_mul, "scaled", NULL, x, v) : NCC_OP(g, OP_mul, "scaled", NULL, v, x);
+}
+
 /* The pixels of a map as rows, in the order of the frameworks that put channels last. */
 static struct value *append_rows(struct graph *g, uint64_t *state, struct value *x)
 {
@@ -386,7 +412,7 @@ struct value *net_append(struct graph *g, uint64_t *state, struct value *x, enum
 {
     if (!is_map(x))
         return append_vector(g, state, x);
-    const bool grows = kind == NET_TRANSPOSED || kind == NET_BLOCKS;
+    const bool grows = kind == NET_TRANSPOSED || kind == NET_BLOCKS || kind == NET_RESIZE;
     if (grows && x->shape.dim[2] * x->shape.dim[3] > 500)
         kind = NET_CONV; /* others behind it should still fit KPU RAM */
     switch (kind) {
@@ -416,6 +442,10 @@ struct value *net_append(struct graph *g, uint64_t *state, struct value *x, enum
         return append_blocks(g, state, x);
     case NET_WIDE:
         return append_wide(g, state, x);
+    case NET_RESIZE:
+        return append_resize(g, state, x);
+    case NET_GATE:
+        return append_gate(g, state, x);
     case NET_ROWS:
         return append_rows(g, state, x);
     case NET_BLOCK:

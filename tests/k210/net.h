@@ -49,6 +49,8 @@ enum net_kind {
     NET_TRANSPOSED,
     NET_BLOCKS, /* depth to space, space to depth */
     NET_WIDE, /* more than 1024 channels */
+    NET_RESIZE,
+    NET_GATE, /* a map times a vector, or times another map */
     NET_ROWS, /* a matrix product with several rows */
     NET_VECTOR,
     N_NET_KINDS

@@ -193,11 +193,14 @@ static int count_of(struct net *n, const struct node *k, const struct graph *g)
     return count;
 }
 
-/* Is every piece lowered as the whole is? Sometimes one needs a layer more or less, with its rounding. */
+/* Is every piece lowered as the whole is? Sometimes one needs a layer more or less, with its rounding; and the squares of
+ * a product stand for no value of the source, so that their means, and the bias that follows, are each piece's own. */
 static bool lowered_alike(struct net *n, const struct graph *whole, const struct graph *pieces, int n_pieces)
 {
     for (const struct node *k = pieces->first; k; k = k->next) {
         const int wanted = strstr(k->out[0]->name, "/band") ? n_pieces : 1;
+        if (strstr(k->out[0]->name, "/squares"))
+            return false;
         if (computes(k) && (count_of(n, k, whole) != 1 || count_of(n, k, pieces) != wanted))
             return false;
     }

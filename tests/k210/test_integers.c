@@ -68,12 +68,18 @@ static struct k210_options random_options(uint64_t *state)
                                  .output_quantize_threshold = thresholds[net_int(state, 0, 2)]};
 }
 
+/* Codes between others by bilinear resizing: computed in floats, and cut off. */
+static bool mixes_codes(const struct node *n)
+{
+    return n->op == OP_resize && ((const struct resize_attrs *)n->attrs)->mode == RESIZE_BILINEAR;
+}
+
 /* Floats that were computed and become codes may be rounded to either side where evaluator and runtime differ in the
  * last bit; what follows then differs by codes. */
 static bool rounds_floats(const struct graph *g)
 {
     for (const struct node *n = g->first; n; n = n->next)
-        if (n->op == OP_quantize && n->in[0]->def)
+        if ((n->op == OP_quantize && n->in[0]->def) || mixes_codes(n))
             return true;
     return false;
 }
@@ -162,7 +168,7 @@ static void adopt(struct graph *g, struct node *real, const struct node *layer, 
 static bool is_pure(const struct graph *g)
 {
     for (const struct node *n = g->first; n; n = n->next)
-        if (!(ncc_op_desc(n->op)->flags & (OP_KPU | OP_SAME_QUANT | OP_ALIAS)))
+        if (!(ncc_op_desc(n->op)->flags & (OP_KPU | OP_SAME_QUANT | OP_ALIAS)) || mixes_codes(n))
             return false;
     return true;
 }

@@ -281,6 +281,27 @@ static const struct expectation expectations[] = {
      "input %x f32 1x4x12x12\nconst %w f32 8x4x1x1 = random 1\nconst %v f32 8x8x1x1 = random 2\nconst %b f32 8 = random "
      "3\n%a = conv2d(%x, %w, %b)\n%o = conv2d(%a, %v, %b)\noutput %o\n",
      1, 0, 0},
+    {"11 bilinear by 2: nearest, edges and a filter",
+     "input %x f32 1x4x9x11\nconst %w f32 6x4x3x3 = random 1\n%a = conv2d(%x, %w, _) " SAME
+     "\n%o = resize(%a) mode=bilinear out_h=18 out_w=22 half_pixel=true\noutput %o\n",
+     2, 0, 1},
+    {"11 bilinear by 3x2",
+     "input %x f32 1x4x9x11\nconst %w f32 6x4x3x3 = random 1\nconst %v f32 4x6x1x1 = random 2\n%a = conv2d(%x, %w, _) " SAME
+     "\n%b = resize(%a) mode=bilinear out_h=27 out_w=22 half_pixel=true\n%c = relu(%b)\n%o = conv2d(%c, %v, _)\noutput "
+     "%o\n",
+     3, 0, 1},
+    {"11 nearest, then 1x1 and a function: both before it",
+     "input %x f32 1x40x9x9\nconst %w f32 6x40x1x1 = random 1\nconst %v f32 3x6x3x3 = random 2\n%a = resize(%x) out_h=18 "
+     "out_w=18\n%b = conv2d(%a, %w, _)\n%c = relu(%b)\n%o = conv2d(%c, %v, _) " SAME "\noutput %o\n",
+     2, 0, 1},
+    {"14 product of two maps",
+     "input %x f32 1x5x9x9\nconst %w f32 5x5x1x1 = random 1\n%a = conv2d(%x, %w, _)\n%b = sigmoid(%a)\n%o = mul(%x, "
+     "%b)\noutput %o\n",
+     -1, 0, 0},
+    {"14 gate: spread over the map by the CPU",
+     "input %x f32 1x16x32x32\ninput %v f32 1x16x1x1\nconst %w f32 16x16x3x3 = random 1\nconst %u f32 16x16x1x1 = random "
+     "2\n%a = conv2d(%x, %w, _) " SAME "\n%b = conv2d(%v, %u, _)\n%g = sigmoid(%b)\n%o = mul(%a, %g)\noutput %o\n",
+     -1, 0, 2},
     {"12 more than 1024 inputs: a sum of two layers",
      "input %x f32 1x1500x4x4\nconst %w f32 20x1500x1x1 = random 1\n%y = conv2d(%x, %w, _)\n%o = relu(%y)\noutput "
      "%o\n",
