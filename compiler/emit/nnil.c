@@ -185,9 +185,9 @@ static void mish(struct code *c)
     binary(c, NCC_KM_BINARY_MUL);
 }
 
-/* sign(x) (1 - t (a1 + t (a2 + ...)) exp(-x^2)), t = 1 / (1 + 0.3275911 |x|): Abramowitz and Stegun 7.1.26, off by at
- * most 1.5e-7. t is worked out again for each use, since nothing can be kept. */
-static void error_function(struct code *c)
+/* Of y = scale x: sign(y) (1 - t (a1 + t (a2 + ...)) exp(-y^2)), t = 1 / (1 + 0.3275911 |y|): Abramowitz and Stegun
+ * 7.1.26, off by at most 1.5e-7. t is worked out again for each use, since nothing can be kept. */
+static void error_function(struct code *c, float scale)
 {
     static const float a[] = {1.061405429f, -1.453152027f, 1.421413741f, -0.284496736f, 0.254829592f};
     enum { N = sizeof a / sizeof *a };
@@ -199,18 +199,48 @@ static void error_function(struct code *c)
         binary(c, NCC_KM_BINARY_ADD);
         op(c, NCC_KM_NNIL_LDC_1);
         magnitude(c);
-        number(c, 0.3275911f);
+        number(c, 0.3275911f * scale);
         binary(c, NCC_KM_BINARY_MUL);
         binary(c, NCC_KM_BINARY_ADD);
         binary(c, NCC_KM_BINARY_DIV);
     }
     element(c);
     unary(c, NCC_KM_UNARY_SQUARE);
-    unary(c, NCC_KM_UNARY_NEG);
+    number(c, -scale * scale);
+    binary(c, NCC_KM_BINARY_MUL);
     unary(c, NCC_KM_UNARY_EXP);
     binary(c, NCC_KM_BINARY_MUL);
     binary(c, NCC_KM_BINARY_SUB);
     binary(c, NCC_KM_BINARY_MUL);
+}
+
+/* x (1 + erf(x / sqrt(2))) / 2, or x sigmoid(2 u), where 1 + tanh(u) is taken for that: u = s (x + 0.044715 x^3) */
+static void gelu(struct code *c, bool by_tanh)
+{
+    element(c);
+    if (!by_tanh) {
+        op(c, NCC_KM_NNIL_LDC_1);
+        error_function(c, 0.70710678118654752f);
+        binary(c, NCC_KM_BINARY_ADD);
+        number(c, 0.5f);
+        binary(c, NCC_KM_BINARY_MUL);
+        binary(c, NCC_KM_BINARY_MUL);
+        return;
+    }
+    op(c, NCC_KM_NNIL_LDC_1);
+    element(c);
+    element(c);
+    unary(c, NCC_KM_UNARY_SQUARE);
+    number(c, 0.044715f);
+    binary(c, NCC_KM_BINARY_MUL);
+    op(c, NCC_KM_NNIL_LDC_1);
+    binary(c, NCC_KM_BINARY_ADD);
+    binary(c, NCC_KM_BINARY_MUL);
+    number(c, -2 * 0.79788456080286536f);
+    binary(c, NCC_KM_BINARY_MUL);
+    unary(c, NCC_KM_UNARY_EXP);
+    binary(c, NCC_KM_BINARY_ADD);
+    binary(c, NCC_KM_BINARY_DIV);
 }
 
 /* (exp(x) +- exp(-x)) / 2 */
@@ -275,15 +305,36 @@ static void beyond(struct code *c, int sign_of_x, float edge, float add)
 static bool rare_function(struct code *c, const struct node *n)
 {
     switch ((int)n->op) {
-    case OP_sign: sign(c); return true;
-    case OP_softplus: softplus(c); return true;
-    case OP_softsign: softsign(c); return true;
-    case OP_mish: mish(c); return true;
-    case OP_erf: error_function(c); return true;
-    case OP_sinh: hyperbolic(c, NCC_KM_BINARY_SUB); return true;
-    case OP_cosh: hyperbolic(c, NCC_KM_BINARY_ADD); return true;
-    case OP_acosh: area(c, -1); return true;
-    case OP_atanh: area_tangent(c); return true;
+    case OP_sign:
+        sign(c);
+        return true;
+    case OP_softplus:
+        softplus(c);
+        return true;
+    case OP_softsign:
+        softsign(c);
+        return true;
+    case OP_mish:
+        mish(c);
+        return true;
+    case OP_erf:
+        error_function(c, 1);
+        return true;
+    case OP_gelu:
+        gelu(c, ((const struct gelu_attrs *)n->attrs)->by_tanh);
+        return true;
+    case OP_sinh:
+        hyperbolic(c, NCC_KM_BINARY_SUB);
+        return true;
+    case OP_cosh:
+        hyperbolic(c, NCC_KM_BINARY_ADD);
+        return true;
+    case OP_acosh:
+        area(c, -1);
+        return true;
+    case OP_atanh:
+        area_tangent(c);
+        return true;
     case OP_asinh:
         sign(c);
         area(c, 1);
@@ -311,7 +362,8 @@ static bool rare_function(struct code *c, const struct node *n)
         binary(c, NCC_KM_BINARY_ADD);
         return true;
     }
-    default: return false;
+    default:
+        return false;
     }
 }
 

@@ -10,8 +10,8 @@
 static bool finite_attr(struct ox_build *b, const char *name, float def, float *out)
 {
     *out = ncc_onnx_float(b, name, def);
-    return isfinite(*out) || ncc_onnx_refuse(b, "the attribute must be a finite number", NULL, "%s is %g", name,
-                                             (double)*out);
+    return isfinite(*out) ||
+           ncc_onnx_refuse(b, "the attribute must be a finite number", NULL, "%s is %g", name, (double)*out);
 }
 
 /* One operand and one constant number of its type. */
@@ -31,10 +31,14 @@ static struct value *of_integers(struct ox_build *b, enum op op, struct value *x
         return ncc_element_min(x->dtype) == 0
                    ? x
                    : OX_OP(b, OP_maximum, NULL, NULL, x, OX_OP(b, OP_sub, "negative", NULL, zero, x));
-    case OP_neg: return OX_OP(b, OP_sub, NULL, NULL, zero, x);
-    case OP_relu: return OX_OP(b, OP_maximum, NULL, NULL, x, zero);
-    case OP_sign: return with(b, OP_minimum, NULL, with(b, OP_maximum, "low", x, -1), 1);
-    default: return x; /* floor, ceil, round */
+    case OP_neg:
+        return OX_OP(b, OP_sub, NULL, NULL, zero, x);
+    case OP_relu:
+        return OX_OP(b, OP_maximum, NULL, NULL, x, zero);
+    case OP_sign:
+        return with(b, OP_minimum, NULL, with(b, OP_maximum, "low", x, -1), 1);
+    default:
+        return x; /* floor, ceil, round */
     }
 }
 
@@ -187,8 +191,8 @@ bool ncc_onnx_build_pow(struct ox_build *b)
 {
     struct value *x = ncc_onnx_in(b, 0), *y = ncc_onnx_in(b, 1);
     const enum dtype to = x->dtype;
-    struct value *v = OX_OP(b, OP_pow, NULL, NULL, ncc_onnx_cast(b, x, DT_F32, "base"),
-                            ncc_onnx_cast(b, y, DT_F32, "exponent"));
+    struct value *v =
+        OX_OP(b, OP_pow, NULL, NULL, ncc_onnx_cast(b, x, DT_F32, "base"), ncc_onnx_cast(b, y, DT_F32, "exponent"));
     return ncc_onnx_give(b, 0, ncc_onnx_cast(b, v, to, "power"));
 }
 
@@ -212,6 +216,68 @@ bool ncc_onnx_build_bit_shift(struct ox_build *b)
     if (!attrs.right && strcmp(direction, "LEFT") != 0)
         return ncc_onnx_refuse(b, "the direction must be LEFT or RIGHT", NULL, "'%s'", direction);
     return ncc_onnx_give(b, 0, OX_OP(b, OP_bit_shift, NULL, &attrs, ncc_onnx_in(b, 0), ncc_onnx_in(b, 1)));
+}
+
+/* The sign is that of the dividend with fmod, else that of the divisor. */
+bool ncc_onnx_build_mod(struct ox_build *b)
+{
+    struct value *x = ncc_onnx_in(b, 0), *y = ncc_onnx_in(b, 1);
+    const bool fmod = ncc_onnx_int(b, "fmod", 0) != 0;
+    if (x && !fmod && ncc_element_is_float(x->dtype))
+        return ncc_onnx_refuse(b, "of real numbers only the remainder by fmod is supported", NULL, NULL);
+    struct value *v = OX_OP(b, OP_remainder, fmod ? NULL : "remainder", NULL, x, y);
+    if (!fmod)
+        v = OX_OP(b, OP_remainder, NULL, NULL, OX_OP(b, OP_add, "up", NULL, v, y), y);
+    return ncc_onnx_give(b, 0, v);
+}
+
+bool ncc_onnx_build_gelu(struct ox_build *b)
+{
+    const struct gelu_attrs attrs = {strcmp(ncc_onnx_string(b, "approximate", "none"), "tanh") == 0};
+    return ncc_onnx_give(b, 0, OX_OP(b, OP_gelu, NULL, &attrs, ncc_onnx_in(b, 0)));
+}
+
+/* ---- conditions ---- */
+
+bool ncc_onnx_build_compare(struct ox_build *b)
+{
+    const struct comparison_attrs attrs = {b->row->detail};
+    struct value *x = ncc_onnx_in(b, 0), *y = ncc_onnx_in(b, 1);
+    return ncc_onnx_give(b, 0, OX_OP(b, OP_comparison, NULL, &attrs, x, y ? laid_over(b, x, y) : NULL));
+}
+
+bool ncc_onnx_build_logical(struct ox_build *b)
+{
+    const struct logical_attrs attrs = {b->row->detail};
+    struct value *x = ncc_onnx_in(b, 0), *y = ncc_onnx_in(b, 1);
+    return ncc_onnx_give(b, 0, OX_OP(b, OP_logical, NULL, &attrs, x, y ? laid_over(b, x, y) : NULL));
+}
+
+/* A number that is none is not equal to itself. */
+bool ncc_onnx_build_is_nan(struct ox_build *b)
+{
+    const struct comparison_attrs attrs = {COMPARE_NOT_EQUAL};
+    struct value *x = ncc_onnx_in(b, 0);
+    return ncc_onnx_give(b, 0, OX_OP(b, OP_comparison, NULL, &attrs, x, x));
+}
+
+bool ncc_onnx_build_is_inf(struct ox_build *b)
+{
+    const struct comparison_attrs attrs = {COMPARE_EQUAL};
+    const bool low = ncc_onnx_int(b, "detect_negative", 1) != 0, high = ncc_onnx_int(b, "detect_positive", 1) != 0;
+    struct value *x = ncc_onnx_in(b, 0);
+    if (!low && !high)
+        return ncc_onnx_give(b, 0, ncc_onnx_filled(b, DT_BOOL, x->shape, 0));
+    if (low && high)
+        x = OX_OP(b, OP_abs, "abs", NULL, x);
+    return ncc_onnx_give(
+        b, 0, OX_OP(b, OP_comparison, NULL, &attrs, x, ncc_onnx_number(b, DT_F32, high ? INFINITY : -INFINITY)));
+}
+
+bool ncc_onnx_build_where(struct ox_build *b)
+{
+    return ncc_onnx_give(b, 0,
+                         OX_OP(b, OP_select, NULL, NULL, ncc_onnx_in(b, 0), ncc_onnx_in(b, 1), ncc_onnx_in(b, 2)));
 }
 
 /* ---- types ---- */

@@ -54,16 +54,15 @@ static struct value *absolute(struct ox_build *b, struct value *x)
 {
     if (ncc_element_is_float(x->dtype))
         return OX_OP(b, OP_abs, "abs", NULL, x);
-    return OX_OP(b, OP_maximum, "abs", NULL, x,
-                 OX_OP(b, OP_sub, "negative", NULL, ncc_onnx_number(b, x->dtype, 0), x));
+    return OX_OP(b, OP_maximum, "abs", NULL, x, OX_OP(b, OP_sub, "negative", NULL, ncc_onnx_number(b, x->dtype, 0), x));
 }
 
 /* log(sum(exp(x))) with the largest taken out first, so that nothing overflows. */
 static struct value *log_sum_exp(struct ox_build *b, struct value *x, struct ints axes, bool keep)
 {
     struct value *top = reduced(b, REDUCE_MAX, x, axes, true, "top");
-    struct value *sum = reduced(b, REDUCE_SUM, OX_OP(b, OP_exp, "exp", NULL, OX_OP(b, OP_sub, "low", NULL, x, top)),
-                                axes, true, "sum");
+    struct value *sum =
+        reduced(b, REDUCE_SUM, OX_OP(b, OP_exp, "exp", NULL, OX_OP(b, OP_sub, "low", NULL, x, top)), axes, true, "sum");
     struct value *y = OX_OP(b, OP_add, "kept", NULL, OX_OP(b, OP_log, "log", NULL, sum), top);
     struct shape shape = {0};
     for (int i = 0, k = 0; y && i < y->shape.rank; i++) {
@@ -84,14 +83,22 @@ bool ncc_onnx_build_reduce_sum_of(struct ox_build *b)
     if (!reduce_axes(b, x->shape.rank, &axes))
         return false;
     switch (b->row->detail) {
-    case OX_SUM_ABS: y = reduced(b, REDUCE_SUM, absolute(b, x), axes, keep, NULL); break;
-    case OX_SUM_SQUARE: y = reduced(b, REDUCE_SUM, OX_OP(b, OP_mul, "square", NULL, x, x), axes, keep, NULL); break;
+    case OX_SUM_ABS:
+        y = reduced(b, REDUCE_SUM, absolute(b, x), axes, keep, NULL);
+        break;
+    case OX_SUM_SQUARE:
+        y = reduced(b, REDUCE_SUM, OX_OP(b, OP_mul, "square", NULL, x, x), axes, keep, NULL);
+        break;
     case OX_ROOT_SUM_SQUARE:
         y = OX_OP(b, OP_sqrt, NULL, NULL,
                   reduced(b, REDUCE_SUM, OX_OP(b, OP_square, "square", NULL, x), axes, keep, "sum"));
         break;
-    case OX_LOG_SUM: y = OX_OP(b, OP_log, NULL, NULL, reduced(b, REDUCE_SUM, x, axes, keep, "sum")); break;
-    default: y = log_sum_exp(b, x, axes, keep); break;
+    case OX_LOG_SUM:
+        y = OX_OP(b, OP_log, NULL, NULL, reduced(b, REDUCE_SUM, x, axes, keep, "sum"));
+        break;
+    default:
+        y = log_sum_exp(b, x, axes, keep);
+        break;
     }
     return ncc_onnx_give(b, 0, y);
 }
@@ -115,8 +122,8 @@ static struct value *per_channel(struct ox_build *b, int k, int rank, int n)
 static bool epsilon_of(struct ox_build *b, float def, float *eps)
 {
     *eps = ncc_onnx_float(b, "epsilon", def);
-    return (*eps >= 0 && isfinite(*eps)) || ncc_onnx_refuse(b, "epsilon must be a number that is not negative", NULL,
-                                                            "%g", (double)*eps);
+    return (*eps >= 0 && isfinite(*eps)) ||
+           ncc_onnx_refuse(b, "epsilon must be a number that is not negative", NULL, "%g", (double)*eps);
 }
 
 /* x * k + (bias - mean * k), k = scale / sqrt(variance + eps): constants, as a rule */
@@ -243,8 +250,8 @@ bool ncc_onnx_build_lp_normalization(struct ox_build *b)
     const struct l2_normalize_attrs attrs = {axis, 1e-30f};
     if (p == 2)
         return ncc_onnx_give(b, 0, OX_OP(b, OP_l2_normalize, NULL, &attrs, x));
-    struct value *sum = reduced(b, REDUCE_SUM, OX_OP(b, OP_abs, "abs", NULL, x), axis_range(axis, axis + 1), true,
-                                "sum");
+    struct value *sum =
+        reduced(b, REDUCE_SUM, OX_OP(b, OP_abs, "abs", NULL, x), axis_range(axis, axis + 1), true, "sum");
     return ncc_onnx_give(b, 0, OX_OP(b, OP_div, NULL, NULL, x, sum));
 }
 
@@ -278,4 +285,165 @@ bool ncc_onnx_build_softmax(struct ox_build *b)
         return false;
     struct value *y = OX_OP(b, OP_softmax, NULL, &attrs, ncc_onnx_reshape(b, x, shape, "flat"));
     return ncc_onnx_give(b, 0, ncc_onnx_reshape(b, y, x->shape, "shape"));
+}
+
+/* x less the logarithm of the sum of exponentials, the largest x taken out first. */
+bool ncc_onnx_build_log_softmax(struct ox_build *b)
+{
+    struct value *in = ncc_onnx_in(b, 0);
+    struct shape shape = in->shape;
+    int axis;
+    if (!softmax_axis(b, &shape, &axis))
+        return false;
+    struct value *x = ncc_onnx_reshape(b, in, shape, "flat");
+    const struct ints axes = {1, {axis}};
+    x = OX_OP(b, OP_sub, "low", NULL, x, reduced(b, REDUCE_MAX, x, axes, true, "top"));
+    struct value *sum = reduced(b, REDUCE_SUM, OX_OP(b, OP_exp, "exp", NULL, x), axes, true, "sum");
+    struct value *y = OX_OP(b, OP_sub, NULL, NULL, x, OX_OP(b, OP_log, "log", NULL, sum));
+    return ncc_onnx_give(b, 0, ncc_onnx_reshape(b, y, in->shape, "shape"));
+}
+
+/* ---- greatest elements ---- */
+
+bool ncc_onnx_build_arg_max(struct ox_build *b)
+{
+    struct value *x = ncc_onnx_in(b, 0);
+    struct arg_max_attrs attrs = {.keep_dims = ncc_onnx_int(b, "keepdims", 1) != 0,
+                                  .least = b->row->detail != 0,
+                                  .last = ncc_onnx_int(b, "select_last_index", 0) != 0};
+    return ncc_onnx_axis(b, ncc_onnx_int(b, "axis", 0), x->shape.rank, &attrs.axis) &&
+           ncc_onnx_give(b, 0, OX_OP(b, OP_arg_max, NULL, &attrs, x));
+}
+
+bool ncc_onnx_build_top_k(struct ox_build *b)
+{
+    struct value *x = ncc_onnx_in(b, 0);
+    struct ints k = {1, {ncc_onnx_int(b, "k", 1)}};
+    struct top_k_attrs attrs = {.least = ncc_onnx_int(b, "largest", 1) == 0};
+    if (ncc_onnx_has(b, 1) && !ncc_onnx_ints(b, 1, &k))
+        return false;
+    if (k.n != 1)
+        return ncc_onnx_refuse(b, "k must be one number", NULL, "%d", k.n);
+    if (!ncc_onnx_axis(b, ncc_onnx_int(b, "axis", -1), x->shape.rank, &attrs.axis))
+        return false;
+    attrs.k = k.v[0];
+    struct node *n = ncc_onnx_node(b, OP_top_k, NULL, &attrs, &x, 1);
+    return n && ncc_onnx_give(b, 0, n->out[0]) && ncc_onnx_give(b, 1, n->out[1]);
+}
+
+/* 0, 1, 2 .. along an axis of a tensor of this rank. */
+static struct value *counting(struct ox_build *b, int n, int axis, int rank)
+{
+    struct shape shape = {.rank = rank - axis};
+    for (int i = 0; i < shape.rank; i++)
+        shape.dim[i] = i ? 1 : n;
+    if (n < 0 || !ncc_onnx_spend(b, n))
+        return NULL;
+    int64_t *data = ncc_arena_alloc(b->m->arena, (size_t)n + 1, sizeof *data, 64);
+    for (int i = 0; i < n; i++)
+        data[i] = i;
+    return ncc_const(b->m->graph, ncc_name(b->m->graph, b->name, "places"), DT_I64, shape, data);
+}
+
+/* 1 for the first of the greatest elements, else 0. */
+bool ncc_onnx_build_hardmax(struct ox_build *b)
+{
+    struct value *in = ncc_onnx_in(b, 0);
+    struct shape shape = in->shape;
+    const struct comparison_attrs equal = {COMPARE_EQUAL};
+    struct arg_max_attrs attrs = {.keep_dims = true};
+    if (!softmax_axis(b, &shape, &attrs.axis))
+        return false;
+    struct value *top = OX_OP(b, OP_arg_max, "top", &attrs, ncc_onnx_reshape(b, in, shape, "flat"));
+    struct value *y =
+        OX_OP(b, OP_comparison, "is_top", &equal, top, counting(b, shape.dim[attrs.axis], attrs.axis, shape.rank));
+    return ncc_onnx_give(b, 0, ncc_onnx_reshape(b, ncc_onnx_cast(b, y, DT_F32, NULL), in->shape, "shape"));
+}
+
+/* A new axis with the second of two values at the index, else the first. Indices may count from the end. */
+bool ncc_onnx_build_one_hot(struct ox_build *b)
+{
+    struct value *index = ncc_onnx_cast(b, ncc_onnx_in(b, 0), DT_I64, "indices"), *values = ncc_onnx_in(b, 2);
+    const struct comparison_attrs equal = {COMPARE_EQUAL};
+    double depth;
+    int axis;
+    const int rank = index ? index->shape.rank + 1 : 0;
+    if (!ncc_onnx_scalar(b, 1, &depth) || !ncc_onnx_axis(b, ncc_onnx_int(b, "axis", -1), rank, &axis))
+        return false;
+    if (depth < 1 || depth > (double)NCC_MAX_ELEMENTS || rank > NCC_MAX_RANK || ncc_shape_count(values->shape) != 2)
+        return ncc_onnx_refuse(
+            b, "there must be a depth of at least 1, two values, and at most 5 dimensions of indices", NULL,
+            "depth %g, %lld values, %d dimensions", depth, (long long)ncc_shape_count(values->shape), rank - 1);
+    struct shape open = {.rank = rank};
+    for (int i = 0; i < rank; i++)
+        open.dim[i] = i == axis ? 1 : index->shape.dim[i < axis ? i : i - 1];
+    /* An index outside of -depth .. depth - 1 must not wrap. */
+    struct value *n = ncc_onnx_number(b, DT_I64, depth), *zero = ncc_onnx_number(b, DT_I64, 0);
+    const struct comparison_attrs less = {COMPARE_LESS};
+    struct value *up = OX_OP(b, OP_add, "up", NULL, index, n);
+    index = OX_OP(b, OP_select, "index", NULL, OX_OP(b, OP_comparison, "from_end", &less, index, zero), up, index);
+    struct value *hot = OX_OP(b, OP_comparison, "hot", &equal, ncc_onnx_reshape(b, index, open, "open"),
+                              counting(b, (int)depth, axis, rank));
+    const struct shape scalar = {0};
+    struct value *off = ncc_onnx_reshape(b, ncc_onnx_part(b, values, 0, 0, 1, "off"), scalar, "off");
+    struct value *on = ncc_onnx_reshape(b, ncc_onnx_part(b, values, 0, 1, 1, "on"), scalar, "on");
+    return ncc_onnx_give(b, 0, OX_OP(b, OP_select, NULL, NULL, hot, on, off));
+}
+
+/* ---- across channels ---- */
+
+/* x / (bias + alpha * mean of the squares of neighbouring channels) ^ beta: the mean is a pool over a map whose rows
+ * are the channels; its padding counts. */
+bool ncc_onnx_build_lrn(struct ox_build *b)
+{
+    struct value *x = ncc_onnx_in(b, 0);
+    const int size = ncc_onnx_int(b, "size", 0);
+    const float alpha = ncc_onnx_float(b, "alpha", 1e-4f), beta = ncc_onnx_float(b, "beta", 0.75f);
+    const float bias = ncc_onnx_float(b, "bias", 1);
+    if (size < 1 || size > 1 << 10 || x->shape.rank < 2 || ncc_shape_count(x->shape) < 1 || !(bias > 0) ||
+        !isfinite(alpha) || !isfinite(beta) || !isfinite(bias))
+        return ncc_onnx_refuse(b, "size must be 1 to 1024, bias positive, and the input have channels", NULL,
+                               "size %d, bias %g", size, (double)bias);
+    const int *d = x->shape.dim;
+    const struct pool_attrs around = {.kernel_h = size,
+                                      .kernel_w = 1,
+                                      .stride_h = 1,
+                                      .stride_w = 1,
+                                      .pad_top = (size - 1) / 2,
+                                      .pad_bottom = size - 1 - (size - 1) / 2,
+                                      .count_pad = true};
+    const struct shape rows = {4, {d[0], 1, d[1], (int)(ncc_shape_count(x->shape) / d[0] / d[1])}};
+    struct value *y = ncc_onnx_reshape(b, OX_OP(b, OP_square, "square", NULL, x), rows, "rows");
+    y = ncc_onnx_reshape(b, OX_OP(b, OP_avg_pool, "mean", &around, y), x->shape, "map");
+    y = with(b, OP_add, "base", with(b, OP_mul, "part", y, (double)alpha), (double)bias);
+    y = with(b, OP_mul, "power", OX_OP(b, OP_log, "log", NULL, y), -(double)beta); /* the base is positive */
+    return ncc_onnx_give(b, 0, OX_OP(b, OP_mul, NULL, NULL, x, OX_OP(b, OP_exp, "factor", NULL, y)));
+}
+
+/* Sums of all elements so far: a product with a triangle of ones. */
+bool ncc_onnx_build_cum_sum(struct ox_build *b)
+{
+    struct value *x = ncc_onnx_in(b, 0);
+    const bool exclusive = ncc_onnx_int(b, "exclusive", 0) != 0, reverse = ncc_onnx_int(b, "reverse", 0) != 0;
+    double place;
+    int axis;
+    if (!ncc_onnx_scalar(b, 1, &place) || !ncc_onnx_axis(b, (int)place, x->shape.rank, &axis))
+        return false;
+    const int n = x->shape.dim[axis], rank = x->shape.rank, side[2] = {n, n};
+    if (x->dtype != DT_F32)
+        return ncc_onnx_refuse(b, "sums are supported of real numbers", NULL, "%s", ncc_dtype_name(x->dtype));
+    if (!ncc_onnx_spend(b, (int64_t)n * n))
+        return false;
+    float *m = NCC_NEW(b->m->arena, float, (size_t)n *(size_t)n + 1); /* [from][to] */
+    for (int from = 0; from < n; from++)
+        for (int to = 0; to < n; to++)
+            m[(size_t)from * (size_t)n + (size_t)to] =
+                (from == to && !exclusive) || (reverse ? from > to : from < to) ? 1 : 0;
+    struct ints last = {.n = rank};
+    for (int i = 0; i < rank; i++)
+        last.v[i] = i == axis ? rank - 1 : i == rank - 1 ? axis : i;
+    struct value *y = ncc_onnx_transpose(b, x, last, "turned");
+    y = ncc_onnx_multiply(
+        b, y, ncc_const(b->m->graph, ncc_name(b->m->graph, b->name, "triangle"), DT_F32, ncc_shape_make(2, side), m));
+    return ncc_onnx_give(b, 0, ncc_onnx_transpose(b, y, last, "back"));
 }

@@ -257,6 +257,29 @@ bool ncc_onnx_build_eye_like(struct ox_build *b)
     return ncc_onnx_give(b, 0, ncc_const(b->m->graph, b->name, t, x->shape, data));
 }
 
+/* The upper or lower triangle of matrices, and 0. */
+bool ncc_onnx_build_trilu(struct ox_build *b)
+{
+    struct value *x = ncc_onnx_in(b, 0);
+    const bool upper = ncc_onnx_int(b, "upper", 1) != 0;
+    double k = 0;
+    if (ncc_onnx_has(b, 1) && !ncc_onnx_scalar(b, 1, &k))
+        return false;
+    if (x->shape.rank < 2)
+        return ncc_onnx_refuse(b, "the input must be a matrix, or several", NULL, "%d dimensions", x->shape.rank);
+    const int rows = x->shape.dim[x->shape.rank - 2], columns = x->shape.dim[x->shape.rank - 1];
+    const int shape[2] = {rows, columns};
+    if (!ncc_onnx_spend(b, (int64_t)rows * columns))
+        return false;
+    uint8_t *keep = NCC_NEW(b->m->arena, uint8_t, (size_t)rows * (size_t)columns + 1);
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < columns; c++)
+            keep[(size_t)r * (size_t)columns + (size_t)c] = upper ? c - r >= k : c - r <= k;
+    struct value *mask =
+        ncc_const(b->m->graph, ncc_name(b->m->graph, b->name, "triangle"), DT_BOOL, ncc_shape_make(2, shape), keep);
+    return ncc_onnx_give(b, 0, OX_OP(b, OP_select, NULL, NULL, mask, x, ncc_onnx_number(b, x->dtype, 0)));
+}
+
 /* Where a constant is not 0: rank x count. */
 bool ncc_onnx_build_non_zero(struct ox_build *b)
 {

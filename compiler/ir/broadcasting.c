@@ -10,9 +10,7 @@ void ncc_elementwise_unary(const struct eval_args *a, float (*f)(const void *att
         y[i] = f(a->node->attrs, x[i]);
 }
 
-/* The element of an operand that stands over element `flat` of the result: dimensions are
- * aligned at the last one, and a dimension of 1 serves all indices. */
-static int64_t operand_index(struct shape operand, struct shape out, int64_t flat)
+int64_t ncc_broadcast_index(struct shape operand, struct shape out, int64_t flat)
 {
     int64_t index = 0, stride = 1;
     for (int i = 1; i <= operand.rank; i++) {
@@ -30,7 +28,8 @@ void ncc_elementwise_binary(const struct eval_args *a, float (*f)(const void *at
     const struct tensor *x = a->in[0], *y = a->in[1], *out = a->out[0];
     const int64_t n = ncc_shape_count(out->shape);
     for (int64_t i = 0; i < n; i++) {
-        const int64_t ix = operand_index(x->shape, out->shape, i), iy = operand_index(y->shape, out->shape, i);
+        const int64_t ix = ncc_broadcast_index(x->shape, out->shape, i),
+                      iy = ncc_broadcast_index(y->shape, out->shape, i);
         if (out->dtype == DT_F32)
             ((float *)out->data)[i] = f(a->node->attrs, ((const float *)x->data)[ix], ((const float *)y->data)[iy]);
         else

@@ -9,6 +9,10 @@ void ncc_elementwise_unary(const struct eval_args *a, float (*f)(const void *att
 void ncc_elementwise_binary(const struct eval_args *a, float (*f)(const void *attrs, float x, float y),
                             int64_t (*f_int)(int64_t x, int64_t y));
 
+/* The element of an operand that stands over element `flat` of the result: dimensions are
+ * aligned at the last one, and a dimension of 1 serves all indices. */
+int64_t ncc_broadcast_index(struct shape operand, struct shape out, int64_t flat);
+
 /* Two operands laid over a result, in as few dimensions as possible:
  *
  *     1x8x60x80 and 1x8x1x1: dim = {8, 4800}, a = {4800, 1}, b = {1, 0}

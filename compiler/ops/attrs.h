@@ -66,6 +66,35 @@ struct thresholded_relu_attrs {
 struct shrink_attrs {
     float lambda, bias;
 };
+/* ONNX's two forms: by the error function, or by tanh of a polynomial. */
+struct gelu_attrs {
+    bool by_tanh;
+};
+enum {
+    COMPARE_EQUAL,
+    COMPARE_NOT_EQUAL,
+    COMPARE_LESS,
+    COMPARE_LESS_EQUAL,
+    COMPARE_GREATER,
+    COMPARE_GREATER_EQUAL
+};
+struct comparison_attrs {
+    int kind; /* not_equal alone holds for what is not a number */
+};
+enum { LOGICAL_AND, LOGICAL_OR, LOGICAL_XOR };
+struct logical_attrs {
+    int kind;
+};
+struct arg_max_attrs {
+    int axis;
+    bool keep_dims;
+    bool least; /* arg_min */
+    bool last;  /* of equal ones */
+};
+struct top_k_attrs {
+    int axis, k;
+    bool least;
+};
 struct bit_shift_attrs {
     bool right;
 };

@@ -5,7 +5,7 @@ bool ncc_infer_unary(struct infer *i)
     return ncc_infer_need_dtype(i, 0, DT_F32);
 }
 
-static bool set_broadcast(struct infer *i)
+bool ncc_infer_broadcast(struct infer *i)
 {
     char a[80], b[80];
     if (ncc_shape_broadcast(i->in[0]->shape, i->in[1]->shape, &i->out[0].shape))
@@ -16,7 +16,7 @@ static bool set_broadcast(struct infer *i)
 
 bool ncc_infer_binary(struct infer *i)
 {
-    return ncc_infer_need_all_f32(i) && set_broadcast(i);
+    return ncc_infer_need_all_f32(i) && ncc_infer_broadcast(i);
 }
 
 bool ncc_infer_binary_or_int(struct infer *i)
@@ -24,5 +24,5 @@ bool ncc_infer_binary_or_int(struct infer *i)
     const enum dtype t = i->in[0]->dtype;
     if (t == DT_F16 || t == DT_BOOL)
         return ncc_infer_refuse(i, "the operands must be f32 or integers");
-    return ncc_infer_need_dtype(i, 1, t) && set_broadcast(i);
+    return ncc_infer_need_dtype(i, 1, t) && ncc_infer_broadcast(i);
 }

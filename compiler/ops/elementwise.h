@@ -11,12 +11,14 @@
 
 /* One f32 operand. */
 bool ncc_infer_unary(struct infer *i);
+/* The result's shape from those of two operands. */
+bool ncc_infer_broadcast(struct infer *i);
 /* Two f32 operands that broadcast. */
 bool ncc_infer_binary(struct infer *i);
 /* Two operands of the same type, f32 or any integers. Sums and products of integers keep their low bits. */
 bool ncc_infer_binary_or_int(struct infer *i);
 
-#define NCC_UNARY .min_in = 1, .max_in = 1, .n_out = 1, .infer = ncc_infer_unary, .scalar = apply
+#define NCC_UNARY  .min_in = 1, .max_in = 1, .n_out = 1, .infer = ncc_infer_unary, .scalar = apply
 #define NCC_BINARY .min_in = 2, .max_in = 2, .n_out = 1, .scalar2 = apply
 
 /* Works in place too: x may be y. */
@@ -38,8 +40,7 @@ bool ncc_infer_binary_or_int(struct infer *i);
             ncc_op_desc(args->node->op)->eval(args);                                                                   \
             return;                                                                                                    \
         }                                                                                                              \
-        const struct broadcast s =                                                                                     \
-            ncc_broadcast_make(args->in[0]->shape, args->in[1]->shape, args->out[0]->shape);                           \
+        const struct broadcast s = ncc_broadcast_make(args->in[0]->shape, args->in[1]->shape, args->out[0]->shape);    \
         const int64_t n = s.dim[s.rank - 1], n_all = ncc_shape_count(args->out[0]->shape);                             \
         const bool a_runs = s.a[s.rank - 1] != 0, b_runs = s.b[s.rank - 1] != 0;                                       \
         const void *attrs = args->node->attrs;                                                                         \

@@ -23,7 +23,6 @@ static void eval(const struct eval_args *a)
 const struct op_desc ncc_op_quantize = {
     .name = "quantize",
     .doc = "f32 to u8 by the output's scale and zero point, rounded half away from zero",
-    .onnx = "QuantizeLinear",
     .min_in = 1,
     .max_in = 1,
     .n_out = 1,

@@ -143,7 +143,7 @@ const struct op_desc ncc_op_reduce = {
     .tflite = "MEAN,SUM,REDUCE_MAX,REDUCE_MIN,REDUCE_PROD",
     .onnx = "ReduceMean,ReduceSum,ReduceMax,ReduceMin,ReduceProd,ReduceL1,"
             "ReduceL2,ReduceSumSquare,ReduceLogSum,ReduceLogSumExp,InstanceNormalization,"
-            "GroupNormalization,LayerNormalization,MeanVarianceNormalization",
+            "GroupNormalization,LayerNormalization,MeanVarianceNormalization,LogSoftmax",
     .caffe = "Reduction,MVN,Normalize",
     .min_in = 1,
     .max_in = 1,

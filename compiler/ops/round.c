@@ -12,7 +12,7 @@ const struct op_desc ncc_op_round = {
     .name = "round",
     .doc = "nearest whole number, halves to the even one",
     .tflite = "ROUND",
-    .onnx = "Round",
+    .onnx = "Round,DynamicQuantizeLinear",
     .flags = OP_UNARY | OP_MONOTONE,
     NCC_UNARY,
 };

@@ -360,13 +360,13 @@ static void run_set(const char *set, int at_least)
 static void node(void **state)
 {
     (void)state;
-    run_set("node", 548);
+    run_set("node", 693);
 }
 
 static void pytorch_converted(void **state)
 {
     (void)state;
-    run_set("pytorch-converted", 66);
+    run_set("pytorch-converted", 69);
 }
 
 static void pytorch_operator(void **state)

@@ -152,6 +152,75 @@ static const struct op_case op_cases[] = {
      "%y = shrink(%x) lambda=1 bias=0.125\n"
      "output %y\n",
      8, {-2.375, 0, 0, 0, 0, 1.375, 3.875, 6.875}},
+    {OP_gelu,
+     "const %x f32 8 = { -2.5, -1, -0.25, 0, 0.5, 1.5, 4, 7 }\n"
+     "%y = gelu(%x)\n"
+     "%z = gelu(%x) by_tanh=true\n"
+     "output %y\n"
+     "output %z\n",
+     16, {-0.0155241633, -0.158655254, -0.100323419, 0, 0.345731231, 1.3997892, 3.99987332, 7,
+          -0.0150842661, -0.158808009, -0.100324649, 0, 0.34571401, 1.39957158, 3.99992975, 7}},
+    {OP_remainder,
+     "const %x f32 4 = { 5.5, -5.5, 5.5, -5.5 }\n"
+     "const %y f32 4 = { 2, 2, -2, -2 }\n"
+     "%z = remainder(%x, %y)\n"
+     "const %i i32 5 = { 7, -7, 7, -7, 7 }\n"
+     "const %j i32 5 = { 3, 3, -3, -3, 0 }\n"
+     "%k = remainder(%i, %j)\n"
+     "output %z\n"
+     "output %k\n",
+     9, {1.5, -1.5, 1.5, -1.5, 1, -1, 1, -1, 0}},
+    {OP_comparison,
+     "const %x f32 3 = { 1, 2, 3 }\n"
+     "const %y f32 1 = { 2 }\n"
+     "%a = comparison(%x, %y)\n"
+     "%b = comparison(%x, %y) kind=not_equal\n"
+     "%c = comparison(%x, %y) kind=less\n"
+     "%d = comparison(%x, %y) kind=less_equal\n"
+     "%e = comparison(%x, %y) kind=greater\n"
+     "%f = comparison(%x, %y) kind=greater_equal\n"
+     "output %a\noutput %b\noutput %c\noutput %d\noutput %e\noutput %f\n",
+     18, {0, 1, 0, 1, 0, 1, 1, 0, 0, 1, 1, 0, 0, 0, 1, 0, 1, 1}},
+    {OP_comparison,
+     "const %x i64 2x2 = { 9007199254740993, 1, -1, 0 }\n"
+     "const %y i64 1 = { 9007199254740992 }\n"
+     "%a = comparison(%x, %y) kind=greater\n"
+     "output %a\n",
+     4, {1, 0, 0, 0}},
+    {OP_logical,
+     "const %x bool 4 = { 0, 0, 1, 1 }\n"
+     "const %y bool 4 = { 0, 1, 0, 1 }\n"
+     "%a = logical(%x, %y)\n"
+     "%b = logical(%x, %y) kind=or\n"
+     "%c = logical(%x, %y) kind=xor\n"
+     "output %a\noutput %b\noutput %c\n",
+     12, {0, 0, 0, 1, 0, 1, 1, 1, 0, 1, 1, 0}},
+    {OP_logical_not,
+     "const %x bool 2 = { 0, 1 }\n"
+     "%y = logical_not(%x)\n"
+     "output %y\n",
+     2, {1, 0}},
+    {OP_select,
+     "const %c bool 2x1 = { 1, 0 }\n"
+     "const %x f32 3 = { 1, 2, 3 }\n"
+     "const %y f32 1 = { 9 }\n"
+     "%z = select(%c, %x, %y)\n"
+     "output %z\n",
+     6, {1, 2, 3, 9, 9, 9}},
+    {OP_arg_max,
+     "const %x f32 2x3 = { 1, 5, 5, -2, -7, -7 }\n"
+     "%a = arg_max(%x) axis=1\n"
+     "%b = arg_max(%x) axis=1 last=true\n"
+     "%c = arg_max(%x) axis=1 least=true keep_dims=true\n"
+     "%d = arg_max(%x) axis=0\n"
+     "output %a\noutput %b\noutput %c\noutput %d\n",
+     9, {1, 0, 2, 0, 0, 1, 0, 0, 0}},
+    {OP_top_k,
+     "const %x f32 2x4 = { 1, 5, 5, 2, -2, -7, 3, -7 }\n"
+     "%v, %i = top_k(%x) axis=1 k=3\n"
+     "%w, %j = top_k(%x) axis=1 k=2 least=true\n"
+     "output %v\noutput %i\noutput %w\noutput %j\n",
+     20, {5, 5, 2, 3, -2, -7, 1, 2, 3, 2, 0, 1, 1, 2, -7, -7, 0, 3, 1, 3}},
     {OP_bit_shift,
      "const %x u8 4 = { 1, 3, 129, 255 }\n"
      "const %n u8 4 = { 0, 2, 1, 4 }\n"

@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#define X4 "const %x f32 1x4x6x8 = iota\n"
-#define XK "const %q f32 1x4x6x8 = iota\n%x = kpu_upload(%q) h=6 w=8\n"
-#define XU "const %q u8 1x4x6x8 = random 1\n%x = kpu_upload(%q) h=6 w=8\n"
+#define X4    "const %x f32 1x4x6x8 = iota\n"
+#define XK    "const %q f32 1x4x6x8 = iota\n%x = kpu_upload(%q) h=6 w=8\n"
+#define XU    "const %q u8 1x4x6x8 = random 1\n%x = kpu_upload(%q) h=6 w=8\n"
 #define LAYER "const %w u8 2x4x3x3 = random 2\nconst %n i64 2 = zeros\nconst %t u8 144 = zeros\n"
 
 /* The node line of `good` is accepted, that of `bad` refused with `rule` in the message. */
@@ -29,8 +29,8 @@ static const struct edge edges[] = {
     {OP_conv2d, X4 "const %w f32 6x4x3x3 = zeros\nconst %b f32 6 = zeros\nconst %c f32 5 = zeros\n",
      "conv2d(%x, %w, %b)", "conv2d(%x, %w, %c)", "bias"},
     {OP_conv2d, X4 "const %w f32 6x4x3x3 = zeros\n", "conv2d(%x, %w, _)", "conv2d(%x, _, %w)", "present"},
-    {OP_conv2d_transpose, X4 "const %w f32 4x2x3x3 = zeros\nconst %v f32 2x4x3x3 = zeros\n",
-     "conv2d_transpose(%x, %w)", "conv2d_transpose(%x, %v)", "input channels"},
+    {OP_conv2d_transpose, X4 "const %w f32 4x2x3x3 = zeros\nconst %v f32 2x4x3x3 = zeros\n", "conv2d_transpose(%x, %w)",
+     "conv2d_transpose(%x, %v)", "input channels"},
     {OP_conv2d_transpose, X4 "const %w f32 4x2x1x1 = zeros\n", "conv2d_transpose(%x, %w) pad_top=5",
      "conv2d_transpose(%x, %w) pad_top=6", "leave something"},
     {OP_matmul, X4 "const %w f32 8x2 = zeros\nconst %v f32 6x2 = zeros\n", "matmul(%x, %w)", "matmul(%x, %v)", "rows"},
@@ -45,6 +45,14 @@ static const struct edge edges[] = {
     {OP_add, X4 "const %b f32 4x1x1 = zeros\nconst %c f32 4x1 = zeros\n", "add(%x, %b)", "add(%x, %c)", "broadcast"},
     {OP_sub, X4 "const %i i32 8 = zeros\nconst %f f32 8 = zeros\n", "sub(%x, %f)", "sub(%x, %i)", "f32"},
     {OP_mul, "const %x i64 2 = iota\nconst %u bool 2 = iota\n", "mul(%x, %x)", "mul(%u, %u)", "f32 or integers"},
+    {OP_comparison, "const %x i64 2 = iota\nconst %f f32 2 = iota\n", "comparison(%x, %x)", "comparison(%x, %f)", "i64"},
+    {OP_logical, "const %x bool 2 = zeros\nconst %f f32 2 = iota\n", "logical(%x, %x)", "logical(%x, %f)", "bool"},
+    {OP_logical_not, "const %x bool 2 = zeros\nconst %f f32 2 = iota\n", "logical_not(%x)", "logical_not(%f)", "bool"},
+    {OP_select, "const %c bool 2 = zeros\nconst %f f32 2 = iota\nconst %g f32 3 = iota\n", "select(%c, %f, %f)",
+     "select(%c, %f, %g)", "broadcast"},
+    {OP_arg_max, X4, "arg_max(%x) axis=3", "arg_max(%x) axis=4", "axis 4"},
+    {OP_top_k, X4 "%v, %i = top_k(%x) axis=1 k=4\n", "relu(%v)", "top_k(%x) axis=1 k=5", "at most the 4"},
+    {OP_remainder, "const %x i64 2 = iota\nconst %f f32 2 = iota\n", "remainder(%x, %x)", "remainder(%x, %f)", "i64"},
     {OP_bit_shift, "const %x i64 2 = iota\nconst %f f32 2 = iota\n", "bit_shift(%x, %x)", "bit_shift(%f, %f)",
      "must be integers"},
     {OP_div, X4, "div(%x, %x)", "div(%x)", "at least 2"},
