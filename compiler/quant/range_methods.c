@@ -159,13 +159,13 @@ static struct range choose_kl(const struct observation *o)
 
 /* ---- what errs least on samples that it did not see ---- */
 
-/* Room for what the next sample may bring. */
-#define HEADROOM 1.125f
-
+/* Room for what the next sample may bring: more where few elements were seen, whose extremes tell little. */
 static struct range choose_wide(const struct observation *o)
 {
+    enum { FEW = 5000 };
     const struct range all = choose_minmax(o);
-    return (struct range){true, all.lo * HEADROOM, all.hi * HEADROOM};
+    const float factor = o->n < FEW ? 1.375f : 1.125f;
+    return (struct range){true, all.lo * factor, all.hi * factor};
 }
 
 /* Each candidate chooses a range from one half of the samples and is judged by its error on the other half. */
