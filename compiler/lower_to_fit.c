@@ -7,6 +7,7 @@
  */
 #include "compiler/steps.h"
 
+#include "compiler/ir/eval.h"
 #include "compiler/k210/bands.h"
 #include "kpu/layout.h"
 #include "kpu/limits.h"
@@ -145,6 +146,19 @@ static bool is_better(const struct trial *a, const struct trial *b)
     return a->n_large != b->n_large ? a->n_large < b->n_large : a->overflow < b->overflow;
 }
 
+static void note(struct compilation *c, const struct band_choice *choice)
+{
+    const struct node *at = c->graph->first;
+    struct report_bands b = {.rows = choice->rows, .cols = choice->cols};
+    for (int place = 0; place <= choice->node[choice->n - 1]; place++, at = at->next) {
+        if (place == choice->node[0])
+            b.first = ncc_arena_printf(&c->arena, "%s", at->origin ? at->origin : at->name);
+        if (place == choice->node[choice->n - 1])
+            b.last = ncc_arena_printf(&c->arena, "%s", at->origin ? at->origin : at->name);
+    }
+    NCC_PUSH(&c->arena, &c->report.bands, b);
+}
+
 /* Cuts the graph around the node at a place, in the fastest way that leaves less too large. */
 static bool cut_around(struct compilation *c, int place, const struct trial *now)
 {
@@ -156,6 +170,7 @@ static bool cut_around(struct compilation *c, int place, const struct trial *now
         ncc_bands_apply(g, &choice[i]);
         if (!try(c, g, &t) || !is_better(&t, now))
             continue;
+        note(c, &choice[i]);
         c->graph = g;
         return true;
     }
@@ -179,12 +194,14 @@ static bool cut_somewhere(struct compilation *c, const struct trial *now)
 
 bool ncc_step_lower(struct compilation *c)
 {
+    const double macs = ncc_graph_macs(c->graph);
     struct trial t;
     do {
         if (!try(c, c->graph, &t))
             return false;
     } while (((t.n_large > 0 || t.overflow > 0) && !c->k210.cpu_only && cut_somewhere(c, &t)) ||
              (t.overflow > 0 && bar_one(c, &t)));
+    c->report.bands_extra = macs > 0 ? ncc_graph_macs(c->graph) / macs - 1 : 0;
     c->graph = lower(c, c->graph, &c->arena, NULL);
     return c->graph != NULL;
 }

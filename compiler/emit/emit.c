@@ -141,6 +141,7 @@ static void emit_node(struct writing *w, const struct node *n)
 {
     switch ((int)n->op) {
     case OP_kpu_concat:
+    case OP_kpu_stack:
     case OP_kpu_slice:
     case OP_kpu_recanvas:
     case OP_reshape:

@@ -114,16 +114,24 @@ static struct value *downloaded(const struct value *canvas)
     return NULL;
 }
 
+/* Rows that were put together, group by group: better one layer more than many downloads. */
+static bool is_stacked(const struct node *n)
+{
+    return n->op == OP_kpu_stack || (n->op == OP_kpu_concat && n->in[0]->def && n->in[0]->def->op == OP_kpu_stack);
+}
+
 /* A window of a canvas, packed in main memory. Views are taken from what they show. */
 static struct value *download(struct lowering *l, struct value *canvas, struct window w)
 {
     const struct node *def = canvas->def;
-    if (!def || def->op == OP_kpu_upload) /* only layers can be downloaded */
+    if (!def || def->op == OP_kpu_upload || is_stacked(def)) /* only layers can be downloaded */
         canvas = ncc_lower_shift(l, canvas, 0, 0);
     else if (def->op == OP_kpu_concat)
         return download_parts(l, def, w);
-    else if (def->op == OP_kpu_recanvas)
+    else if (def->op == OP_kpu_recanvas) {
+        w.top += ((const struct kpu_recanvas_attrs *)def->attrs)->skip;
         return download(l, def->in[0], w);
+    }
     else if (def->op == OP_kpu_slice) {
         const struct kpu_slice_attrs *a = def->attrs;
         struct value *whole = download(l, def->in[0], w);

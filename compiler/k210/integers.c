@@ -213,6 +213,7 @@ static bool visit(struct integers *t, struct node *n)
         return make_layer(t, n);
     case OP_kpu_download:
     case OP_kpu_concat:
+    case OP_kpu_stack:
     case OP_kpu_slice:
     case OP_kpu_recanvas:
         become_u8(n);

@@ -88,7 +88,7 @@ static lower_fn *method_of(const struct node *n)
     case OP_div:
         return ncc_lower_op_affine;
     case OP_concat:
-        return ncc_lower_op_concat;
+        return ((const struct concat_attrs *)n->attrs)->axis == 2 ? ncc_lower_op_stack : ncc_lower_op_concat;
     case OP_pad:
         return ncc_lower_op_pad;
     case OP_slice:

@@ -160,6 +160,7 @@ bool ncc_lower_op_affine(struct lowering *l, struct node *n, const char **why); 
 bool ncc_lower_op_pad(struct lowering *l, struct node *n, const char **why);    /* zero channels */
 bool ncc_lower_op_prelu(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_slice(struct lowering *l, struct node *n, const char **why);  /* rows, columns, channels */
+bool ncc_lower_op_stack(struct lowering *l, struct node *n, const char **why);  /* concat of rows */
 bool ncc_lower_op_concat(struct lowering *l, struct node *n, const char **why);
 
 #endif

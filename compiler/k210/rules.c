@@ -118,11 +118,11 @@ static bool divisor_constant(const struct node *n, char *found)
     return ncc_is_const(n->in[1]) || n->op == OP_mul;
 }
 
-static bool over_channels(const struct node *n, char *found)
+static bool over_channels_or_rows(const struct node *n, char *found)
 {
     const struct concat_attrs *a = n->attrs;
     snprintf(found, 120, "axis is %d", a->axis);
-    return a->axis == 1;
+    return a->axis == 1 || a->axis == 2;
 }
 
 static bool slope_constant(const struct node *n, char *found)
@@ -209,7 +209,7 @@ static const struct rule pad_rules[] = {
 };
 static const struct rule concat_rules[] = {
     MAPS(maps_fit),
-    {"only channels can lie side by side", NULL, over_channels},
+    {"only channels can lie side by side, and rows below one another", NULL, over_channels_or_rows},
     {0},
 };
 

@@ -207,10 +207,14 @@ struct kpu_slice_attrs {
     int begin, count;
 };
 
-/* The same bytes declared with another height or width: W within its layout class; H only when C fits one
- * channel group. What is new is junk. */
+/* Canvases below one another without a copy: all channels share a line, and the windows are as high as the canvases.
+ * Equal columns. */
+
+/* The same bytes declared with another height or width: W within its layout class; H, and rows left out in front, only
+ * when C fits one channel group. What is new is junk. */
 struct kpu_recanvas_attrs {
     int canvas_h, canvas_w;
+    int skip; /* the canvas begins at this row of the input's */
     int top, left, h, w, outside;
 };
 

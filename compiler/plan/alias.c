@@ -173,6 +173,10 @@ static int64_t view_offset(const struct node *n)
         ncc_slice_runs(n, &r);
         return ncc_slice_run_at(n, &r, 0) * (int64_t)ncc_dtype_size(n->in[0]->dtype);
     }
+    if (n->op == OP_kpu_recanvas) {
+        const struct kpu_recanvas_attrs *a = n->attrs;
+        return a->skip ? ncc_kpu_bytes(1, a->skip, n->in[0]->shape.dim[3]) : 0;
+    }
     if (n->op != OP_kpu_slice)
         return 0;
     const struct kpu_slice_attrs *a = n->attrs;
@@ -180,7 +184,7 @@ static int64_t view_offset(const struct node *n)
     return a->begin ? ncc_kpu_bytes(a->begin, x->dim[2], x->dim[3]) : 0;
 }
 
-/* Does a kpu_concat exist where all inputs lie side by side? */
+/* Does a place exist where all inputs of a kpu_concat lie side by side, or of a kpu_stack below one another? */
 static bool join_canvases(struct sets *s, const struct node *n, struct alias_conflict *conflict)
 {
     int64_t offset = 0;
@@ -240,11 +244,11 @@ static bool add_node(struct sets *s, const struct node *n, struct alias_conflict
             add_value(s, n->in[i], false); /* only constants are new here */
     }
     const bool main_concat = n->op == OP_concat && n->out[0]->mem == MEM_MAIN && can_join_parts(s, n);
-    const bool view = main_concat || n->op == OP_kpu_concat || is_view(n);
+    const bool canvases = n->op == OP_kpu_concat || n->op == OP_kpu_stack, view = main_concat || canvases || is_view(n);
     for (int i = 0; i < n->n_out; i++)
         add_value(s, n->out[i], !view);
-    s->concat_is_view[n->out[0]->id] = main_concat || n->op == OP_kpu_concat;
-    if (n->op == OP_kpu_concat)
+    s->concat_is_view[n->out[0]->id] = main_concat || canvases;
+    if (canvases)
         return join_canvases(s, n, conflict);
     if (main_concat)
         join_parts(s, n);

@@ -60,7 +60,7 @@ static void fail(struct check *c, const struct node *n, const struct value *v, c
 
 static bool is_free_concat(const struct node *n)
 {
-    if (n->op == OP_kpu_concat)
+    if (n->op == OP_kpu_concat || n->op == OP_kpu_stack)
         return true;
     if (n->op != OP_concat)
         return false;
@@ -115,6 +115,8 @@ static void show_inputs(struct check *c, const struct node *n)
     const struct value *out = n->out[0];
     if (is_view(n)) {
         int64_t skip = n->op == OP_slice ? sliced_bytes(n) : 0;
+        if (n->op == OP_kpu_recanvas && ((const struct kpu_recanvas_attrs *)n->attrs)->skip > 0)
+            skip = ncc_kpu_bytes(1, ((const struct kpu_recanvas_attrs *)n->attrs)->skip, n->in[0]->shape.dim[3]);
         if (n->op == OP_kpu_slice && ((const struct kpu_slice_attrs *)n->attrs)->begin > 0) {
             const struct shape *x = &n->in[0]->shape;
             skip = ncc_kpu_bytes(((const struct kpu_slice_attrs *)n->attrs)->begin, x->dim[2], x->dim[3]);

@@ -309,7 +309,7 @@ static void tie_moves(const struct state *s)
         for (int i = 0; i < n->n_out; i++)
             if (ordinary(s, n->out[i]))
                 unite(s, n->in[0], n->out[i]);
-        if (n->op != OP_concat)
+        if (n->op != OP_concat && n->op != OP_kpu_stack)
             continue;
         for (int i = 1; i < n->n_in; i++)
             if (ordinary(s, n->in[i]))

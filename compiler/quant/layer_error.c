@@ -102,6 +102,7 @@ static bool only_moves(const struct node *n)
     case OP_kpu_upload:
     case OP_kpu_download:
     case OP_kpu_concat:
+    case OP_kpu_stack:
     case OP_kpu_slice:
     case OP_kpu_recanvas:
     case OP_dequantize:

@@ -99,6 +99,16 @@ char *ncc_report_json(const struct report *r, struct arena *a)
     cJSON *board = cJSON_AddObjectToObject(root, "board");
     cJSON_AddStringToObject(board, "name", r->board.name);
     cJSON_AddNumberToObject(board, "bytes", (double)r->board.bytes);
+    cJSON *bands = cJSON_AddArrayToObject(root, "bands");
+    for (int i = 0; i < r->bands.n; i++) {
+        cJSON *b = cJSON_CreateObject();
+        cJSON_AddStringToObject(b, "first", r->bands.v[i].first);
+        cJSON_AddStringToObject(b, "last", r->bands.v[i].last);
+        cJSON_AddNumberToObject(b, "rows", r->bands.v[i].rows);
+        cJSON_AddNumberToObject(b, "columns", r->bands.v[i].cols);
+        cJSON_AddItemToArray(bands, b);
+    }
+    cJSON_AddNumberToObject(root, "bands_extra_macs", r->bands_extra);
     ncc_report_json_layers(root, r);
     if (r->sources.n)
         add_sources(root, r);

@@ -49,6 +49,12 @@ struct report_tensor {
     double zero_point;
 };
 
+/* A part of the model that is computed piece by piece, as its maps are too large. */
+struct report_bands {
+    const char *first, *last; /* nodes */
+    int rows, cols;           /* pieces */
+};
+
 struct report {
     const char *model, *output;
     int kmodel_version;
@@ -71,6 +77,8 @@ struct report {
         int n, cap;
     } buffers;
     int n_steps;
+    struct { struct report_bands *v; int n, cap; } bands;
+    double bands_extra; /* multiply-adds that bands compute twice, as a share of the model's */
     struct board board;
     int64_t file_bytes, main_memory_bytes, input_bytes;
     bool streamed;          /* the file stays in flash */

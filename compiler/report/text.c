@@ -72,6 +72,13 @@ void ncc_report_text(const struct report *r, bool verbose, FILE *out)
     if (r->streamed)
         fprintf(out, "%-16s %lld bytes of work memory for ncc_stream_open()\n", "streaming",
                 (long long)r->stream_bytes);
+    for (int i = 0; i < r->bands.n; i++) {
+        const struct report_bands *b = &r->bands.v[i];
+        fprintf(out, "%-16s '%s' to '%s' in %d x %d pieces (rows x columns)\n", "bands", b->first, b->last, b->rows,
+                b->cols);
+    }
+    if (r->bands.n)
+        fprintf(out, "%-16s %.1f %% more multiply-adds than in one piece\n", "", 100 * r->bands_extra);
     fprintf(out, "%-16s %d KPU layers, %d CPU kernels, %d crossings\n", "plan", r->kpu_layers, r->cpu_kernels,
             r->crossings);
     fprintf(out, "%-16s %.2f ms with the %s runtime: KPU %.2f, copies %.2f, CPU %.2f\n", "estimated time",

@@ -552,8 +552,9 @@ static bool is_anything(const struct value *v, int c, int y, int x)
     if (n->op == OP_kpu_concat)
         return is_unused(v, c);
     if (n->op == OP_kpu_recanvas)
-        return y >= n->in[0]->shape.dim[2] || x >= n->in[0]->shape.dim[3];
-    if (n->op == OP_kpu_slice || (n->op == OP_kpu_conv && ((const struct kpu_conv_attrs *)n->attrs)->copy))
+        return y + ((const struct kpu_recanvas_attrs *)n->attrs)->skip >= n->in[0]->shape.dim[2] ||
+               x >= n->in[0]->shape.dim[3];
+    if (n->op == OP_kpu_slice || n->op == OP_kpu_stack || (n->op == OP_kpu_conv && ((const struct kpu_conv_attrs *)n->attrs)->copy))
         return false;
     return v->window.outside == OUT_JUNK && !in_window(&v->window, y, x);
 }

@@ -104,8 +104,8 @@ static const struct rule_case {
      "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,0,0,0] after=[0,-1,0,0]\n"},
     {OP_concat, MAPS, "input %x f32 1x4096x4x4\n%y = concat(%x, %x) axis=1\n",
      "input %x f32 1x4096x4x4\ninput %z f32 1x4097x4x4\n%y = concat(%x, %z) axis=1\n"},
-    {OP_concat, "only channels can lie side by side", "input %x f32 1x8x4x4\n%y = concat(%x, %x) axis=1\n",
-     "input %x f32 1x8x4x4\n%y = concat(%x, %x) axis=2\n"},
+    {OP_concat, "only channels can lie side by side, and rows below one another",
+     "input %x f32 1x8x4x4\n%y = concat(%x, %x) axis=2\n", "input %x f32 1x8x4x4\n%y = concat(%x, %x) axis=3\n"},
 };
 enum { N_CASES = sizeof cases / sizeof cases[0] };
 

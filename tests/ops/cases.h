@@ -848,6 +848,22 @@ static const struct op_case op_cases[] = {
      "%z = kpu_download(%b)\n"
      "output %z\n",
      6, {1, 3, 0, 5, 7, 0}},
+    {OP_kpu_recanvas,
+     "const %x u8 1x2x3x2 = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 }\n"
+     "%a = kpu_upload(%x) h=3 w=2\n"
+     "%b = kpu_recanvas(%a) canvas_h=2 canvas_w=2 skip=1 h=2 w=2\n"
+     "%z = kpu_download(%b)\n"
+     "output %z\n",
+     8, {3, 4, 5, 6, 9, 10, 11, 12}},
+    {OP_kpu_stack,
+     "const %x u8 1x2x2x2 = { 1, 2, 3, 4, 5, 6, 7, 8 }\n"
+     "const %y u8 1x2x1x2 = { 9, 10, 11, 12 }\n"
+     "%a = kpu_upload(%x) h=2 w=2\n"
+     "%b = kpu_upload(%y) h=1 w=2\n"
+     "%c = kpu_stack(%a, %b)\n"
+     "%z = kpu_download(%c)\n"
+     "output %z\n",
+     12, {1, 2, 3, 4, 9, 10, 5, 6, 7, 8, 11, 12}},
     {OP_q_binary,
      "const %a u8 4 = { 10, 20, 255, 0 }\n"
      "const %b u8 1 = { 3 }\n"
