@@ -32,6 +32,19 @@ static const char *const models[] = {
     "tinymaix_mnist_dw_f",
     "tinymaix_mnist_valid_f",
     "ulfg_slim320_f32",
+    "onnx/mlperf_ic_resnet8_f32",
+    "onnx/nncase_conv",
+    "onnx/onnxzoo_mnist_8",
+    "onnx/onnxzoo_super_resolution_10",
+    "onnx/pt_mnist_lenet",
+    "onnx/pt_mobilenetv2_035_64",
+    "onnx/pt_unet64",
+    "onnx/retinaface_mbnet025",
+    "onnx/ulfg_slim320_full",
+    "onnx/ulfg_slim320_nopost",
+    "onnx/ulfg_slim320_simplified",
+    "onnx/yunet_final_160x120",
+    "onnx/yunet_s_320",
     "caffe/landmark106",
     "caffe/mtcnn_det1",
     "caffe/mtcnn_det3",
@@ -48,10 +61,24 @@ struct run {
     const cJSON *meta;
 };
 
+/* The shape that the stored inputs have: some models leave theirs open. */
+static struct ncc_shape_override stored_shape(const struct run *r)
+{
+    const cJSON *input = cJSON_GetArrayItem(cJSON_GetObjectItem(r->meta, "inputs"), 0);
+    const cJSON *shape = cJSON_GetObjectItem(input, "shape");
+    struct ncc_shape_override o = {.name = cJSON_GetObjectItem(input, "name")->valuestring};
+    for (; o.rank < cJSON_GetArraySize(shape); o.rank++)
+        o.dim[o.rank] = cJSON_GetArrayItem(shape, o.rank)->valueint;
+    return o;
+}
+
 static void compile(struct run *r, const char *kmodel)
 {
     struct ncc_compile_options o;
+    const struct ncc_shape_override shape = stored_shape(r);
     ncc_compile_defaults(&o);
+    o.shapes = &shape;
+    o.n_shapes = strncmp(r->model, "onnx/", 5) == 0;
     o.model = zoo_model(r->arena, r->model);
     o.output = kmodel;
     o.target_cpu = true;
@@ -82,6 +109,14 @@ static bool is_packed_map(const struct run *r, const cJSON *t, int hwc[3])
     return zoo_is_packed(r->model) && cJSON_GetArraySize(shape) == 4;
 }
 
+/* What is subtracted from element i of n: one number, or one for each channel of a planar map. */
+static double mean_at(const struct run *r, size_t i, size_t n)
+{
+    const cJSON *mean = cJSON_GetObjectItem(cJSON_GetObjectItem(tensor(r, "inputs", 0), "preprocess"), "mean");
+    const size_t n_channels = (size_t)cJSON_GetArraySize(mean);
+    return n_channels ? cJSON_GetArrayItem(mean, (int)(i / (n / n_channels)))->valuedouble : mean->valuedouble;
+}
+
 static const float *input(struct run *r, int sample)
 {
     char file[32];
@@ -91,7 +126,7 @@ static const float *input(struct run *r, int sample)
     const struct zoo_norm norm = zoo_norm(r->meta);
     assert_int_equal(ncc_model_input(&r->m, 0).size, x.n * sizeof(float));
     for (size_t i = 0; norm.known && i < x.n; i++)
-        x.v[i] = (float)((x.v[i] - norm.mean) * norm.scale);
+        x.v[i] = (float)((x.v[i] - mean_at(r, i, x.n)) * norm.scale);
     if (!is_packed_map(r, tensor(r, "inputs", 0), hwc))
         return x.v;
     float *planar = NCC_NEW(r->arena, float, x.n);
