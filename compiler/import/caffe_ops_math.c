@@ -124,17 +124,6 @@ bool ncc_caffe_build_swish(struct cf_build *b)
     return ncc_caffe_give(b, 0, ncc_caffe_binary(b, OP_mul, NULL, x, gate));
 }
 
-/* log(1 + e^x), as max(x, 0) + log(1 + e^-|x|), which does not overflow */
-bool ncc_caffe_build_bnll(struct cf_build *b)
-{
-    struct value *x = ncc_caffe_in(b, 0);
-    struct value *small = ncc_caffe_unary(b, OP_neg, "neg", ncc_caffe_unary(b, OP_abs, "abs", x));
-    small = affine(b, ncc_caffe_unary(b, OP_exp, "exp", small), 1, 1);
-    small = ncc_caffe_unary(b, OP_log, "log", small);
-    struct value *large = ncc_caffe_unary(b, OP_relu, "relu", x);
-    return ncc_caffe_give(b, 0, ncc_caffe_binary(b, OP_add, NULL, large, small));
-}
-
 /* ---- factors and offsets ---- */
 
 /* (x - mean) / sqrt(variance + eps). The blobs are sums of as many as the third blob says. */

@@ -19,7 +19,7 @@ const struct op_desc ncc_op_add = {
     .doc = "a + b",
     .tflite = "ADD",
     .onnx = "Add,Sum,Mean,QLinearAdd,BatchNormalization",
-    .caffe = "Eltwise,Bias,BatchNorm,Axpy,BNLL",
+    .caffe = "Eltwise,Bias,BatchNorm,Axpy",
     .flags = OP_BINARY | OP_COMMUTES,
     NCC_BINARY,
     .infer = ncc_infer_binary_or_int,

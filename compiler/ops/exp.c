@@ -13,7 +13,7 @@ const struct op_desc ncc_op_exp = {
     .doc = "e to the power of x",
     .tflite = "EXP",
     .onnx = "Exp",
-    .caffe = "Exp,BNLL",
+    .caffe = "Exp",
     .flags = OP_UNARY | OP_MONOTONE,
     NCC_UNARY,
 };

@@ -13,7 +13,7 @@ const struct op_desc ncc_op_log = {
     .doc = "natural logarithm",
     .tflite = "LOG",
     .onnx = "Log",
-    .caffe = "Log,BNLL",
+    .caffe = "Log",
     .flags = OP_UNARY | OP_MONOTONE,
     NCC_UNARY,
 };

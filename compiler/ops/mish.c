@@ -12,6 +12,7 @@ const struct op_desc ncc_op_mish = {
     .name = "mish",
     .doc = "x * tanh(log(1 + exp(x)))",
     .onnx = "Mish",
+    .caffe = "Mish",
     .flags = OP_UNARY,
     NCC_UNARY,
 };

@@ -12,6 +12,7 @@ const struct op_desc ncc_op_softplus = {
     .name = "softplus",
     .doc = "log(1 + exp(x))",
     .onnx = "Softplus",
+    .caffe = "BNLL",
     .flags = OP_UNARY | OP_MONOTONE,
     NCC_UNARY,
 };

@@ -240,6 +240,11 @@ static double f_bnll(double x, int c)
 {
     return (void)c, log(1 + exp(x));
 }
+static double f_mish(double x, int c)
+{
+    return (void)c, x * tanh(log(1 + exp(x)));
+}
+
 static double f_power(double x, int c)
 {
     return (void)c, pow(3 + 0.5 * x, 1.5);
@@ -319,6 +324,7 @@ static void unary(void **state)
         {NET("TanH", ""), f_tanh, none},
         {NET("AbsVal", ""), f_abs, none},
         {NET("BNLL", ""), f_bnll, none},
+        {NET("Mish", ""), f_mish, none},
         {NET("Power", "power_param { power: 1.5 scale: 0.5 shift: 3 }"), f_power, none},
         {NET("Power", "power_param { power: 2 shift: -1 }"), f_square, none},
         {NET("Power", "power_param { scale: 2 shift: 1 }"), f_linear, none},
