@@ -8,7 +8,7 @@
 #include "compiler/pass/pass.h"
 #include "compiler/quant/equalise.h"
 #include "compiler/quant/slices.h"
-#include "kmodel/kmodel.h"
+#include "kmodel/kmodel_v3.h"
 #include "kpu/limits.h"
 
 #include <math.h>
@@ -33,6 +33,7 @@ static void k210_options(struct compilation *c)
         .float_binary = o->float_binary,
         .output_quantize_threshold = o->output_quantize_threshold,
         .runtime = ncc_report_runtime(o->firmware, o->kmodel_version),
+        .kmodel_v3 = o->kmodel_version == 3,
     };
 }
 
@@ -56,8 +57,8 @@ static bool options_agree(struct compilation *c)
             &c->diags, FAULT_USAGE, whole(c), "no such board",
             ncc_arena_printf(&c->arena, "one of: %s; or NAME=BYTES", ncc_board_names(&c->arena)),
             "%s", o->board);
-    if (o->kmodel_version != 4)
-        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "only kmodel version 4 can be written", "--kmodel-version 4",
+    if (o->kmodel_version != 4 && o->kmodel_version != 3)
+        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "only kmodel versions 3 and 4 can be written", "--kmodel-version 4",
                        "%d", o->kmodel_version);
     if (o->has_norm && !(o->std != 0 && isfinite(o->std) && isfinite(o->mean)))
         ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "the standard deviation must be a number other than 0",
@@ -269,8 +270,12 @@ bool ncc_step_plan(struct compilation *c)
 static bool check_file(struct compilation *c)
 {
     struct ncc_kmodel km;
+    struct ncc_kmodel_v3 v3;
     struct ncc_km_fault fault = {.text = "it cannot be opened"};
-    if (ncc_kmodel_open(c->file.data, c->file.size, &km) == NCC_OK && ncc_kmodel_check(&km, &fault) == NCC_OK)
+    if (c->options->kmodel_version == 3 ? ncc_kmodel_v3_open(c->file.data, c->file.size, &v3) == NCC_OK &&
+                                              ncc_kmodel_v3_check(&v3, &fault) == NCC_OK
+                                        : ncc_kmodel_open(c->file.data, c->file.size, &km) == NCC_OK &&
+                                              ncc_kmodel_check(&km, &fault) == NCC_OK)
         return true;
     ncc_diag_error(&c->diags, FAULT_INTERNAL, whole(c), "the kmodel would be refused by the runtime",
                    "report this with the model", "node %u: %s", (unsigned)fault.node, fault.text);
@@ -293,7 +298,8 @@ static const char *identifier(const char *path, struct arena *a)
 
 bool ncc_step_emit(struct compilation *c)
 {
-    return ncc_emit_v4(c->graph, &c->plan, &c->arena, &c->file) && check_file(c);
+    return (c->options->kmodel_version == 3 ? ncc_emit_v3 : ncc_emit_v4)(c->graph, &c->plan, &c->arena, &c->file) &&
+           check_file(c);
 }
 
 bool ncc_step_write(struct compilation *c)

@@ -36,9 +36,9 @@ static const char *check_payload(const struct ncc_km3_layer *layer, uint64_t siz
 /* Dimensions are small enough for the kernels' sums. */
 static const char *check_map(struct ncc_km3_map m, uint64_t *n)
 {
-    enum { LIMIT = 65535 };
+    enum { LIMIT = 1 << 20 };
     REQUIRE(m.w >= 1 && m.h >= 1 && m.c >= 1, "a dimension is less than 1");
-    REQUIRE(m.w <= LIMIT && m.h <= LIMIT && m.c <= LIMIT, "a dimension is larger than 65535");
+    REQUIRE(m.w <= LIMIT && m.h <= LIMIT && m.c <= LIMIT, "a dimension is larger than 2^20");
     *n = (uint64_t)m.w * m.h * m.c;
     return NULL;
 }
@@ -85,6 +85,20 @@ static const char *check_global_average_pool2d(const struct ncc_kmodel_v3 *km, c
     return check_floats(km, op->out, op->channels);
 }
 
+/* Elements of the input from its first to the last that is read. With windows that stay away from the lower right edge,
+ * as when a pool is used to cut out a part, the maps may end beyond the memory. */
+static uint64_t elements_read(const struct ncc_km3_quantized_max_pool2d *op)
+{
+    const uint64_t below = (uint64_t)(op->out_map.h - 1) * op->stride_h + op->kernel_h;
+    const uint64_t right = (uint64_t)(op->out_map.w - 1) * op->stride_w + op->kernel_w;
+    const uint64_t rows = below <= op->pad_h ? 0 : below - op->pad_h,
+                   columns = right <= op->pad_w ? 0 : right - op->pad_w;
+    const uint64_t h = rows < op->in_map.h ? rows : op->in_map.h, w = columns < op->in_map.w ? columns : op->in_map.w;
+    if (h == 0 || w == 0)
+        return 1;
+    return (uint64_t)(op->in_map.c - 1) * op->in_map.h * op->in_map.w + (h - 1) * op->in_map.w + w;
+}
+
 /* Both pools begin alike. */
 static const char *check_pool(const struct ncc_kmodel_v3 *km, const struct ncc_km3_quantized_max_pool2d *op,
                               uint32_t element_size)
@@ -99,7 +113,7 @@ static const char *check_pool(const struct ncc_kmodel_v3 *km, const struct ncc_k
     REQUIRE(op->stride_w >= 1 && op->stride_h >= 1 && op->stride_w <= LIMIT && op->stride_h <= LIMIT,
             "a stride is out of range");
     REQUIRE(op->pad_w <= LIMIT && op->pad_h <= LIMIT, "a padding is out of range");
-    REQUIRE_CHECK(check_elements(km, op->in, n_in, element_size));
+    REQUIRE_CHECK(check_elements(km, op->in, elements_read(op), element_size));
     return check_elements(km, op->out, n_out, element_size);
 }
 
@@ -235,7 +249,8 @@ static const char *check_k210_add_padding(const struct ncc_kmodel_v3 *km, const 
 static const char *check_k210_remove_padding(const struct ncc_kmodel_v3 *km, const struct ncc_km3_layer *layer)
 {
     const struct ncc_km3_k210_remove_padding *const op = layer->body;
-    REQUIRE_CHECK(check_bytes(km, op->in, (uint64_t)op->channels * 16));
+    REQUIRE(op->channels >= 1, "a tensor is empty");
+    REQUIRE_CHECK(check_bytes(km, op->in, (uint64_t)(op->channels - 1) * 16 + 1)); /* the last byte that is read */
     return check_bytes(km, op->out, op->channels);
 }
 

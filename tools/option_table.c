@@ -20,7 +20,7 @@ static const struct word orders[] = {{"rgb", false, NULL}, {"bgr", true, NULL}, 
 static const struct word layouts[] = {{"nchw", false, NULL}, {"native", true, NULL}, {0}};
 static const struct word versions[] = {
     {"4", 4, NULL},
-    {"3", 3, "kmodels of version 3 are not written; version 4 does all that they do"},
+    {"3", 3, NULL},
     {"5", 5, "kmodels of version 5 are not written; the field's firmware runs version 4"},
     {0}};
 

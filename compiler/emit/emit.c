@@ -92,11 +92,16 @@ static bool slice_is_free(const struct node *n)
                n->in[0]->addr + ncc_slice_run_at(n, &r, 0) * (int64_t)ncc_dtype_size(n->in[0]->dtype);
 }
 
-const struct node *ncc_emit_fused_clamp(const struct writing *w, const struct node *n, struct ncc_km_clamp *out)
+bool ncc_emit_is_free(const struct node *n)
+{
+    return n->op == OP_concat ? concat_is_free(n) : n->op == OP_slice && slice_is_free(n);
+}
+
+const struct node *ncc_emit_fused_clamp(const struct graph *g, const struct node *n, struct ncc_km_clamp *out)
 {
     *out = (struct ncc_km_clamp){-FLT_MAX, FLT_MAX};
     const struct value *y = n->out[0];
-    const struct node *next = ncc_value_only_use(w->g, y);
+    const struct node *next = ncc_value_only_use(g, y);
     if (!next || next->out[0]->addr != y->addr || y->dtype != DT_F32)
         return NULL;
     if (next->op == OP_relu) {
@@ -134,7 +139,7 @@ static bool is_fused(const struct writing *w, const struct node *n)
 {
     struct ncc_km_clamp ignored;
     const struct node *def = n->in[0] ? n->in[0]->def : NULL;
-    return def && has_fused_activation(def) && ncc_emit_fused_clamp(w, def, &ignored) == n;
+    return def && has_fused_activation(def) && ncc_emit_fused_clamp(w->g, def, &ignored) == n;
 }
 
 static void emit_node(struct writing *w, const struct node *n)
@@ -156,16 +161,8 @@ static void emit_node(struct writing *w, const struct node *n)
     case OP_kpu_upload:
         ncc_emit_kpu_upload(w, n);
         return;
-    case OP_concat:
-        if (!concat_is_free(n))
-            ncc_emit_cpu(w, n);
-        return;
-    case OP_slice:
-        if (!slice_is_free(n))
-            ncc_emit_cpu(w, n);
-        return;
     default:
-        if (!is_fused(w, n))
+        if (!is_fused(w, n) && !ncc_emit_is_free(n))
             ncc_emit_cpu(w, n);
     }
 }

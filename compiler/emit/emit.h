@@ -13,6 +13,10 @@
 /* kmodel v4 (doc/kmodel.md part B), in the arena. A node that the format cannot express is reported by name; false. */
 bool ncc_emit_v4(const struct graph *g, const struct plan *plan, struct arena *a, struct bytes *out);
 
+/* kmodel v3 (part A). Its input is one picture that the first layer reads whole, or floats for a matrix product; its outputs
+ * are floats. */
+bool ncc_emit_v3(const struct graph *g, const struct plan *plan, struct arena *a, struct bytes *out);
+
 /* The kmodel as a C source file: `const unsigned char NAME[] __attribute__((aligned(256))) = {...};` and its size.
  * `name` must be a C identifier. */
 struct bytes ncc_emit_c_array(struct bytes kmodel, const char *name, struct arena *a);

@@ -48,7 +48,7 @@ static void emit_conv2d(struct writing *w, const struct node *n)
                               .groups = a->groups,
                               .out_channels = n->out[0]->shape.dim[1],
                               .window = conv_window(a, &n->in[1]->shape)};
-    ncc_emit_fused_clamp(w, n, &b.act);
+    ncc_emit_fused_clamp(w->g, n, &b.act);
     if (constant_weights(w, n) && ncc_emit_shape(w, n, n->in[0]->shape, b.in_shape))
         EMIT(w, conv2d, b, n->in[1]->data, byte_size(n->in[1]), bias_or_zeros(w, n, b.out_channels),
              (size_t)b.out_channels * sizeof(float));
@@ -129,7 +129,7 @@ static void emit_matmul(struct writing *w, const struct node *n)
                               .a_rows = rows_of(n),
                               .a_cols = n->in[1]->shape.dim[0],
                               .b_cols = n->in[1]->shape.dim[1]};
-    ncc_emit_fused_clamp(w, n, &b.act);
+    ncc_emit_fused_clamp(w->g, n, &b.act);
     EMIT(w, matmul, b, bias_or_zeros(w, n, b.b_cols), (size_t)b.b_cols * sizeof(float), NULL, 0);
 }
 
@@ -168,7 +168,7 @@ static void emit_pool(struct writing *w, const struct node *n)
                                                   1,
                                                   1},
                                        .init = max ? -FLT_MAX : 0};
-    ncc_emit_fused_clamp(w, n, &b.act);
+    ncc_emit_fused_clamp(w->g, n, &b.act);
     if (ncc_emit_shape(w, n, n->in[0]->shape, b.in_shape))
         EMIT(w, reduce_window2d, b, NULL, 0, NULL, 0);
 }
@@ -242,7 +242,7 @@ static void emit_binary(struct writing *w, const struct node *n)
                               .b = ncc_emit_range(w, n->in[1]),
                               .out = ncc_emit_range(w, n->out[0]),
                               .op = (uint32_t)binary_op(n->op)};
-    ncc_emit_fused_clamp(w, n, &b.act);
+    ncc_emit_fused_clamp(w->g, n, &b.act);
     if (ncc_emit_shape(w, n, n->in[0]->shape, b.a_shape) && ncc_emit_shape(w, n, n->in[1]->shape, b.b_shape) &&
         ncc_emit_shape(w, n, n->out[0]->shape, b.out_shape))
         EMIT(w, binary, b, NULL, 0, NULL, 0);

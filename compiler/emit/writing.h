@@ -40,6 +40,15 @@ size_t ncc_emit_nnil(const struct node *n, uint8_t code[NCC_EMIT_MAX_NNIL]);
 
 /* The clamp that the only reader of n's result, working in place, amounts to (relu, clip): kernels with a fused
  * activation do it on the way. NULL: there is none. */
-const struct node *ncc_emit_fused_clamp(const struct writing *w, const struct node *n, struct ncc_km_clamp *out);
+const struct node *ncc_emit_fused_clamp(const struct graph *g, const struct node *n, struct ncc_km_clamp *out);
+
+/* A concat whose inputs already lie at their parts of the output, or a slice that is a view of its input. */
+bool ncc_emit_is_free(const struct node *n);
+
+/* The twelve words of a kpu_layer. False: a field does not hold its value, which is reported. */
+bool ncc_emit_words(const struct graph *g, const struct node *layer, uint64_t words[12]);
+
+/* The copy of a layer's result to main memory, or NULL. */
+const struct node *ncc_emit_download_of(const struct node *layer);
 
 #endif

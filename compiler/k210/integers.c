@@ -24,9 +24,11 @@ struct integers {
 
 /* ---- what is wanted as codes ---- */
 
-/* Ops whose v4 kernel moves uint8 as well as float. Bilinear resizing truncates codes, and so only serves the KPU. */
-static bool moves_codes(const struct node *n)
+/* Ops whose kernel moves uint8 as well as float (kmodel v3 transposes floats only). Bilinear resizing truncates codes, and so only serves the KPU. */
+static bool moves_codes(const struct integers *t, const struct node *n)
 {
+    if (t->options->kmodel_v3 && n->op == OP_transpose)
+        return false;
     switch ((int)n->op) {
     case OP_reshape:
     case OP_transpose:
@@ -39,9 +41,9 @@ static bool moves_codes(const struct node *n)
     }
 }
 
-static bool has_integer_form(const struct node *n)
+static bool has_integer_form(const struct integers *t, const struct node *n)
 {
-    return ncc_op_desc(n->op)->flags & OP_UNARY || ncc_cpu_integer_possible(n);
+    return ncc_op_desc(n->op)->flags & OP_UNARY || (!t->options->kmodel_v3 && ncc_cpu_integer_possible(n));
 }
 
 /* Backwards: a value is wanted as codes if an upload reads it, or a node that hands codes on to one. */
@@ -51,7 +53,7 @@ static void find_wanted(struct integers *t)
         for (int o = 0; o < n->n_out; o++)
             for (const struct use *u = n->out[o]->uses; u; u = u->next) {
                 const struct node *reader = u->node;
-                const bool hands_on = moves_codes(reader) || has_integer_form(reader);
+                const bool hands_on = moves_codes(t, reader) || has_integer_form(t, reader);
                 if (reader->op == OP_kpu_upload || (hands_on && t->wanted[reader->out[0]->id]))
                     t->wanted[n->out[o]->id] = true;
             }
@@ -152,12 +154,12 @@ static void visit_mover(struct integers *t, struct node *n)
 
 static bool visit_cpu(struct integers *t, struct node *n)
 {
-    if (moves_codes(n)) {
+    if (moves_codes(t, n)) {
         visit_mover(t, n);
     } else if (n->op == OP_concat && concat_of_codes(t, n)) {
         n->out[0]->quant = n->in[0]->quant;
         become_u8(n);
-    } else if (has_integer_form(n) && all_u8(n) && worth_it(t, n) &&
+    } else if (has_integer_form(t, n) && all_u8(n) && worth_it(t, n) &&
                !(t->options->float_binary && ncc_op_desc(n->op)->flags & OP_BINARY)) {
         return ncc_cpu_integer_make(t->g, n);
     } else {

@@ -21,6 +21,7 @@ struct k210_options {
     bool float_binary;    /* --no-quantized-binary */
     int output_quantize_threshold; /* elements below which CPU kernels stay float */
     enum ncc_kpu_runtime runtime; /* whose copying costs count */
+    bool kmodel_v3; /* CPU kernels are those of kmodel v3: few, and of codes only those that move them */
 };
 
 bool ncc_k210_legalise(struct graph *g, const struct k210_options *options, struct arena *scratch);
@@ -32,6 +33,9 @@ bool ncc_k210_lower(struct graph *g, const struct k210_options *options, struct 
 /* `patches`, by ids of this graph's values, may be NULL. */
 bool ncc_k210_integers(struct graph *g, const struct k210_options *options, const struct patch_table *patches,
                        struct arena *scratch);
+
+/* Has kmodel v3 a CPU kernel for a canonical node? Shapes and types are left to emission. */
+bool ncc_k210_v3_has_kernel(enum op op);
 
 /* What a compiled kmodel v4's CPU kernels cannot express is rewritten into what they can (rank above 4 merged,
  * prelu, split, squared_difference ... taken apart). What remains is an error per node. */

@@ -19,6 +19,8 @@
 #include <string.h>
 
 #define INF 1e12
+/* More than any kernel takes, and less than what cannot be: the KPU does it if it can at all. */
+#define NO_KERNEL 1e9
 
 struct edge {
     int to, next; /* next edge of the same vertex, -1: last */
@@ -125,6 +127,12 @@ struct placing {
     int *vertex; /* by value id: that of the node that makes it; 0: constants and inputs that are anywhere */
 };
 
+static double cpu_us(const struct placing *p, const struct node *n)
+{
+    return p->options->kmodel_v3 && !ncc_k210_v3_has_kernel(n->op) ? NO_KERNEL
+                                                                    : ncc_cost_cpu_us(n, p->options->runtime);
+}
+
 static void add_node(struct placing *p, struct node *n)
 {
     const int v = new_vertex(&p->net);
@@ -135,7 +143,7 @@ static void add_node(struct placing *p, struct node *n)
     if (!rule && isinf(n->kpu_us))
         rule = n->reason;
     n->reason = !rule ? NULL : found[0] ? ncc_arena_printf(p->g->arena, "%s (%s)", rule, found) : rule;
-    connect(&p->net, SIDE_KPU, v, ncc_cost_cpu_us(n, p->options->runtime), 0);
+    connect(&p->net, SIDE_KPU, v, cpu_us(p, n), 0);
     connect(&p->net, v, SIDE_CPU, rule ? INF : n->kpu_us, 0);
     for (int i = 0; i < n->n_out; i++)
         p->vertex[n->out[i]->id] = v;
