@@ -1,5 +1,6 @@
 /* An ONNX file to a graph: the walk over its nodes. */
 #include "compiler/import/onnx.h"
+#include "compiler/import/outline.h"
 #include "compiler/import/protobuf.h"
 #include "compiler/ops/attrs.h"
 
@@ -89,209 +90,6 @@ void ncc_onnx_mark_needed(struct onnx *m, struct ox_scope *s)
             mark_inputs(m, s, s->p->node[i]);
 }
 
-/* ---- inputs ---- */
-
-static const struct shape_override *find_override(const struct onnx *m, const char *name)
-{
-    for (int i = 0; i < m->options->n_shapes; i++)
-        if (strcmp(m->options->shapes[i].name, name) == 0)
-            return &m->options->shapes[i];
-    return NULL;
-}
-
-static const Onnx__TypeProto__Tensor *tensor_type(const Onnx__ValueInfoProto *info)
-{
-    return info && info->type && info->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE
-               ? info->type->tensor_type
-               : NULL;
-}
-
-/* The shape that the file says; open dimensions are -1. False: it says none. */
-static bool stated_shape(const Onnx__ValueInfoProto *info, struct shape *out)
-{
-    const Onnx__TypeProto__Tensor *t = tensor_type(info);
-    *out = (struct shape){0};
-    if (!t || !t->shape || t->shape->n_dim > NCC_MAX_RANK)
-        return false;
-    for (size_t i = 0; i < t->shape->n_dim; i++) {
-        const Onnx__TensorShapeProto__Dimension *d = t->shape->dim[i];
-        const bool is_number = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-        const bool good = is_number && d->dim_value >= 0 && d->dim_value <= NCC_MAX_ELEMENTS;
-        out->dim[out->rank++] = good ? (int)d->dim_value : -1;
-    }
-    return true;
-}
-
-/* "batch x 3 x height x ?": the shape in the model's own words. */
-static const char *dimensions_text(struct onnx *m, const Onnx__ValueInfoProto *info)
-{
-    const Onnx__TypeProto__Tensor *t = tensor_type(info);
-    if (!t || !t->shape)
-        return "no shape";
-    const char *text = "";
-    for (size_t i = 0; i < t->shape->n_dim && i < 2 * NCC_MAX_RANK; i++) {
-        const Onnx__TensorShapeProto__Dimension *d = t->shape->dim[i];
-        const char *join = i ? " x " : "";
-        if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE)
-            text = ncc_arena_printf(m->arena, "%s%s%lld", text, join, (long long)d->dim_value);
-        else
-            text = ncc_arena_printf(m->arena, "%s%s%s", text, join,
-                                    d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM &&
-                                            d->dim_param && *d->dim_param
-                                        ? d->dim_param
-                                        : "?");
-    }
-    return text;
-}
-
-/* The batch becomes 1: where it is open in any case, where it is another number if the input is a batch of maps. */
-static void set_batch(struct onnx *m, const struct ox_tensor *t, struct shape *shape)
-{
-    if (shape->rank == 0 || m->options->keep_batch)
-        return;
-    if (shape->dim[0] > 1 && shape->rank >= 4) {
-        m->old_batch = shape->dim[0];
-        ncc_diag_note(m->diags, (struct place){.file = m->file, .node = t->name}, "the batch is set to 1", NULL,
-                      "it was %d", shape->dim[0]);
-    } else if (shape->dim[0] > 0) {
-        return;
-    }
-    shape->dim[0] = 1;
-}
-
-static bool has_too_many_dimensions(const Onnx__ValueInfoProto *info)
-{
-    const Onnx__TypeProto__Tensor *t = tensor_type(info);
-    return t && t->shape && t->shape->n_dim > NCC_MAX_RANK;
-}
-
-/* `perm`: dimension i of the graph's input is the model's perm.v[i]. */
-static bool input_shape(struct onnx *m, const struct ox_tensor *t, struct ints perm, struct shape *shape)
-{
-    const struct shape_override *o = find_override(m, t->name);
-    bool known = stated_shape(t->info, shape);
-    if (o) {
-        if (known && o->shape.rank != shape->rank)
-            return complain(m, t->name, "the given shape must have as many dimensions as the input", NULL,
-                            dimensions_text(m, t->info));
-        shape->rank = o->shape.rank;
-        for (int i = 0; i < o->shape.rank; i++)
-            shape->dim[perm.n ? perm.v[i] : i] = o->shape.dim[i];
-        known = true;
-    }
-    if (has_too_many_dimensions(t->info))
-        return complain(m, t->name, "inputs must have at most 6 dimensions", NULL, dimensions_text(m, t->info));
-    set_batch(m, t, shape);
-    for (int i = 0; known && i < shape->rank; i++)
-        if (shape->dim[i] == 0)
-            return complain(m, t->name, "inputs must not be empty", NULL, dimensions_text(m, t->info));
-    for (int i = 0; known && i < shape->rank; i++)
-        known = shape->dim[i] >= 1;
-    if (known && ncc_shape_count(*shape) >= 0)
-        return true;
-    return complain(m, t->name, "all dimensions of an input must be known, positive, and make at most 2^28 elements",
-                    ncc_arena_printf(m->arena, "give them: --input-shape %s=1,...", t->name),
-                    dimensions_text(m, t->info));
-}
-
-static bool is_one_of(const char *name, const char *const *names)
-{
-    for (; name && *names; names++)
-        if (strcmp(name, *names) == 0)
-            return true;
-    return false;
-}
-
-static bool is_to_nchw(const Onnx__NodeProto *p)
-{
-    static const int64_t order[4] = {0, 3, 1, 2};
-    const Onnx__AttributeProto *a = p->n_attribute == 1 ? p->attribute[0] : NULL;
-    return p->op_type && strcmp(p->op_type, "Transpose") == 0 && a && a->n_ints == 4 &&
-           memcmp(a->ints, order, sizeof order) == 0;
-}
-
-/* Whether all that happens to a tensor is that it is turned to n, c, h, w, possibly after it was quantised. */
-static bool goes_to_nchw(const struct ox_scope *s, const char *name, int depth)
-{
-    static const char *const neutral[] = {"QuantizeLinear", "DequantizeLinear", "Cast", "Identity", NULL};
-    bool found = false;
-    for (size_t i = 0; i < s->p->n_node && depth < 4; i++) {
-        const Onnx__NodeProto *p = s->p->node[i];
-        for (size_t k = 0; k < p->n_input; k++) {
-            if (strcmp(p->input[k], name) != 0)
-                continue;
-            const bool good = k == 0 && p->n_output == 1 &&
-                              (is_to_nchw(p) || (is_one_of(p->op_type, neutral) &&
-                                                 goes_to_nchw(s, p->output[0], depth + 1)));
-            if (!good)
-                return false;
-            found = true;
-        }
-    }
-    return found;
-}
-
-/* An input that the model has as n, h, w, c and turns at once is n, c, h, w in the graph; for the model it is turned
- * back, which comes to nothing. */
-static struct value *turned_input(struct onnx *m, const char *name, enum dtype dtype, struct shape shape)
-{
-    const struct shape own = ncc_shape_4(shape.dim[0], shape.dim[3], shape.dim[1], shape.dim[2]);
-    const struct transpose_attrs back = {{4, {0, 2, 3, 1}}};
-    return NCC_OP(m->graph, OP_transpose, ncc_name(m->graph, name, "nhwc"), &back,
-                  ncc_graph_input(m->graph, name, dtype, own));
-}
-
-static bool make_input(struct onnx *m, const struct ox_scope *s, struct ox_tensor *t)
-{
-    const struct ints as_is = {0}, nhwc = {4, {0, 3, 1, 2}};
-    const Onnx__TypeProto__Tensor *type = tensor_type(t->info);
-    const int element = type ? type->elem_type : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
-    enum dtype dtype;
-    struct shape shape;
-    if (t->v)
-        return complain(m, t->name, "an input must be named only once", NULL, NULL);
-    if (t->info && !type && t->info->type && t->info->type->value_case != ONNX__TYPE_PROTO__VALUE__NOT_SET)
-        return complain(m, t->name, "inputs must be tensors, not sequences, maps or optionals", NULL, NULL);
-    if (!ncc_onnx_dtype(element, &dtype))
-        return complain(m, t->name, "inputs of this type are not supported", "convert the model to float32",
-                        ncc_onnx_type_name(element));
-    const bool turned = stated_shape(t->info, &shape) && shape.rank == 4 && goes_to_nchw(s, t->name, 0);
-    if (!input_shape(m, t, turned ? nhwc : as_is, &shape))
-        return false;
-    t->v = turned ? turned_input(m, t->name, dtype, shape) : ncc_graph_input(m->graph, t->name, dtype, shape);
-    return true;
-}
-
-struct tensors {
-    struct ox_tensor **v;
-    int n, cap;
-};
-
-static const char *names_of(struct onnx *m, const struct tensors *list)
-{
-    const char *names = "";
-    for (int i = 0; i < list->n && i < 16; i++)
-        names = ncc_arena_printf(m->arena, "%s%s'%s'", names, i ? ", " : "", list->v[i]->name);
-    return names;
-}
-
-static bool make_inputs(struct onnx *m, const struct ox_scope *s, const struct tensors *inputs)
-{
-    bool good = true;
-    for (int i = 0; i < m->options->n_shapes; i++) {
-        bool found = false;
-        for (int k = 0; k < inputs->n && !found; k++)
-            found = strcmp(inputs->v[k]->name, m->options->shapes[i].name) == 0;
-        if (!found)
-            good = complain(m, m->options->shapes[i].name, "a shape is given for an input that does not exist",
-                            "name one of the model's inputs",
-                            ncc_arena_printf(m->arena, "its inputs are %s", names_of(m, inputs)));
-    }
-    for (int i = 0; i < inputs->n; i++)
-        good &= make_input(m, s, inputs->v[i]);
-    return good;
-}
-
 /* ---- nodes ---- */
 
 struct value *ncc_onnx_value(struct onnx *m, struct ox_tensor *t)
@@ -323,13 +121,13 @@ static void stand_in(struct ox_build *b)
 {
     for (int k = 0; k < b->n_out; k++) {
         struct ox_tensor *t = b->out[k];
-        const Onnx__TypeProto__Tensor *type = t ? tensor_type(t->info) : NULL;
+        const Onnx__TypeProto__Tensor *type = t ? ncc_onnx_tensor_type(t->info) : NULL;
         struct shape shape;
         enum dtype dtype;
         if (!t || t->v)
             continue;
         t->is_failed = true;
-        bool good = type && stated_shape(t->info, &shape) && ncc_onnx_dtype(type->elem_type, &dtype);
+        bool good = type && ncc_onnx_stated_shape(t->info, &shape) && ncc_onnx_dtype(type->elem_type, &dtype);
         if (good && shape.rank > 0 && shape.dim[0] < 0)
             shape.dim[0] = 1;
         for (int i = 0; good && i < shape.rank; i++)
@@ -378,14 +176,12 @@ static bool is_well_formed(struct ox_build *b)
 
 static bool build_node(struct ox_build *b)
 {
-    if (!b->row && *domain_of(b->p))
-        return ncc_onnx_refuse(b, "the operator is not a standard one, and is not supported",
-                               "leave it out, or cut the model before it (--output-tensor)", "domain %s; inputs %s",
-                               domain_of(b->p), shapes_text(b));
-    if (!b->row)
-        return ncc_onnx_refuse(b, "the operator is not supported",
-                               "leave it out, or cut the model before it (--output-tensor)", "inputs %s",
-                               shapes_text(b));
+    ncc_graph_source(b->m->graph, b->name, b->op);
+    if (!b->row) {
+        const struct outline_op o = {.name = b->name, .op = b->op};
+        ncc_outline_refuse(&o, b->m->file, shapes_text(b), b->m->diags);
+        return false;
+    }
     return inputs_ready(b) && is_well_formed(b) && b->row->builder(b);
 }
 
@@ -399,9 +195,17 @@ static const char *name_of(struct onnx *m, const Onnx__NodeProto *p)
     return ncc_arena_printf(m->arena, "a %s", p->op_type ? p->op_type : "node");
 }
 
+/* "Conv", "com.acme.Foo" */
+static const char *kind_of(struct onnx *m, const Onnx__NodeProto *p)
+{
+    const char *type = p->op_type ? p->op_type : "?";
+    return *domain_of(p) ? ncc_arena_printf(m->arena, "%s.%s", p->domain, type) : type;
+}
+
 bool ncc_onnx_build_nodes(struct onnx *m, struct ox_scope *s)
 {
     bool good = true;
+    s->refused = NCC_NEW(m->arena, bool, s->p->n_node);
     for (size_t i = 0; i < s->p->n_node; i++) {
         const Onnx__NodeProto *p = s->p->node[i];
         if (!is_needed(s, p))
@@ -411,12 +215,13 @@ bool ncc_onnx_build_nodes(struct onnx *m, struct ox_scope *s)
                              .p = p,
                              .row = find_row(m, p),
                              .name = name_of(m, p),
-                             .op = p->op_type,
+                             .op = kind_of(m, p),
                              .in = NCC_NEW(m->arena, struct ox_tensor *, p->n_input),
                              .out = NCC_NEW(m->arena, struct ox_tensor *, p->n_output),
                              .n_in = (int)p->n_input,
                              .n_out = (int)p->n_output,
                              .first_id = m->graph->next_id};
+        const int n_errors = m->diags->n_errors;
         while (b.n_in > 0 && !*p->input[b.n_in - 1])
             b.n_in--;
         for (int k = 0; k < b.n_in; k++)
@@ -426,9 +231,67 @@ bool ncc_onnx_build_nodes(struct onnx *m, struct ox_scope *s)
         if (build_node(&b))
             continue;
         good = false;
+        if (m->diags->n_errors > n_errors)
+            s->refused[i] = true;
         stand_in(&b);
     }
     return good;
+}
+
+/* ---- the rest of a model that is not all supported ---- */
+
+static int number_of(const struct ox_scope *s, const char *name)
+{
+    const struct ox_tensor *t = ncc_onnx_find(s, name);
+    return t ? (int)(t - s->tensors) : -1;
+}
+
+static const int *numbers_of(struct onnx *m, const struct ox_scope *s, char *const *names, size_t n)
+{
+    int *v = NCC_NEW(m->arena, int, n);
+    for (size_t k = 0; k < n; k++)
+        v[k] = number_of(s, names[k]);
+    return v;
+}
+
+static const int *numbers_in(struct onnx *m, const struct ox_scope *s, const struct ox_tensors *list)
+{
+    int *v = NCC_NEW(m->arena, int, list->n);
+    for (int k = 0; k < list->n; k++)
+        v[k] = number_of(s, list->v[k]->name);
+    return v;
+}
+
+static void suggest_cuts(struct onnx *m, const struct ox_scope *s, const struct ox_tensors *inputs,
+                         const struct ox_tensors *outputs)
+{
+    struct outline_op *ops = NCC_NEW(m->arena, struct outline_op, s->p->n_node);
+    const char **names = NCC_NEW(m->arena, const char *, s->n);
+    bool *is_constant = NCC_NEW(m->arena, bool, s->n);
+    struct outline o = {.ops = ops,
+                        .tensor_names = names,
+                        .is_constant = is_constant,
+                        .n_tensors = s->n,
+                        .inputs = numbers_in(m, s, inputs),
+                        .n_inputs = inputs->n,
+                        .outputs = numbers_in(m, s, outputs),
+                        .n_outputs = outputs->n};
+    for (int i = 0; i < s->n; i++) {
+        names[i] = s->tensors[i].name;
+        is_constant[i] = s->tensors[i].init != NULL;
+    }
+    for (size_t i = 0; i < s->p->n_node; i++) {
+        const Onnx__NodeProto *p = s->p->node[i];
+        if (is_needed(s, p))
+            ops[o.n_ops++] = (struct outline_op){name_of(m, p),
+                                                 kind_of(m, p),
+                                                 numbers_of(m, s, p->input, p->n_input),
+                                                 numbers_of(m, s, p->output, p->n_output),
+                                                 (int)p->n_input,
+                                                 (int)p->n_output,
+                                                 s->refused[i]};
+    }
+    ncc_outline_suggest_cuts(&o, m->file, m->arena, m->diags);
 }
 
 /* ---- outputs ---- */
@@ -465,7 +328,7 @@ static bool check_versions(struct onnx *m)
 }
 
 /* The tensors that the options name, instead of the model's own. */
-static bool cut(struct onnx *m, const struct ox_scope *s, const char *const *names, int n, struct tensors *list)
+static bool cut(struct onnx *m, const struct ox_scope *s, const char *const *names, int n, struct ox_tensors *list)
 {
     bool good = true;
     for (int i = 0; i < n; i++) {
@@ -478,7 +341,7 @@ static bool cut(struct onnx *m, const struct ox_scope *s, const char *const *nam
     return good;
 }
 
-static bool choose(struct onnx *m, const struct ox_scope *s, struct tensors *inputs, struct tensors *outputs)
+static bool choose(struct onnx *m, const struct ox_scope *s, struct ox_tensors *inputs, struct ox_tensors *outputs)
 {
     const struct import_options *o = m->options;
     if (!cut(m, s, o->input_tensors, o->n_input_tensors, inputs) ||
@@ -503,7 +366,7 @@ static bool choose(struct onnx *m, const struct ox_scope *s, struct tensors *inp
 static bool import(struct onnx *m)
 {
     struct ox_scope s;
-    struct tensors inputs = {0}, outputs = {0};
+    struct ox_tensors inputs = {0}, outputs = {0};
     if (!m->p->graph)
         return complain(m, NULL, "the file has no graph", "export the model again", NULL);
     if (!check_versions(m) || !ncc_onnx_scope(m, m->p->graph, NULL, &s) || !choose(m, &s, &inputs, &outputs))
@@ -513,8 +376,12 @@ static bool import(struct onnx *m)
     for (int i = 0; i < outputs.n; i++)
         outputs.v[i]->needed = true;
     ncc_onnx_mark_needed(m, &s);
-    if (!make_inputs(m, &s, &inputs) || !ncc_onnx_build_nodes(m, &s))
+    if (!ncc_onnx_make_inputs(m, &s, &inputs))
         return false;
+    if (!ncc_onnx_build_nodes(m, &s)) {
+        suggest_cuts(m, &s, &inputs, &outputs);
+        return false;
+    }
     for (int i = 0; i < outputs.n; i++)
         if (!make_output(m, outputs.v[i]))
             return false;

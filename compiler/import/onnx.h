@@ -1,6 +1,7 @@
 /* Inside of the ONNX importer: what its files share.
  *
- *     onnx.c             the walk: opsets, what is needed, inputs, nodes in order, outputs
+ *     onnx.c             the walk: opsets, what is needed, nodes in order, outputs
+ *     onnx_inputs.c      inputs and their shapes
  *     onnx_scope.c       names of tensors
  *     onnx_tensor.c      constants of the file as values of the graph
  *     onnx_build.c       what builders call: operands, attributes, nodes, results, refusals
@@ -51,6 +52,12 @@ struct ox_scope {
     struct ox_tensor *tensors;
     int n;
     int *slots, n_slots; /* hash table: tensor number + 1, or 0 */
+    bool *refused;       /* per node: it is not supported, or not like this */
+};
+
+struct ox_tensors {
+    struct ox_tensor **v;
+    int n, cap;
 };
 
 struct ox_build;
@@ -105,6 +112,15 @@ struct ox_build {
 bool ncc_onnx_scope(struct onnx *m, const Onnx__GraphProto *p, struct ox_scope *outer, struct ox_scope *out);
 /* NULL: no such name, here or around. An empty name is none. */
 struct ox_tensor *ncc_onnx_find(const struct ox_scope *s, const char *name);
+
+/* ---- onnx_inputs.c ---- */
+
+/* What the file says of a tensor; NULL: it is none, or nothing is said. */
+const Onnx__TypeProto__Tensor *ncc_onnx_tensor_type(const Onnx__ValueInfoProto *info);
+/* Open dimensions are -1. False: it says no shape. */
+bool ncc_onnx_stated_shape(const Onnx__ValueInfoProto *info, struct shape *out);
+/* Makes the graph's inputs; false with diagnostics. */
+bool ncc_onnx_make_inputs(struct onnx *m, const struct ox_scope *s, const struct ox_tensors *inputs);
 
 /* ---- onnx_tensor.c ---- */
 
@@ -183,6 +199,12 @@ struct value *ncc_onnx_convolve(struct ox_build *b, struct value *x, struct valu
 struct value *ncc_onnx_average_pool(struct ox_build *b, struct value *x);
 struct value *ncc_onnx_global_pool(struct ox_build *b, struct value *x, int kind);
 struct value *ncc_onnx_multiply(struct ox_build *b, struct value *x, struct value *y);
+
+/* Before opset 7 the second operand of two was laid over the first from a given axis on (onnx_ops_math.c). */
+struct value *ncc_onnx_laid_over(struct ox_build *b, struct value *x, struct value *y);
+/* The axis of softmax and its kin. Before opset 13 all dimensions from it on counted as one: *shape is the
+ * operator's then (onnx_ops_norm.c). False: refused. */
+bool ncc_onnx_softmax_axis(struct ox_build *b, struct shape *shape, int *axis);
 
 /* Details of rows that are no operators of the graph. */
 enum { OX_SUM_ABS, OX_SUM_SQUARE, OX_ROOT_SUM_SQUARE, OX_LOG_SUM, OX_LOG_SUM_EXP };

@@ -130,10 +130,15 @@ static bool conv_operands(struct ox_build *b, struct value **x, struct value **w
 
 static struct conv2d_attrs conv_attrs(const struct window2d *w, int groups)
 {
-    return (struct conv2d_attrs){.stride_h = w->stride[0], .stride_w = w->stride[1],
-                                 .pad_top = w->before[0], .pad_left = w->before[1],
-                                 .pad_bottom = w->after[0], .pad_right = w->after[1],
-                                 .dil_h = w->dil[0], .dil_w = w->dil[1], .groups = groups};
+    return (struct conv2d_attrs){.stride_h = w->stride[0],
+                                 .stride_w = w->stride[1],
+                                 .pad_top = w->before[0],
+                                 .pad_left = w->before[1],
+                                 .pad_bottom = w->after[0],
+                                 .pad_right = w->after[1],
+                                 .dil_h = w->dil[0],
+                                 .dil_w = w->dil[1],
+                                 .groups = groups};
 }
 
 struct value *ncc_onnx_convolve(struct ox_build *b, struct value *x, struct value *w, struct value *bias)
@@ -184,12 +189,19 @@ bool ncc_onnx_build_conv_transpose(struct ox_build *b)
     if (!conv_operands(b, &in[0], &in[1], &w) || !read_window(b, in[0]->shape.dim + 2, &w) ||
         !spatial_list(b, "output_padding", w.n, out_pad) || !transposed_size(b, in[0]->shape.dim + 2, out_pad, &w))
         return false;
-    const struct conv2d_transpose_attrs attrs = {
-        .stride_h = w.stride[0], .stride_w = w.stride[1], .pad_top = w.before[0], .pad_left = w.before[1],
-        .pad_bottom = w.after[0], .pad_right = w.after[1], .out_pad_h = out_pad[0], .out_pad_w = out_pad[1],
-        .dil_h = w.dil[0], .dil_w = w.dil[1], .groups = ncc_onnx_int(b, "group", 1)};
-    return ncc_onnx_give(
-        b, 0, from_map(b, w.n + 2, ncc_onnx_op(b, OP_conv2d_transpose, NULL, &attrs, in, in[2] ? 3 : 2)));
+    const struct conv2d_transpose_attrs attrs = {.stride_h = w.stride[0],
+                                                 .stride_w = w.stride[1],
+                                                 .pad_top = w.before[0],
+                                                 .pad_left = w.before[1],
+                                                 .pad_bottom = w.after[0],
+                                                 .pad_right = w.after[1],
+                                                 .out_pad_h = out_pad[0],
+                                                 .out_pad_w = out_pad[1],
+                                                 .dil_h = w.dil[0],
+                                                 .dil_w = w.dil[1],
+                                                 .groups = ncc_onnx_int(b, "group", 1)};
+    return ncc_onnx_give(b, 0,
+                         from_map(b, w.n + 2, ncc_onnx_op(b, OP_conv2d_transpose, NULL, &attrs, in, in[2] ? 3 : 2)));
 }
 
 /* ---- pools ---- */
@@ -219,10 +231,14 @@ static bool pool_window(struct ox_build *b, struct value *x, int rank, struct wi
 
 static struct pool_attrs pool_attrs(const struct window2d *w)
 {
-    return (struct pool_attrs){.kernel_h = w->kernel[0], .kernel_w = w->kernel[1],
-                               .stride_h = w->stride[0], .stride_w = w->stride[1],
-                               .pad_top = w->before[0], .pad_left = w->before[1],
-                               .pad_bottom = w->after[0], .pad_right = w->after[1]};
+    return (struct pool_attrs){.kernel_h = w->kernel[0],
+                               .kernel_w = w->kernel[1],
+                               .stride_h = w->stride[0],
+                               .stride_w = w->stride[1],
+                               .pad_top = w->before[0],
+                               .pad_left = w->before[1],
+                               .pad_bottom = w->after[0],
+                               .pad_right = w->after[1]};
 }
 
 static struct value *padded(struct ox_build *b, struct value *x, const struct window2d *w, float value)
@@ -406,8 +422,8 @@ bool ncc_onnx_build_gemm(struct ox_build *b)
     w = scaled(b, w, ncc_onnx_float(b, "alpha", 1), "alpha");
     c = scaled(b, c, ncc_onnx_float(b, "beta", 1), "beta");
     struct value *bias = c && w ? as_bias(b, c, w->shape.dim[1]) : NULL;
-    struct value *y = ncc_onnx_op(b, OP_matmul, c && !bias ? "product" : NULL, NULL,
-                                  (struct value *[]){x, w, bias}, bias ? 3 : 2);
+    struct value *y =
+        ncc_onnx_op(b, OP_matmul, c && !bias ? "product" : NULL, NULL, (struct value *[]){x, w, bias}, bias ? 3 : 2);
     return ncc_onnx_give(b, 0, c && !bias ? OX_OP(b, OP_add, NULL, NULL, y, c) : y);
 }
 

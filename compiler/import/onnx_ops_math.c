@@ -151,8 +151,7 @@ bool ncc_onnx_build_shrink(struct ox_build *b)
 
 /* ---- two operands ---- */
 
-/* Before opset 7 the second operand was laid over the first from a given axis on. */
-static struct value *laid_over(struct ox_build *b, struct value *x, struct value *y)
+struct value *ncc_onnx_laid_over(struct ox_build *b, struct value *x, struct value *y)
 {
     const int axis = ncc_onnx_int(b, "axis", -1);
     if (b->m->version >= 7 || axis < 0 || axis + y->shape.rank > x->shape.rank)
@@ -166,7 +165,7 @@ static struct value *laid_over(struct ox_build *b, struct value *x, struct value
 bool ncc_onnx_build_binary(struct ox_build *b)
 {
     struct value *x = ncc_onnx_in(b, 0), *y = ncc_onnx_in(b, 1);
-    return x && y && ncc_onnx_give(b, 0, OX_OP(b, (enum op)b->row->detail, NULL, NULL, x, laid_over(b, x, y)));
+    return x && y && ncc_onnx_give(b, 0, OX_OP(b, (enum op)b->row->detail, NULL, NULL, x, ncc_onnx_laid_over(b, x, y)));
 }
 
 /* Sum, Mean, Max, Min: of any number of operands. */
@@ -235,49 +234,6 @@ bool ncc_onnx_build_gelu(struct ox_build *b)
 {
     const struct gelu_attrs attrs = {strcmp(ncc_onnx_string(b, "approximate", "none"), "tanh") == 0};
     return ncc_onnx_give(b, 0, OX_OP(b, OP_gelu, NULL, &attrs, ncc_onnx_in(b, 0)));
-}
-
-/* ---- conditions ---- */
-
-bool ncc_onnx_build_compare(struct ox_build *b)
-{
-    const struct comparison_attrs attrs = {b->row->detail};
-    struct value *x = ncc_onnx_in(b, 0), *y = ncc_onnx_in(b, 1);
-    return ncc_onnx_give(b, 0, OX_OP(b, OP_comparison, NULL, &attrs, x, y ? laid_over(b, x, y) : NULL));
-}
-
-bool ncc_onnx_build_logical(struct ox_build *b)
-{
-    const struct logical_attrs attrs = {b->row->detail};
-    struct value *x = ncc_onnx_in(b, 0), *y = ncc_onnx_in(b, 1);
-    return ncc_onnx_give(b, 0, OX_OP(b, OP_logical, NULL, &attrs, x, y ? laid_over(b, x, y) : NULL));
-}
-
-/* A number that is none is not equal to itself. */
-bool ncc_onnx_build_is_nan(struct ox_build *b)
-{
-    const struct comparison_attrs attrs = {COMPARE_NOT_EQUAL};
-    struct value *x = ncc_onnx_in(b, 0);
-    return ncc_onnx_give(b, 0, OX_OP(b, OP_comparison, NULL, &attrs, x, x));
-}
-
-bool ncc_onnx_build_is_inf(struct ox_build *b)
-{
-    const struct comparison_attrs attrs = {COMPARE_EQUAL};
-    const bool low = ncc_onnx_int(b, "detect_negative", 1) != 0, high = ncc_onnx_int(b, "detect_positive", 1) != 0;
-    struct value *x = ncc_onnx_in(b, 0);
-    if (!low && !high)
-        return ncc_onnx_give(b, 0, ncc_onnx_filled(b, DT_BOOL, x->shape, 0));
-    if (low && high)
-        x = OX_OP(b, OP_abs, "abs", NULL, x);
-    return ncc_onnx_give(
-        b, 0, OX_OP(b, OP_comparison, NULL, &attrs, x, ncc_onnx_number(b, DT_F32, high ? INFINITY : -INFINITY)));
-}
-
-bool ncc_onnx_build_where(struct ox_build *b)
-{
-    return ncc_onnx_give(b, 0,
-                         OX_OP(b, OP_select, NULL, NULL, ncc_onnx_in(b, 0), ncc_onnx_in(b, 1), ncc_onnx_in(b, 2)));
 }
 
 /* ---- types ---- */

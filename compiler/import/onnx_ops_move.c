@@ -54,8 +54,8 @@ static bool part_sizes(struct ox_build *b, int whole, int *sizes)
                                    whole);
         sum += sizes[i];
     }
-    return sum == whole || ncc_onnx_refuse(b, "the parts must make up the whole", NULL, "%lld of %d", (long long)sum,
-                                           whole);
+    return sum == whole ||
+           ncc_onnx_refuse(b, "the parts must make up the whole", NULL, "%lld of %d", (long long)sum, whole);
 }
 
 bool ncc_onnx_build_split(struct ox_build *b)
@@ -70,8 +70,7 @@ bool ncc_onnx_build_split(struct ox_build *b)
         return ncc_onnx_give(b, 0, x);
     if (b->n_out > NCC_MAX_INTS) {
         for (int k = 0; k < b->n_out; begin += sizes[k++])
-            if (ncc_onnx_wants(b, k) &&
-                !ncc_onnx_give(b, k, ncc_onnx_part(b, x, attrs.axis, begin, sizes[k], "part")))
+            if (ncc_onnx_wants(b, k) && !ncc_onnx_give(b, k, ncc_onnx_part(b, x, attrs.axis, begin, sizes[k], "part")))
                 return false;
         return true;
     }
@@ -280,9 +279,8 @@ bool ncc_onnx_build_gather_nd(struct ox_build *b)
         return ncc_onnx_refuse(b, "the result must have at most 6 dimensions", NULL, "%d", to.rank + merged.rank - 1);
     for (int i = 1; i < merged.rank; i++)
         to.dim[to.rank++] = merged.dim[i];
-    struct value *v = place ? OX_OP(b, OP_gather, "rows", &first, ncc_onnx_reshape(b, x, merged, "merged"),
-                                    flat(b, place))
-                            : NULL;
+    struct value *v =
+        place ? OX_OP(b, OP_gather, "rows", &first, ncc_onnx_reshape(b, x, merged, "merged"), flat(b, place)) : NULL;
     return ncc_onnx_give(b, 0, ncc_onnx_reshape(b, v, to, NULL));
 }
 

@@ -27,10 +27,14 @@ static int code_type(struct ox_build *b, int zero)
     if (b->in[zero]->init)
         return b->in[zero]->init->data_type;
     switch (b->in[zero]->v->dtype) {
-    case DT_I8: return ONNX__TENSOR_PROTO__DATA_TYPE__INT8;
-    case DT_I16: return ONNX__TENSOR_PROTO__DATA_TYPE__INT16;
-    case DT_U8: return ONNX__TENSOR_PROTO__DATA_TYPE__UINT8;
-    default: return ONNX__TENSOR_PROTO__DATA_TYPE__UINT16;
+    case DT_I8:
+        return ONNX__TENSOR_PROTO__DATA_TYPE__INT8;
+    case DT_I16:
+        return ONNX__TENSOR_PROTO__DATA_TYPE__INT16;
+    case DT_U8:
+        return ONNX__TENSOR_PROTO__DATA_TYPE__UINT8;
+    default:
+        return ONNX__TENSOR_PROTO__DATA_TYPE__UINT16;
     }
 }
 
@@ -178,8 +182,8 @@ bool ncc_onnx_build_dynamic_quantize(struct ox_build *b)
     struct value *high = OX_OP(b, OP_maximum, "high", NULL, OX_OP(b, OP_reduce, "top", &all, x), zero);
     all.kind = REDUCE_MIN;
     struct value *low = OX_OP(b, OP_minimum, "low", NULL, OX_OP(b, OP_reduce, "bottom", &all, x), zero);
-    struct value *scale = OX_OP(b, OP_div, "scale", NULL, OX_OP(b, OP_sub, "range", NULL, high, low),
-                                ncc_onnx_number(b, DT_F32, 255));
+    struct value *scale =
+        OX_OP(b, OP_div, "scale", NULL, OX_OP(b, OP_sub, "range", NULL, high, low), ncc_onnx_number(b, DT_F32, 255));
     struct value *point = OX_OP(b, OP_div, "steps", NULL, OX_OP(b, OP_sub, "negative", NULL, zero, low), scale);
     point = OX_OP(b, OP_round, "zero_point", NULL, OX_OP(b, OP_clip, "inside", &byte, point));
     return ncc_onnx_give(b, 0, integers(b, x, scale, point, &byte, DT_U8)) && ncc_onnx_give(b, 1, scale) &&

@@ -131,8 +131,9 @@ static struct value *choose(struct ox_build *b, const struct resizing *r, struct
     int64_t *index = NCC_NEW(b->m->arena, int64_t, n);
     for (int at = 0; at < n; at++)
         index[at] = nearest(r, axis, x->shape.dim[axis], at);
-    return OX_OP(b, OP_gather, "chosen", &attrs, x,
-                 ncc_const(b->m->graph, ncc_name(b->m->graph, b->name, "pixels"), DT_I64, ncc_shape_make(1, &n), index));
+    return OX_OP(
+        b, OP_gather, "chosen", &attrs, x,
+        ncc_const(b->m->graph, ncc_name(b->m->graph, b->name, "pixels"), DT_I64, ncc_shape_make(1, &n), index));
 }
 
 /* A product with the matrix on the left works on the last dimension but one, wherever the others are. */
@@ -142,11 +143,11 @@ static struct value *multiply(struct ox_build *b, const struct resizing *r, stru
     struct ints swap = {.n = rank};
     if (!ncc_onnx_spend(b, (int64_t)in * out))
         return NULL;
-    float *m = NCC_NEW(b->m->arena, float, (size_t)in * (size_t)out);
+    float *m = NCC_NEW(b->m->arena, float, (size_t)in *(size_t)out);
     for (int at = 0; at < out; at++)
         fill_row(r, axis, in, at, m + (size_t)at * (size_t)in);
-    struct value *left = ncc_const(b->m->graph, ncc_name(b->m->graph, b->name, "matrix"), DT_F32,
-                                   ncc_shape_make(2, shape), m);
+    struct value *left =
+        ncc_const(b->m->graph, ncc_name(b->m->graph, b->name, "matrix"), DT_F32, ncc_shape_make(2, shape), m);
     if (axis == rank - 1)
         return OX_OP(b, OP_matmul, "columns", NULL, x, ncc_onnx_transpose(b, left, (struct ints){2, {1, 0}}, "matrix"));
     for (int i = 0; i < rank; i++)
@@ -171,8 +172,8 @@ static struct value *resize(struct ox_build *b, const struct resizing *r, struct
 
 static bool read_modes(struct ox_build *b, bool is_upsample, struct resizing *r)
 {
-    static const char *const known[] = {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric",
-                                        "tf_half_pixel_for_nn", "half_pixel_symmetric"};
+    static const char *const known[] = {"half_pixel", "pytorch_half_pixel",   "align_corners",
+                                        "asymmetric", "tf_half_pixel_for_nn", "half_pixel_symmetric"};
     const bool old = is_upsample || b->m->version < 11;
     const char *mode = ncc_onnx_string(b, "mode", "nearest");
     r->coordinates = ncc_onnx_string(b, "coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");

@@ -98,8 +98,7 @@ static const char *path_beside(struct onnx *m, const char *location)
     return strncmp(real_path, real_base, n) == 0 && real_path[n] == '/' && location[0] != '/' ? path : NULL;
 }
 
-static bool external_bytes(struct onnx *m, const Onnx__TensorProto *t, const char *name, size_t size,
-                           struct bytes *out)
+static bool external_bytes(struct onnx *m, const Onnx__TensorProto *t, const char *name, size_t size, struct bytes *out)
 {
     const char *location = entry(t, "location"), *offset = entry(t, "offset"), *length = entry(t, "length");
     uint64_t at = 0, n = size;
@@ -118,9 +117,9 @@ static bool external_bytes(struct onnx *m, const Onnx__TensorProto *t, const cha
     void *data = ncc_arena_alloc(m->arena, size + 1, 1, 64);
     const int error = ncc_file_read_part(path, at, data, size);
     if (error)
-        return complain(m, name, "external data cannot be read", "keep the model's files together",
-                        ncc_arena_printf(m->arena, "%s: %s", path,
-                                         error == EIO ? "the file is too short" : strerror(error)));
+        return complain(
+            m, name, "external data cannot be read", "keep the model's files together",
+            ncc_arena_printf(m->arena, "%s: %s", path, error == EIO ? "the file is too short" : strerror(error)));
     *out = (struct bytes){data, size};
     return true;
 }
@@ -203,8 +202,8 @@ static const void *from_fields(struct onnx *m, const Onnx__TensorProto *t, int64
         return n ? t->int64_data : NULL;
     }
     const bool is_double = t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE;
-    const bool is_wide = t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT32 ||
-                         t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT64;
+    const bool is_wide =
+        t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT32 || t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT64;
     *n_found = is_double ? t->n_double_data : is_wide ? t->n_uint64_data : t->n_int32_data;
     if (*n_found != (size_t)n)
         return NULL;
