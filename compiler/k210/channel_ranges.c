@@ -82,9 +82,8 @@ static struct value *partial_sum(struct lowering *l, const struct conv_job *j, s
     return ncc_lower_conv_as_is(l, &p, why);
 }
 
-/* act(sum of the parts + bias), pooled. */
-static struct value *total(struct lowering *l, const struct conv_job *j, struct value **part, int n, int begin,
-                           const char **why)
+struct value *ncc_lower_total(struct lowering *l, const struct conv_job *j, struct value **part, int n, int begin,
+                              const char **why)
 {
     const int c = part[0]->shape.dim[1], step = round_up(c, ncc_kpu_layout_of(part[0]->shape.dim[3]).group);
     const int in_c = (n - 1) * step + c;
@@ -100,7 +99,8 @@ static struct value *total(struct lowering *l, const struct conv_job *j, struct 
     s.out_c = c;
     s.w = w;
     s.bias = j->bias ? j->bias + begin : NULL;
-    s.kh = s.kw = s.dil_h = s.dil_w = s.stride = 1;
+    s.depthwise = false;
+    s.kh = s.kw = s.dil_h = s.dil_w = 1;
     s.pad_top = s.pad_left = 0;
     return ncc_lower_conv_as_is(l, &s, why);
 }
@@ -115,6 +115,8 @@ struct value *ncc_lower_in_parts(struct lowering *l, const struct conv_job *j, i
         return NULL;
     }
     const int per = round_up((c + n - 1) / n, group), n_blocks = (j->out_c + block - 1) / block;
+    struct conv_job picked = *j;
+    picked.stride = 1;
     struct value **part = NCC_NEW(l->g->arena, struct value *, n), **y = NCC_NEW(l->g->arena, struct value *, n_blocks);
     for (int b = 0; b < n_blocks; b++) {
         const struct range_of_channels out = {b * block, b + 1 < n_blocks ? block : j->out_c - b * block};
@@ -123,7 +125,7 @@ struct value *ncc_lower_in_parts(struct lowering *l, const struct conv_job *j, i
             if (!(part[i] = partial_sum(l, j, in, out, why)))
                 return NULL;
         }
-        if (!(y[b] = total(l, j, part, n, out.begin, why)))
+        if (!(y[b] = ncc_lower_total(l, &picked, part, n, out.begin, why)))
             return NULL;
     }
     return ncc_lower_beside(l, y, n_blocks, ncc_name(l->g, j->name, "blocks"));

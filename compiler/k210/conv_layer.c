@@ -64,6 +64,18 @@ static bool choose(const struct conv_job *j, struct fit *f, const char **why)
     return true;
 }
 
+bool ncc_lower_taps(const struct conv_job *job, struct taps *row, struct taps *col, const char **why)
+{
+    struct conv_job j = *job;
+    struct fit f;
+    j.depthwise = false;
+    if (!choose(&j, &f, why))
+        return false;
+    *row = f.row;
+    *col = f.col;
+    return true;
+}
+
 static struct ncc_kpu_shape shape_of(const struct conv_job *j, const struct fit *f, int in_c, int out_c)
 {
     return (struct ncc_kpu_shape){in_c,   j->x->shape.dim[2], j->x->shape.dim[3], out_c, f->kernel, j->depthwise,
@@ -87,8 +99,7 @@ static int in_channels(const struct conv_job *j, const struct fit *f)
     return (n_copies(f) - 1) * slots(j) + j->x->shape.dim[1];
 }
 
-/* x shifted by any distance, in steps of one. */
-static struct value *shift_far(struct lowering *l, struct value *x, int a, int b)
+struct value *ncc_lower_shift_far(struct lowering *l, struct value *x, int a, int b)
 {
     while (a || b) {
         const int sa = (a > 0) - (a < 0), sb = (b > 0) - (b < 0);
@@ -105,7 +116,7 @@ static struct value *gather_copies(struct lowering *l, const struct conv_job *j,
     int n = 0;
     for (int r = 0; r < f->row.n_copies; r++)
         for (int c = 0; c < f->col.n_copies; c++)
-            part[n++] = shift_far(l, j->x, f->row.copy[r], f->col.copy[c]);
+            part[n++] = ncc_lower_shift_far(l, j->x, f->row.copy[r], f->col.copy[c]);
     return ncc_lower_beside(l, part, n, ncc_name(l->g, j->name, "copies"));
 }
 

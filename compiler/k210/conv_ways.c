@@ -19,6 +19,23 @@ static struct value *group_ranges(struct lowering *l, const void *job, int n, co
     return ncc_lower_group_ranges(l, job, n, why);
 }
 
+static struct value *diagonal(struct lowering *l, const void *job, int unused, const char **why)
+{
+    (void)unused;
+    return ncc_lower_diagonal(l, job, why);
+}
+
+static struct value *pieces(struct lowering *l, const void *job, int block, const char **why)
+{
+    return ncc_lower_depthwise_pieces(l, job, block, why);
+}
+
+/* Kernels that one depthwise layer does not have. */
+static bool is_large(const struct conv_job *j)
+{
+    return (j->kh - 1) * j->dil_h > 2 || (j->kw - 1) * j->dil_w > 2 || (j->kh > 1 && j->dil_h > 1) || (j->kw > 1 && j->dil_w > 1);
+}
+
 /* Do the channels of n equal parts begin on lines of their own, in the input and in the result? The result may be
  * narrower than the input, and then has at most 4 channels in a line. */
 static bool parts_fill_lines(const struct conv_job *j, int n)
@@ -35,6 +52,11 @@ struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *j, const
     int n = 1;
     if (!j->depthwise && j->stride > 1 && (j->kh > 1 || j->kw > 1))
         ways[n++] = (struct lower_way){space_first, 0};
+    if (j->depthwise && is_large(j)) {
+        ways[0].build = diagonal;
+        for (int block = 8; block < 2 * j->out_c && n < MAX_WAYS; block *= 2)
+            ways[n++] = (struct lower_way){pieces, block < j->out_c ? block : (j->out_c + 3) / 4 * 4};
+    }
     for (int parts = 2; parts <= j->groups && n < MAX_WAYS; parts++)
         if (j->groups % parts == 0 && parts_fill_lines(j, parts))
             ways[n++] = (struct lower_way){group_ranges, parts};

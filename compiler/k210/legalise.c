@@ -58,6 +58,8 @@ static bool move_stride(struct graph *g, struct node *pointwise)
     return true;
 }
 
+#define COUNT(set) ((int)(sizeof(set) / sizeof *(set)))
+
 static const struct rewrite rewrites[] = {
     {"depthwise stride into the next 1x1", OP_conv2d, move_stride},
     {"nearest by whole factors", OP_resize, ncc_legal_nearest},
@@ -68,44 +70,46 @@ static const struct rewrite rewrites[] = {
     {"space_to_depth as convolution", OP_space_to_depth, ncc_legal_space_to_depth},
 };
 
-/* Where the estimate decides. */
-static const struct judged {
+/* Where the estimate decides. What moves comes before what takes apart. */
+struct judged {
     enum op root;
     bool (*apply)(const struct legaliser *l, struct node *n);
-} judged[] = {
+};
+static const struct judged moves[] = {{OP_conv2d, ncc_legal_conv_before_resize}};
+static const struct judged forms[] = {
     {OP_matmul, ncc_legal_flat_matmul},
     {OP_matmul, ncc_legal_many_rows},
     {OP_conv2d, ncc_legal_stride},
     {OP_conv2d, ncc_legal_conv_on_halves},
     {OP_prelu, ncc_legal_prelu_in_conv},
     {OP_conv2d, ncc_legal_join_convs},
-    {OP_conv2d, ncc_legal_conv_before_resize},
     {OP_resize, ncc_legal_bilinear},
     {OP_mul, ncc_legal_gate},
     {OP_add, ncc_legal_add_convs},
     {OP_sub, ncc_legal_add_convs},
 };
 
-/* Applies the first rewrite that takes n; what that leaves unused is swept later. */
-static void judge(const struct legaliser *l, struct node *n)
+/* Applies to each node the first rewrite that takes it; what that leaves unused is swept later. */
+static void judge(const struct legaliser *l, const struct judged *set, int n_set)
 {
-    for (size_t i = 0; i < sizeof judged / sizeof judged[0] && !n->barred; i++) {
-        l->g->cursor = n;
-        if (n->op == judged[i].root && judged[i].apply(l, n))
-            return;
+    for (struct node *n = l->g->first, *next; n; n = next) {
+        next = n->next;
+        bool done = n->barred;
+        for (int i = 0; i < n_set && !done; i++) {
+            l->g->cursor = n;
+            done = n->op == set[i].root && set[i].apply(l, n);
+        }
     }
+    l->g->cursor = NULL;
+    ncc_graph_sweep(l->g);
 }
 
 bool ncc_k210_legalise(struct graph *g, const struct k210_options *options, struct arena *scratch)
 {
     const struct legaliser l = {g, options, scratch};
-    const int n_rewrites = sizeof rewrites / sizeof rewrites[0];
-    if (!ncc_rewrite_run(g, rewrites, n_rewrites))
+    if (!ncc_rewrite_run(g, rewrites, COUNT(rewrites)))
         return false;
-    for (struct node *n = g->first, *next; n; n = next) {
-        next = n->next;
-        judge(&l, n);
-    }
-    g->cursor = NULL;
-    return ncc_rewrite_run(g, rewrites, n_rewrites);
+    judge(&l, moves, COUNT(moves));
+    judge(&l, forms, COUNT(forms));
+    return ncc_rewrite_run(g, rewrites, COUNT(rewrites));
 }

@@ -104,6 +104,16 @@ struct value *ncc_lower_in_parts(struct lowering *l, const struct conv_job *job,
 /* A job with groups as n jobs on equal ranges of inputs and outputs, which begin on lines of their own. */
 struct value *ncc_lower_group_ranges(struct lowering *l, const struct conv_job *job, int n, const char **why);
 
+/* act(sum of the parts + bias), with the job's pool, or its stride where the parts are not picked yet: the layer that
+ * adds equal canvases, each of all its outputs from channel `begin` on. */
+struct value *ncc_lower_total(struct lowering *l, const struct conv_job *job, struct value **part, int n, int begin,
+                              const char **why);
+
+/* ---- depthwise_pieces.c ---- */
+
+/* A depthwise job with any kernel as depthwise layers and a sum, in blocks of channels (a multiple of 4). */
+struct value *ncc_lower_depthwise_pieces(struct lowering *l, const struct conv_job *job, int block, const char **why);
+
 /* ---- space_first.c ---- */
 
 /* A strided job as space to depth and a convolution of stride 1. */
@@ -123,6 +133,12 @@ struct value *ncc_lower_cheapest(struct lowering *l, const struct lower_way *way
                                  const char **why);
 
 /* ---- conv_layer.c, again ---- */
+
+/* How the taps of a job are covered by shifted copies of its input, as if it were regular. */
+struct taps;
+bool ncc_lower_taps(const struct conv_job *job, struct taps *row, struct taps *col, const char **why);
+/* x shifted by any distance, in steps of one. */
+struct value *ncc_lower_shift_far(struct lowering *l, struct value *x, int a, int b);
 
 /* Can a pool that follows move into the layer that makes x? Regular, without a pool, read by nobody else so far. */
 bool ncc_lower_can_join(const struct value *x);
@@ -148,6 +164,12 @@ struct fused ncc_lower_fuse(struct lowering *l, struct node *n, bool allow_pool)
 /* Notes `canvas` as the form of f->end and of all values between n and it. */
 void ncc_lower_fused(struct lowering *l, const struct node *n, const struct fused *f, struct value *canvas);
 int ncc_lower_pool_code(const struct node *pool); /* the code of a pool node, or NCC_KPU_POOL_NONE */
+
+/* A 1x1 job on the window of x, as many outputs as channels; weights are for the caller to set. */
+struct conv_job ncc_lower_identity_job(const struct node *n, struct value *x, const struct fused *f);
+float *ncc_lower_filled(struct lowering *l, int n, float value);
+/* Element c of a constant that is a scalar or has one element per channel. */
+float ncc_lower_per_channel(const struct value *v, int c);
 
 bool ncc_lower_op_conv2d(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_matmul(struct lowering *l, struct node *n, const char **why);

@@ -195,6 +195,14 @@ static const struct expectation expectations[] = {
      "input %x f32 1x6x12x12\nconst %w f32 6x1x5x5 = random 1\n%y = conv2d(%x, %w, _) groups=6 pad_top=2 pad_left=2 "
      "pad_bottom=2 pad_right=2\noutput %y\n",
      -1, 0, 0},
+    {"4 depthwise 5x5, many channels: pieces and sums",
+     "input %x f32 1x64x12x12\nconst %w f32 64x1x5x5 = random 1\n%y = conv2d(%x, %w, _) groups=64 pad_top=2 pad_left=2 "
+     "pad_bottom=2 pad_right=2\n%o = relu(%y)\noutput %o\n",
+     18, 0, 0},
+    {"8.3 sum in blocks of channels",
+     "input %x f32 1x256x12x12\nconst %w f32 256x1x3x3 = random 1\n%y = conv2d(%x, %w, _) groups=256 " SAME
+     "\n%z = relu(%y)\n%o = add(%z, %x)\noutput %o\n",
+     13, 0, 0},
     {"5 valid after valid",
      "input %x f32 1x4x12x12\nconst %w f32 5x4x3x3 = random 1\nconst %v f32 5x5x3x3 = random 2\n%y = conv2d(%x, %w, "
      "_)\n%z = relu(%y)\n%o = conv2d(%z, %v, _)\noutput %o\n",
