@@ -1,17 +1,24 @@
 /* Operators that kmodel v4's CPU kernels do not have, taken apart into those that they have. */
+#include "compiler/k210/cpu_forms.h"
 #include "compiler/ir/eval.h"
 #include "compiler/k210/k210.h"
 #include "compiler/ops/attrs.h"
-#include "compiler/pass/rewrite.h"
 
 #include <math.h>
 #include <string.h>
 
-static void replace(struct graph *g, struct node *n, struct value *y)
+void ncc_k210_replace(struct graph *g, struct node *n, struct value *y)
 {
     if (y->def && !y->def->origin)
         y->def->origin = n->origin;
     ncc_value_replace(g, n->out[0], y);
+}
+
+struct value *ncc_k210_reshaped(struct graph *g, const struct node *n, struct value *y, struct shape to)
+{
+    struct reshape_attrs r = {.shape.n = to.rank};
+    memcpy(r.shape.v, to.dim, (size_t)to.rank * sizeof *to.dim);
+    return ncc_shape_equal(y->shape, to) ? y : NCC_OP(g, OP_reshape, ncc_name(g, n->name, "shape"), &r, y);
 }
 
 static struct value *scalar(struct graph *g, const char *name, float x)
@@ -28,7 +35,7 @@ static bool expand_prelu(struct graph *g, struct node *n)
     const struct clip_attrs below = {-INFINITY, 0};
     struct value *down = NCC_OP(g, OP_clip, ncc_name(g, n->name, "negative"), &below, x);
     down = NCC_OP(g, OP_mul, ncc_name(g, n->name, "slope"), NULL, down, n->in[1]);
-    replace(g, n, NCC_OP(g, OP_add, n->name, NULL, up, down));
+    ncc_k210_replace(g, n, NCC_OP(g, OP_add, n->name, NULL, up, down));
     return true;
 }
 
@@ -53,23 +60,49 @@ static bool expand_split(struct graph *g, struct node *n)
     return true;
 }
 
-/* ---- (a - b)^2, x^2, x^(1/2) ---- */
+/* ---- (a - b)^2, x^e ---- */
 
 static bool expand_squared_difference(struct graph *g, struct node *n)
 {
     struct value *d = NCC_OP(g, OP_sub, ncc_name(g, n->name, "difference"), NULL, n->in[0], n->in[1]);
-    replace(g, n, NCC_OP(g, OP_square, n->name, NULL, d));
+    ncc_k210_replace(g, n, NCC_OP(g, OP_square, n->name, NULL, d));
     return true;
 }
 
+/* x^k for k >= 1, by squaring. */
+static struct value *whole_power(struct graph *g, const struct node *n, struct value *x, int k)
+{
+    struct value *y = NULL;
+    for (; k > 0; k /= 2) {
+        if (k % 2)
+            y = y ? NCC_OP(g, OP_mul, ncc_name(g, n->name, "product"), NULL, y, x) : x;
+        if (k > 1)
+            x = NCC_OP(g, OP_square, ncc_name(g, n->name, "square"), NULL, x);
+    }
+    return y;
+}
+
+/* By a constant e. For e that are not whole, x must not be negative, neither here nor there: both are NaN. */
 static bool expand_pow(struct graph *g, struct node *n)
 {
-    if (!ncc_is_const(n->in[1]) || ncc_shape_count(n->in[1]->shape) != 1)
+    enum { MOST = 64 };
+    struct value *x = n->in[0], *y;
+    if (ncc_is_const(x) || !ncc_is_const(n->in[1]) || ncc_shape_count(n->in[1]->shape) != 1)
         return false;
     const float e = *(const float *)n->in[1]->data;
-    if (!(e == 2.0f || e == 0.5f))
+    if (!isfinite(e) || e == 0)
         return false;
-    replace(g, n, NCC_OP(g, e == 2.0f ? OP_square : OP_sqrt, n->name, NULL, n->in[0]));
+    if (e == 0.5f || e == -0.5f) {
+        y = NCC_OP(g, e > 0 ? OP_sqrt : OP_rsqrt, n->name, NULL, x);
+    } else if (fabsf(e) <= MOST && e == rintf(e)) {
+        y = whole_power(g, n, x, (int)fabsf(e));
+        y = e > 0 ? y : NCC_OP(g, OP_div, n->name, NULL, scalar(g, ncc_name(g, n->name, "one"), 1), y);
+    } else {
+        y = NCC_OP(g, OP_log, ncc_name(g, n->name, "log"), NULL, x);
+        y = NCC_OP(g, OP_mul, ncc_name(g, n->name, "times"), NULL, y, scalar(g, ncc_name(g, n->name, "exponent"), e));
+        y = NCC_OP(g, OP_exp, n->name, NULL, y);
+    }
+    ncc_k210_replace(g, n, ncc_k210_reshaped(g, n, y, n->out[0]->shape));
     return true;
 }
 
@@ -87,7 +120,7 @@ static bool expand_softmax(struct graph *g, struct node *n)
     const struct softmax_attrs last = {rank - 1, a->beta};
     struct value *x = NCC_OP(g, OP_transpose, ncc_name(g, n->name, "rows"), &t, n->in[0]);
     x = NCC_OP(g, OP_softmax, n->name, &last, x);
-    replace(g, n, NCC_OP(g, OP_transpose, ncc_name(g, n->name, "back"), &t, x));
+    ncc_k210_replace(g, n, NCC_OP(g, OP_transpose, ncc_name(g, n->name, "back"), &t, x));
     return true;
 }
 
@@ -99,7 +132,7 @@ static bool expand_l2_normalize(struct graph *g, struct node *n)
     s = NCC_OP(g, OP_reduce, ncc_name(g, n->name, "sum"), &r, s);
     s = NCC_OP(g, OP_maximum, ncc_name(g, n->name, "floor"), NULL, s, scalar(g, ncc_name(g, n->name, "eps"), a->eps));
     s = NCC_OP(g, OP_rsqrt, ncc_name(g, n->name, "rsqrt"), NULL, s);
-    replace(g, n, NCC_OP(g, OP_mul, n->name, NULL, n->in[0], s));
+    ncc_k210_replace(g, n, NCC_OP(g, OP_mul, n->name, NULL, n->in[0], s));
     return true;
 }
 
@@ -115,7 +148,7 @@ static bool expand_padded_mean(struct graph *g, struct node *n)
     struct value *x = NCC_OP(g, OP_pad, ncc_name(g, n->name, "pad"), &p, n->in[0]);
     a.pad_top = a.pad_left = a.pad_bottom = a.pad_right = 0;
     a.count_pad = false;
-    replace(g, n, NCC_OP(g, OP_avg_pool, n->name, &a, x));
+    ncc_k210_replace(g, n, NCC_OP(g, OP_avg_pool, n->name, &a, x));
     return true;
 }
 
@@ -128,7 +161,7 @@ static bool split_transposed_bias(struct graph *g, struct node *n)
     const int c = n->out[0]->shape.dim[1];
     struct value *bias = ncc_const(g, n->in[2]->name, DT_F32, ncc_shape_4(1, c, 1, 1), n->in[2]->data);
     struct value *y = NCC_OP(g, OP_conv2d_transpose, ncc_name(g, n->name, "product"), n->attrs, n->in[0], n->in[1]);
-    replace(g, n, NCC_OP(g, OP_add, n->name, NULL, y, bias));
+    ncc_k210_replace(g, n, NCC_OP(g, OP_add, n->name, NULL, y, bias));
     return true;
 }
 
@@ -163,11 +196,15 @@ static struct value *resize_last(struct graph *g, const struct node *n, struct v
 
 static bool expand_resize(struct graph *g, struct node *n)
 {
+    enum { MOST = 2048 }; /* pixels: the matrices have as many rows */
     const struct resize_attrs *a = n->attrs;
+    const int *x = n->in[0]->shape.dim;
+    if (x[2] > MOST || x[3] > MOST || a->out_h > MOST || a->out_w > MOST)
+        return false;
     if (ncc_is_const(n->in[0]) || (!a->half_pixel && !(a->align_corners && a->mode == RESIZE_NEAREST)))
         return false;
     struct value *y = resize_last(g, n, n->in[0], a->out_w);
-    replace(g, n, resize_last(g, n, y, a->out_h));
+    ncc_k210_replace(g, n, resize_last(g, n, y, a->out_h));
     return true;
 }
 
@@ -205,7 +242,7 @@ static bool merge_axes(struct graph *g, struct node *n)
     }
     struct value *y = NCC_OP(g, OP_reshape, ncc_name(g, n->name, "merged"), &merged, n->in[0]);
     y = NCC_OP(g, OP_transpose, n->name, &t, y);
-    replace(g, n, NCC_OP(g, OP_reshape, ncc_name(g, n->name, "shape"), &back, y));
+    ncc_k210_replace(g, n, NCC_OP(g, OP_reshape, ncc_name(g, n->name, "shape"), &back, y));
     return true;
 }
 
@@ -213,8 +250,7 @@ static bool merge_axes(struct graph *g, struct node *n)
 
 static struct value *reshaped(struct graph *g, const struct node *n, struct value *x, int a, int b, int c, int d)
 {
-    const struct reshape_attrs r = {{4, {a, b, c, d}}};
-    return NCC_OP(g, OP_reshape, ncc_name(g, n->name, "blocks"), &r, x);
+    return ncc_k210_reshaped(g, n, x, ncc_shape_4(a, b, c, d));
 }
 
 static bool expand_depth_to_space(struct graph *g, struct node *n)
@@ -229,7 +265,7 @@ static bool expand_depth_to_space(struct graph *g, struct node *n)
         x = NCC_OP(g, OP_transpose, ncc_name(g, n->name, "phases"), &phase_first,
                    reshaped(g, n, x, 1, c, b * b, h * w));
     x = NCC_OP(g, OP_transpose, n->name, &spread, reshaped(g, n, x, b, b, c * h, w));
-    replace(g, n, reshaped(g, n, x, 1, c, h * b, w * b));
+    ncc_k210_replace(g, n, reshaped(g, n, x, 1, c, h * b, w * b));
     return true;
 }
 
@@ -241,7 +277,7 @@ static bool expand_space_to_depth(struct graph *g, struct node *n)
         return false;
     const struct transpose_attrs gather = {{4, {1, 3, 0, 2}}};
     struct value *y = NCC_OP(g, OP_transpose, n->name, &gather, reshaped(g, n, n->in[0], c * h, b, w, b));
-    replace(g, n, reshaped(g, n, y, 1, c * b * b, h, w));
+    ncc_k210_replace(g, n, reshaped(g, n, y, 1, c * b * b, h, w));
     return true;
 }
 
@@ -262,5 +298,6 @@ static const struct rewrite rewrites[] = {
 
 bool ncc_k210_cpu_forms(struct graph *g)
 {
-    return ncc_rewrite_run(g, rewrites, sizeof rewrites / sizeof rewrites[0]);
+    return ncc_rewrite_run(g, ncc_k210_moves, ncc_k210_n_moves) &&
+           ncc_rewrite_run(g, rewrites, sizeof rewrites / sizeof rewrites[0]);
 }

@@ -214,6 +214,20 @@ static const struct kernel_case {
     {OP_resize, "nearest, half pixels", F32 "%y = resize(%x) out_h=9 out_w=21 half_pixel=true\noutput %y\n", 0},
     {OP_resize, "nearest, corners", F32 "%y = resize(%x) out_h=9 out_w=13 align_corners=true\noutput %y\n", 0},
     {OP_resize, "codes, nearest", U8 "%y = resize(%x) out_h=12 out_w=14\noutput %y\n", 0},
+    {OP_gather, "runs and jumps", F32 "const %i i32 5 = { 2, 0, 1, 2, 2 }\n%y = gather(%x, %i) axis=1\noutput %y\n", 0},
+    {OP_gather, "a matrix of indices",
+     "input %x f32 5x3\nconst %i i32 2x2 = { 4, 0, 1, 2 }\n%y = gather(%x, %i) axis=0\noutput %y\n", 0},
+    {OP_tile, "two dimensions", "input %x f32 1x3x4\n%y = tile(%x) repeats=[1,2,3]\noutput %y\n", 0},
+    {OP_tile, "codes", U8 "%y = tile(%x) repeats=[1,1,2,1] !q(0.05, 100)\noutput %y\n", 0},
+    {OP_pad, "reflected", F32 "%y = pad(%x) before=[0,0,2,1] after=[0,0,1,3] mode=reflect\noutput %y\n", 0},
+    {OP_pad, "symmetric", F32 "%y = pad(%x) before=[0,1,2,0] after=[0,2,0,3] mode=symmetric\noutput %y\n", 0},
+    {OP_pad, "edges, and a crop", F32 "%y = pad(%x) before=[0,0,3,-1] after=[0,0,0,2] mode=edge\noutput %y\n", 0},
+    {OP_pow, "3", F32 "const %k f32 1 = { 3 }\n%y = pow(%x, %k)\noutput %y\n", 0},
+    {OP_pow, "-6", F32 POSITIVE "const %k f32 1 = { -6 }\n%y = pow(%p, %k)\noutput %y\n", 0},
+    {OP_pow, "-0.75", F32 POSITIVE "const %k f32 1 = { -0.75 }\n%y = pow(%p, %k)\noutput %y\n", 0},
+    {OP_pow, "-0.5", F32 POSITIVE "const %k f32 1 = { -0.5 }\n%y = pow(%p, %k)\noutput %y\n", 0},
+    {OP_reshape, "five dimensions in and out",
+     "input %x f32 2x1x3x2x2\n%a = relu(%x)\n%y = reshape(%a) shape=[3,1,2,2,2]\noutput %y\n", 0},
     {OP_resize, "codes, bilinear", U8 "%y = resize(%x) mode=bilinear out_h=12 out_w=14\noutput %y\n", 1},
 };
 enum { N_CASES = sizeof cases / sizeof cases[0] };
@@ -223,9 +237,10 @@ static const struct refusal {
     enum op op;
     const char *text;
 } refusals[] = {
-    {OP_gather, F32 "const %i i32 2 = { 2, 0 }\n%bad = gather(%x, %i) axis=1 @\"bad\"\noutput %bad\n"},
+    {OP_gather, "input %x f32 200\nconst %i i32 65 = iota\nconst %k i32 1 = { 3 }\n%j = mul(%i, %k)\n"
+                "%bad = gather(%x, %j) axis=0 @\"bad\"\noutput %bad\n"},
     {OP_fake_quant, F32 "const %s f32 1 = { 0.5 }\n%bad = fake_quant(%x, %s) @\"bad\"\noutput %bad\n"},
-    {OP_tile, "input %x f32 4x4\n%bad = tile(%x) repeats=[2,2] @\"bad\"\noutput %bad\n"},
+    {OP_tile, "input %x f32 4x4\n%bad = tile(%x) repeats=[1,65] @\"bad\"\noutput %bad\n"},
     {OP_cast, U8 "%bad = cast(%x) to=f32 @\"bad\"\noutput %bad\n"},
     {OP_asin, F32 "%bad = asin(%x) @\"bad\"\noutput %bad\n"},
     {OP_acos, F32 "%bad = acos(%x) @\"bad\"\noutput %bad\n"},
@@ -243,8 +258,8 @@ static const struct refusal {
                        "%y = add(%f, %x)\noutput %y\n"},
     {OP_round, F32 "%bad = round(%x) @\"bad\"\noutput %bad\n"},
     {OP_reduce, F32 "%bad = reduce(%x) kind=prod axes=[1] @\"bad\"\noutput %bad\n"},
-    {OP_pad, F32 "%bad = pad(%x) before=[0,0,1,1] after=[0,0,1,1] mode=reflect @\"bad\"\noutput %bad\n"},
-    {OP_pow, F32 "const %k f32 1 = { 3 }\n%bad = pow(%x, %k) @\"bad\"\noutput %bad\n"},
+    {OP_pad, "input %x f32 1x90\n%bad = pad(%x) before=[0,80] after=[0,0] mode=reflect @\"bad\"\noutput %bad\n"},
+    {OP_pow, F32 K "%bad = pow(%x, %k) @\"bad\"\noutput %bad\n"},
     {OP_conv2d, F32 "input %w f32 4x3x3x3\n%bad = conv2d(%x, %w, _) @\"bad\"\noutput %bad\n"},
     {OP_conv2d_transpose, F32 "input %w f32 3x4x3x3\n%bad = conv2d_transpose(%x, %w) @\"bad\"\noutput %bad\n"},
     {OP_matmul, "input %x f32 2x5x4\ninput %w f32 2x4x3\n%bad = matmul(%x, %w, _) @\"bad\"\noutput %bad\n"},

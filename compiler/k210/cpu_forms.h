@@ -1,0 +1,16 @@
+/* What the files of the CPU's forms share. */
+#ifndef NCC_K210_CPU_FORMS_H
+#define NCC_K210_CPU_FORMS_H
+
+#include "compiler/pass/rewrite.h"
+
+/* y takes n's place. */
+void ncc_k210_replace(struct graph *g, struct node *n, struct value *y);
+/* y under another shape; as it is if it has it already. */
+struct value *ncc_k210_reshaped(struct graph *g, const struct node *n, struct value *y, struct shape to);
+
+/* Operators that only move elements: cpu_forms_move.c. */
+extern const struct rewrite ncc_k210_moves[];
+extern const int ncc_k210_n_moves;
+
+#endif
