@@ -88,8 +88,7 @@ static bool slice_is_free(const struct node *n)
 {
     struct slice_runs r;
     return ncc_slice_runs(n, &r) && r.n == 1 && !n->in[0]->data &&
-           n->out[0]->addr ==
-               n->in[0]->addr + ncc_slice_run_at(n, &r, 0) * (int64_t)ncc_dtype_size(n->in[0]->dtype);
+           n->out[0]->addr == n->in[0]->addr + ncc_slice_run_at(n, &r, 0) * (int64_t)ncc_dtype_size(n->in[0]->dtype);
 }
 
 bool ncc_emit_is_free(const struct node *n)
@@ -169,14 +168,14 @@ static void emit_node(struct writing *w, const struct node *n)
 
 /* ---- the file ---- */
 
-/* Inputs and outputs of a kmodel are float32 or uint8, of up to four dimensions. */
+/* Inputs and outputs of a kmodel are float32 or uint8. */
 static bool can_be_fed(const struct writing *w, const struct value *v, const char *name, const char *what)
 {
     char text[80];
-    if (v->shape.rank <= 4 && (v->dtype == DT_F32 || v->dtype == DT_U8))
+    if (v->dtype == DT_F32 || v->dtype == DT_U8)
         return true;
     ncc_diag_error(w->g->diags, FAULT_INPUT, (struct place){w->g->file, name, what},
-                   "inputs and outputs of kmodel v4 are float or uint8 and have at most four dimensions",
+                   "inputs and outputs of kmodel v4 are float or uint8",
                    "cut the model with --input-tensor or --output-tensor", "%s %s", ncc_dtype_name(v->dtype),
                    ncc_shape_text(v->shape, text));
     return false;
@@ -192,8 +191,13 @@ static bool inputs_of(struct writing *w, struct ncc_kmodel_head *head)
         if (!can_be_fed(w, v, v->name, "input"))
             return false;
         ranges[i] = ncc_emit_range(w, v);
-        for (int k = 0; k < 4; k++)
-            shapes[i][k] = k < 4 - v->shape.rank ? 1 : v->shape.dim[k - (4 - v->shape.rank)];
+        const struct shape s = ncc_shape_left_pad(v->shape, 4);
+        shapes[i][0] =
+            1; /* of more than four dimensions the first ones are one: the order of the elements is the same */
+        for (int k = 0; k <= s.rank - 4; k++)
+            shapes[i][0] *= s.dim[k];
+        for (int k = 1; k < 4; k++)
+            shapes[i][k] = s.dim[s.rank - 4 + k];
     }
     head->n_inputs = (uint32_t)n;
     head->inputs = ranges;
