@@ -42,6 +42,38 @@ bool ncc_caffe_build_reduction(struct cf_build *b)
     return ncc_caffe_give(b, 0, x);
 }
 
+/* The place of the largest element along an axis, of equal ones the last, or its value; without an axis that of all
+ * elements behind the batch, [n, 1, 1], or place and value, [n, 2, 1]. */
+bool ncc_caffe_build_arg_max(struct cf_build *b)
+{
+    const Caffe__ArgMax *p = CF_PARAM(b, argmax_param, arg_max);
+    struct value *x = ncc_caffe_in(b, 0);
+    struct shape flat = ncc_shape_make(2, (const int[]){x->shape.rank ? x->shape.dim[0] : 1, 1});
+    int axis = 1;
+    if (!ncc_caffe_within(b, "top_k", p->top_k, 1, 1) ||
+        (p->has_axis && !ncc_caffe_axis(b, p->axis, x->shape.rank, &axis)))
+        return false;
+    flat.dim[1] = (int)(ncc_shape_count(x->shape) / flat.dim[0]);
+    x = p->has_axis ? x : ncc_caffe_reshape(b, "flat", x, flat);
+    const bool takes_value = p->out_max_val, takes_place = !takes_value || !p->has_axis;
+    const struct arg_max_attrs place_attrs = {.axis = axis, .keep_dims = true, .last = true};
+    const struct reduce_attrs value_attrs = {.kind = REDUCE_MAX, .axes = {1, {axis}}, .keep_dims = true};
+    const struct cast_attrs to_real = {DT_F32};
+    struct value *parts[2];
+    int n = 0;
+    if (takes_place) {
+        struct value *place = ncc_caffe_op(b, OP_arg_max, "place", &place_attrs, &x, 1);
+        parts[n++] = ncc_caffe_op(b, OP_cast, takes_value ? "number" : NULL, &to_real, &place, 1);
+    }
+    if (takes_value)
+        parts[n++] = ncc_caffe_op(b, OP_reduce, takes_place ? "value" : NULL, &value_attrs, &x, 1);
+    const struct concat_attrs beside = {1};
+    struct value *y = n == 1 ? parts[0] : ncc_caffe_op(b, OP_concat, "both", &beside, parts, n);
+    if (!p->has_axis)
+        y = ncc_caffe_reshape(b, "shape", y, ncc_shape_make(3, (const int[]){flat.dim[0], n, 1}));
+    return ncc_caffe_give(b, 0, y);
+}
+
 /* ---- local response ---- */
 
 /* The mean over `size` neighbours in each window, with zeros around the map, which count. */

@@ -52,6 +52,7 @@ const struct op_desc ncc_op_arg_max = {
     .name = "arg_max",
     .doc = "index of the greatest (least) element along an axis; of equal ones the first (last)",
     .onnx = "ArgMax,ArgMin,Hardmax",
+    .caffe = "ArgMax",
     .min_in = 1,
     .max_in = 1,
     .n_out = 1,

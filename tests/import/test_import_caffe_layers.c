@@ -458,6 +458,40 @@ static void softmax_and_reductions(void **state)
     }
 }
 
+static void largest_elements(void **state)
+{
+    const struct map x = test_map(C, H, W, 0);
+    struct map place = {1, H, W, {0}}, value = {1, H, W, {0}};
+    struct loaded l;
+    float *out[2], both[2] = {0, -INFINITY};
+    (void)state;
+    for (int i = 0; i < H * W; i++) {
+        value.v[i] = -INFINITY;
+        for (int c = 0; c < C; c++)
+            if (x.v[c * H * W + i] >= value.v[i]) {
+                place.v[i] = (float)c;
+                value.v[i] = x.v[c * H * W + i];
+            }
+    }
+    for (int i = 0; i < C * H * W; i++)
+        if (x.v[i] >= both[1]) {
+            both[0] = (float)i;
+            both[1] = x.v[i];
+        }
+    expect_map(NET("ArgMax", "argmax_param { axis: 1 }"), NULL, &place);
+    expect_map(NET("ArgMax", "argmax_param { axis: -3 out_max_val: true }"), NULL, &value);
+    run_net(&l, NET("ArgMax", "argmax_param { out_max_val: true }"), NULL, out);
+    expect_shape(&l, 0, "1x2x1");
+    expect_same("ArgMax", both, out[0], 2);
+    free(out[0]);
+    unload(&l);
+    run_net(&l, NET("ArgMax", ""), NULL, out);
+    expect_shape(&l, 0, "1x1x1");
+    expect_same("ArgMax", both, out[0], 1);
+    free(out[0]);
+    unload(&l);
+}
+
 static void norms(void **state)
 {
     static const struct layer_blobs four[] = {{"l", {4}}, {0}}, one[] = {{"l", {1}}, {0}};
@@ -653,6 +687,7 @@ int main(void)
         cmocka_unit_test(unary),
         cmocka_unit_test(several_operands),
         cmocka_unit_test(softmax_and_reductions),
+        cmocka_unit_test(largest_elements),
         cmocka_unit_test(norms),
         cmocka_unit_test(reshapes),
         cmocka_unit_test(permutations),
