@@ -31,6 +31,7 @@ struct compilation {
     struct dataset data;
     const char *data_text; /* one line about the samples */
     float **samples;       /* [sample * n_inputs + input], decoded once; NULL: too many, decoded when needed */
+    bool made_up;          /* the samples are not real (made_up.h) */
     bool evaluating;       /* the samples are to be run, not to calibrate with */
     struct observations seen;
     struct graph *real;    /* the lowered graph with its quants, before it became integers */

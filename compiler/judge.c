@@ -12,6 +12,7 @@
 #include "compiler/quant/layer_error.h"
 #include "compiler/quant/range.h"
 #include "compiler/report/judgement.h"
+#include "compiler/made_up.h"
 #include "compiler/steps.h"
 
 #include <ncc/runtime.h>
@@ -151,7 +152,7 @@ static bool recompile(struct compilation *c)
     struct ncc_compile_options *o = &j->again_options;
     *o = *c->options;
     o->output = o->report = o->print_after = NULL;
-    o->dataset = j->judge->calibration ? j->judge->calibration : c->options->dataset;
+    o->dataset = j->judge->calibration ? j->judge->calibration : ncc_made_up_possible(c) ? NULL : c->options->dataset;
     o->json = o->dump_ir = o->dump_weights_range = o->verbose = o->verify_passes = false;
     o->quiet = true;
     char *messages = NULL;

@@ -5,6 +5,7 @@
 #include "compiler/emit/emit.h"
 #include "compiler/import/import.h"
 #include "compiler/ir/text.h"
+#include "compiler/made_up.h"
 #include "compiler/pass/pass.h"
 #include "compiler/quant/equalise.h"
 #include "compiler/quant/slices.h"
@@ -155,7 +156,20 @@ static struct input_spec spec_of(const struct compilation *c, const struct value
                            .std = o->std,
                            .order = o->bgr ? ORDER_BGR : ORDER_RGB};
     memcpy(s.dim, v->shape.dim, sizeof s.dim);
+    if (v->range.known && !o->has_norm) { /* the 256 codes of a quantised model's input */
+        s.has_norm = s.bytes_only = true;
+        s.std = 1 / (v->range.hi - v->range.lo);
+        s.mean = -v->range.lo * s.std;
+    }
     return s;
+}
+
+const struct input_spec *ncc_input_specs(struct compilation *c)
+{
+    struct input_spec *specs = NCC_NEW(&c->arena, struct input_spec, c->graph->inputs.n);
+    for (int i = 0; i < c->graph->inputs.n; i++)
+        specs[i] = spec_of(c, c->graph->inputs.v[i]);
+    return specs;
 }
 
 /* Samples are decoded once and kept, unless there are too many for memory. */
@@ -180,6 +194,8 @@ bool ncc_step_samples(struct compilation *c)
     if (!o->dataset) {
         if (c->k210.cpu_only && !c->evaluating)
             return true;
+        if (!c->evaluating && ncc_made_up_possible(c))
+            return ncc_made_up_samples(c);
         ncc_diag_error(&c->diags, FAULT_USAGE, whole(c),
                        c->evaluating ? "there are no samples to evaluate"
                                      : "a float model needs samples to be quantised",
@@ -187,9 +203,7 @@ bool ncc_step_samples(struct compilation *c)
         return false;
     }
     const int n = c->graph->inputs.n;
-    struct input_spec *specs = NCC_NEW(&c->arena, struct input_spec, n);
-    for (int i = 0; i < n; i++)
-        specs[i] = spec_of(c, c->graph->inputs.v[i]);
+    const struct input_spec *specs = ncc_input_specs(c);
     static const enum sample_format formats[] = {SAMPLES_AUTO, SAMPLES_IMAGE, SAMPLES_RAW, SAMPLES_NPY};
     if (!ncc_data_open(o->dataset, formats[o->dataset_format], specs, n, &c->arena, &c->diags, &c->data))
         return false;
@@ -199,16 +213,23 @@ bool ncc_step_samples(struct compilation *c)
 
 /* ---- quantisation ---- */
 
-/* What a byte of the input means follows from mean and std: ((q / 255) - mean) / std. */
+/* What a byte of the input means follows from mean and std: ((q / 255) - mean) / std; or from the range of the codes
+ * that a quantised model takes. */
 static void quantise_input(struct compilation *c, struct value *v, int input)
 {
     const struct ncc_compile_options *o = c->options;
-    if (c->k210.float_input || (!o->has_norm && !ncc_data_has_bytes(&c->data, 0, input)))
+    const bool of_model = v->range.known && !o->has_norm;
+    if (c->k210.float_input || (!of_model && !o->has_norm && !ncc_data_has_bytes(&c->data, 0, input)))
         return; /* from the samples */
     double *scale = NCC_NEW(&c->arena, double, 1), *zero = NCC_NEW(&c->arena, double, 1);
-    const double mean = o->has_norm ? (double)o->mean : 0, std = o->has_norm ? (double)o->std : 1;
-    *scale = 1 / (255 * std);
-    *zero = 255 * mean;
+    if (of_model) {
+        *scale = ((double)v->range.hi - (double)v->range.lo) / 255;
+        *zero = -(double)v->range.lo / *scale;
+        *zero = fabs(*zero - rint(*zero)) < 1e-3 ? rint(*zero) + 0.0 : *zero; /* not -0 */
+    } else {
+        *scale = 1 / (255 * (o->has_norm ? (double)o->std : 1));
+        *zero = 255 * (o->has_norm ? (double)o->mean : 0);
+    }
     v->quant = (struct quant){1, scale, zero};
 }
 
@@ -222,7 +243,7 @@ static enum range_method method_of(const struct compilation *c)
 
 bool ncc_step_equalise(struct compilation *c)
 {
-    return c->k210.cpu_only ||
+    return c->k210.cpu_only || c->has_ranges ||
            (ncc_quant_slice(c->graph) && ncc_quant_equalise(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch));
 }
 
@@ -237,6 +258,7 @@ bool ncc_step_observe(struct compilation *c)
         quantise_input(c, c->graph->inputs.v[i], i);
     const struct observe_options o = {.histograms = ncc_range_needs_histogram(method_of(c)),
                                       .quiet = c->options->quiet,
+                                      .made_up = c->made_up,
                                       .rounding_budget = ROUNDING_BUDGET};
     return ncc_quant_observe(c->graph, ncc_compilation_feed, c, c->data.n, &o, &c->arena, &c->seen);
 }
@@ -335,8 +357,11 @@ static const char *input_text(struct compilation *c)
     char text[80];
     ncc_shape_text(v->shape, text);
     const char *order = v->shape.rank != 4 || v->shape.dim[1] != 3 ? "" : c->options->bgr ? " BGR" : " RGB";
+    const char *codes = c->has_ranges && v->range.known && !c->options->has_norm
+                            ? ", the codes of the quantised model's input (int8: plus 128)"
+                            : "";
     if (v->dtype == DT_U8)
-        return ncc_arena_printf(&c->arena, "feed planar uint8%s, 0..255, %s", order, text);
+        return ncc_arena_printf(&c->arena, "feed planar uint8%s, 0..255, %s%s", order, text, codes);
     return ncc_arena_printf(&c->arena, "feed planar float32%s, prepared as for the model, %s", order, text);
 }
 

@@ -21,6 +21,9 @@ bool ncc_step_budget(struct compilation *c); /* budget.c */
 bool ncc_step_write(struct compilation *c);
 bool ncc_step_report(struct compilation *c);
 
+/* What the samples of each input are, as the options and the model say. */
+const struct input_spec *ncc_input_specs(struct compilation *c);
+
 /* The steps of ncc_compile, in order. */
 extern const struct step ncc_compile_steps[];
 extern const int ncc_compile_n_steps;

@@ -27,7 +27,8 @@
  *   a leading 1 may be missing; for 1 x 1 x H x W it may also be H x W. If only n, h, w, c fits, it is transposed
  *   and a note says so. With one more leading dimension N > 1 it holds N samples, named stem_0000, stem_0001, ...
  *
- * With has_norm the model gets (x - mean) / std of these, for files of all kinds.
+ * With has_norm the model gets (x - mean) / std of these, for files of all kinds; with bytes_only for pictures and
+ * bytes, while floats are what the model takes.
  *
  * A dataset holds names and places, not the data: every load reads its file. Loads are thread-safe, as long as
  * nobody changes the files.
@@ -56,6 +57,7 @@ struct input_spec {
     int dim[NCC_DATA_MAX_DIMS]; /* n, c, h, w for a picture, with n = 1 */
     bool is_u8; /* the firmware feeds bytes, from which the model's floats are ((byte / 255) - mean) / std */
     bool has_norm;
+    bool bytes_only;          /* mean and std say what bytes mean to the model, and nothing of floats */
     float mean, std;          /* std is not 0 */
     enum channel_order order; /* in which the model wants the channels of a picture */
 };
@@ -87,7 +89,7 @@ enum { NCC_DATA_ERROR = 200 };
  * Thread-safe. */
 bool ncc_data_load(const struct dataset *set, int sample, int input, float *to, char error[static NCC_DATA_ERROR]);
 
-/* True if the firmware's bytes follow from the sample alone: pictures, files of bytes, and with has_norm also floats,
+/* True if the firmware's bytes follow from the sample alone: pictures, files of bytes, and with has_norm for all kinds also floats,
  * of which byte / 255 is what the file holds. Other floats must be loaded and quantised as the model's input is. */
 bool ncc_data_has_bytes(const struct dataset *set, int sample, int input);
 

@@ -86,7 +86,7 @@ static struct summary sum_up(const struct dataset *set, int input, const struct 
         all.has_pictures |= source->is_picture;
         all.has_bytes |= is_bytes;
         all.has_numbers |= is_numbers;
-        if (!all.odd && is_numbers && spec->is_u8 && spec->has_norm &&
+        if (!all.odd && is_numbers && spec->is_u8 && spec->has_norm && !spec->bytes_only &&
             (leaves_unit(undo_norm(spec, r->min)) || leaves_unit(undo_norm(spec, r->max))))
             all.odd = source->path;
     }

@@ -110,6 +110,12 @@ static bool load_numbers(struct job *j, float *to)
     return true;
 }
 
+/* Whether mean and std hold for what a source has. */
+static bool has_norm(const struct input_spec *input, const struct data_source *source)
+{
+    return input->has_norm && (!input->bytes_only || holds_bytes(source));
+}
+
 static bool load_for_model(struct job *j, void *to)
 {
     const size_t n = ncc_data_size(j->input);
@@ -123,7 +129,7 @@ static bool load_for_model(struct job *j, void *to)
     } else if (!load_numbers(j, x)) {
         return false;
     }
-    for (size_t i = 0; i < n && j->input->has_norm; i++) {
+    for (size_t i = 0; i < n && has_norm(j->input, j->source); i++) {
         x[i] = (x[i] - j->input->mean) / j->input->std;
         if (!isfinite(x[i]))
             return refuse(j, "mean and std lead to values that are not finite");
@@ -137,7 +143,7 @@ static bool load_for_firmware(struct job *j, void *to)
     uint8_t *q = to;
     if (holds_bytes(j->source))
         return load_bytes(j, q);
-    if (!j->input->has_norm)
+    if (!has_norm(j->input, j->source))
         return refuse(j, "floats have no bytes unless mean and std are given");
     float *x = NCC_NEW(&j->scratch, float, n);
     if (!load_numbers(j, x))
@@ -180,7 +186,8 @@ bool ncc_data_load_u8(const struct dataset *set, int sample, int input, uint8_t 
 
 bool ncc_data_has_bytes(const struct dataset *set, int sample, int input)
 {
-    return set->inputs[input].has_norm || holds_bytes(&set->source[sample * set->n_inputs + input]);
+    const struct data_source *source = &set->source[sample * set->n_inputs + input];
+    return holds_bytes(source) || has_norm(&set->inputs[input], source);
 }
 
 const char *ncc_data_file(const struct dataset *set, int sample, int input)

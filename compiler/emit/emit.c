@@ -1,6 +1,7 @@
 /* The walk over the planned graph. */
 #include "compiler/emit/emit.h"
 #include "compiler/emit/writing.h"
+#include "compiler/ops/clamps.h"
 #include "compiler/ops/slice.h"
 
 #include <float.h>
@@ -114,31 +115,13 @@ const struct node *ncc_emit_fused_clamp(const struct graph *g, const struct node
     return next;
 }
 
-static bool has_fused_activation(const struct node *n)
-{
-    switch ((int)n->op) {
-    case OP_conv2d:
-    case OP_matmul:
-    case OP_max_pool:
-    case OP_avg_pool:
-    case OP_add:
-    case OP_sub:
-    case OP_mul:
-    case OP_div:
-    case OP_maximum:
-    case OP_minimum:
-        return n->out[0]->dtype == DT_F32;
-    default:
-        return false;
-    }
-}
-
 /* relu and clip that the kernel before them does on the way. */
 static bool is_fused(const struct writing *w, const struct node *n)
 {
     struct ncc_km_clamp ignored;
     const struct node *def = n->in[0] ? n->in[0]->def : NULL;
-    return def && has_fused_activation(def) && ncc_emit_fused_clamp(w->g, def, &ignored) == n;
+    return def && ncc_op_clamps(def->op) && def->out[0]->dtype == DT_F32 &&
+           ncc_emit_fused_clamp(w->g, def, &ignored) == n;
 }
 
 static void emit_node(struct writing *w, const struct node *n)

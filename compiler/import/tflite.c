@@ -75,8 +75,20 @@ static bool is_transpose(struct tflite *m, const struct tf_operator *op, const i
     return memcmp(perm.v, order, 4 * sizeof *order) == 0;
 }
 
-/* Whether all that operators from number `first` on do to a tensor is that they make it NHWC, quantised or not: then it
- * is NCHW now. */
+/* Operators that do the same in any order of the dimensions, when what they read beside their first input is constant. */
+static bool minds_no_order(const struct tflite *m, const struct tf_operator *op)
+{
+    static const char *const names[] = {"QUANTIZE", "DEQUANTIZE", "PAD", "PADV2", "MIRROR_PAD",
+                                        "ADD",      "SUB",        "MUL", "DIV"};
+    bool good = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        good = good || strcmp(op->code->name, names[i]) == 0;
+    for (int k = 1; k < op->n_in; k++)
+        good = good && op->in[k] >= 0 && m->tensors[op->in[k]].data.data;
+    return good && op->n_out == 1 && op->out[0] >= 0;
+}
+
+/* Whether all that operators from number `first` on do to a tensor ends in making it NHWC: then it is NCHW now. */
 static bool is_channels_first(struct tflite *m, int tensor, int first)
 {
     static const int to_nhwc[4] = {0, 2, 3, 1};
@@ -86,8 +98,8 @@ static bool is_channels_first(struct tflite *m, int tensor, int first)
         for (int k = 0; op->needed && k < op->n_in; k++) {
             if (op->in[k] != tensor)
                 continue;
-            const bool converts = strcmp(op->code->name, "QUANTIZE") == 0 && op->n_out == 1 && op->out[0] >= 0;
-            if (k != 0 || !(is_transpose(m, op, to_nhwc) || (converts && is_channels_first(m, op->out[0], i + 1))))
+            if (k != 0 || !(is_transpose(m, op, to_nhwc) ||
+                            (minds_no_order(m, op) && is_channels_first(m, op->out[0], i + 1))))
                 return false;
             found = true;
         }

@@ -2,6 +2,7 @@
 
 #include "compiler/k210/lower.h"
 #include "compiler/ops/attrs.h"
+#include "compiler/ops/clamps.h"
 #include "compiler/ops/slice.h"
 #include "kpu/layout.h"
 
@@ -169,10 +170,22 @@ static double matrices_instructions(const struct node *n, enum ncc_kpu_runtime r
            ncc_cost_instructions(COST_transpose, false, runtime) * (wide + all);
 }
 
+/* Once there are addresses: a clamp in place behind a kernel that does it. */
+static bool is_fused_clamp(const struct node *n)
+{
+    if (n->op != OP_relu && n->op != OP_clip)
+        return false;
+    const struct value *x = n->in[0], *y = n->out[0];
+    return x->def && ncc_op_clamps(x->def->op) && x->dtype == DT_F32 && x->addr >= 0 && x->addr == y->addr &&
+           !x->uses->next;
+}
+
 double ncc_cost_cpu_us(const struct node *n, enum ncc_kpu_runtime runtime)
 {
     if (by_matrices(n))
         return ncc_cost_instructions_us(matrices_instructions(n, runtime));
+    if (is_fused_clamp(n))
+        return 0;
     const double sliced = n->op == OP_slice ? slice_instructions(n, runtime) : -1;
     if (sliced >= 0)
         return ncc_cost_instructions_us(sliced);

@@ -263,6 +263,7 @@ static struct value *depthwise_part(struct lowering *l, const struct node *dw, i
                                 (const float *)dw->in[2]->data + c0);
     struct node *part = ncc_node_new(l->g, OP_kpu_conv, name, dw->attrs, (struct value *[]){x, w, b}, 3);
     part->origin = dw->origin;
+    part->out[0]->range = dw->out[0]->range;
     return part->out[0];
 }
 

@@ -16,15 +16,16 @@
 
 /* v is finer than the steepest output code by 2^8, so that its rounding does not show; up to 2^12 where the
  * multipliers would have few bits otherwise. Coarser is better for the table, whose slopes have 20 binary places. */
-enum { V_BITS = 8, MAX_V_BITS = 12, GOOD_MUL = 128 };
+enum { V_BITS = 8, MAX_V_BITS = 12, GOOD_MUL = 128, GOOD_MUL_OF_GRID = 1024 };
 
 enum { MAX_MUL = (1 << (NCC_KPU_MUL_BITS_SAFE - 1)) - 1 };
 
 struct channel {
     double lo, hi; /* of its weights, input scales included; lo <= 0 <= hi */
+    double grid;   /* of which all its weights are multiples lo .. hi / grid, as those of a quantised model are; 0: none */
     double factor; /* of weights and bias: the sign, and what gives all outputs the table's scale */
     double bias;
-    double scale;
+    double scale;  /* of a weight's code */
     struct ncc_kpu_bn bn;
     int64_t acc_lo, acc_hi; /* over all possible inputs */
 };
@@ -115,6 +116,58 @@ static struct layer open_layer(struct graph *g, const struct node *n)
     return l;
 }
 
+/* ---- weights that were codes before ---- */
+
+/* How far from a whole code still counts as one: what f32 loses on the way. */
+#define GRID_SLACK 1e-3
+
+static bool lies_on_grid(const struct layer *l, int o, double grid)
+{
+    for (int i = 0; i < l->n_in; i++) {
+        const float *w = weights_of(l, o, i);
+        const double codes = fold_of(l, o, i) / grid;
+        for (int t = 0; t < l->taps; t++)
+            if (fabs(w[t] * codes - rint(w[t] * codes)) > GRID_SLACK)
+                return false;
+    }
+    return true;
+}
+
+/* The coarsest step of which all weights are multiples and that 256 codes can reach. Most steps fail at the first
+ * weights. */
+static double find_grid(const struct layer *l, int o)
+{
+    const struct channel *c = &l->c[o];
+    const double largest = fmax(-c->lo, c->hi);
+    for (int n = 1; n <= 255 && largest > 0; n++) {
+        const double grid = largest / n;
+        if (rint((c->hi - c->lo) / grid) > 255)
+            return 0;
+        if (lies_on_grid(l, o, grid))
+            return grid;
+    }
+    return 0;
+}
+
+static bool grid_fits(const struct channel *c, int w_zero)
+{
+    return c->grid > 0 && rint(-c->lo / c->grid) <= w_zero && rint(c->hi / c->grid) <= 255 - w_zero;
+}
+
+/* A zero point at which all channels that have a grid keep it, the nearest to the middle; -1: there is none. */
+static int grid_zero(const struct layer *l)
+{
+    double least = 0, most = 255;
+    for (int o = 0; o < l->n_out; o++) {
+        const struct channel *c = &l->c[o];
+        if (c->grid == 0)
+            continue;
+        least = fmax(least, rint(-c->lo / c->grid));
+        most = fmin(most, 255 - rint(c->hi / c->grid));
+    }
+    return least > most ? -1 : (int)fmin(fmax(128, least), most);
+}
+
 /* ---- what the weights and sums can be ---- */
 
 static void measure_weights(struct layer *l)
@@ -140,11 +193,25 @@ static void measure_weights(struct layer *l)
     }
 }
 
+/* All channels or none: a few that have a grid by chance are not worth other decisions. */
+static void find_grids(struct layer *l)
+{
+    bool all = true;
+    for (int o = 0; o < l->n_out && all; o++) {
+        l->c[o].grid = find_grid(l, o);
+        all = l->c[o].grid > 0 || (l->c[o].lo == 0 && l->c[o].hi == 0);
+    }
+    for (int o = 0; o < l->n_out && !all; o++)
+        l->c[o].grid = 0;
+}
+
 /* ---- the weights' zero point ---- */
 
-/* The finest scale at which codes 0..255 reach both ends. */
+/* The finest scale at which codes 0..255 reach both ends, or that at which they are exact. */
 static double finest_scale(const struct channel *c, int w_zero)
 {
+    if (grid_fits(c, w_zero))
+        return c->grid;
     const double below = c->lo < 0 ? -c->lo / w_zero : 0;
     const double above = c->hi > 0 ? c->hi / (255 - w_zero) : 0;
     return fmax(below, above);
@@ -161,7 +228,7 @@ static double expected_error(const struct layer *l, int w_zero)
 {
     double sum = 0;
     for (int o = 0; o < l->n_out; o++) {
-        const double scale = finest_scale(&l->c[o], w_zero);
+        const double scale = grid_fits(&l->c[o], w_zero) ? 0 : finest_scale(&l->c[o], w_zero);
         sum += scale * scale;
     }
     return sum;
@@ -199,21 +266,21 @@ static int whole_range_zero(const struct layer *l)
     return hi > lo ? (int)rint(-lo * 255 / (hi - lo)) : 0;
 }
 
-/* The true error is computed for the zero points that look best, and for the two usual ones. */
+/* The true error is computed for the zero points that look best, for the two usual ones, and for that of a grid. */
 static int best_zero(const struct layer *l)
 {
-    enum { N_TRIED = 5 };
+    enum { N_TRIED = 6, N_USUAL = 3 };
     double expected[256];
     for (int z = 0; z < 256; z++)
         expected[z] = expected_error(l, z);
-    const int usual[2] = {128, whole_range_zero(l)};
+    const int grid = grid_zero(l), usual[N_USUAL] = {grid < 0 ? 128 : grid, 128, whole_range_zero(l)};
     int best = 128;
     double best_error = INFINITY;
     for (int n = 0; n < N_TRIED; n++) {
         int z = 0;
         for (int other = 1; other < 256; other++)
             z = expected[other] < expected[z] ? other : z;
-        if (n < 2)
+        if (n < N_USUAL)
             z = usual[n];
         const double error = squared_error(l, z);
         expected[z] = INFINITY;
@@ -227,25 +294,31 @@ static int best_zero(const struct layer *l)
 
 /* ---- scales ---- */
 
-/* mul is the next whole number, and the weight scale follows from it, so that their product is exact. */
+/* mul is the next whole number, and the weight scale follows from it, so that their product is exact. Weights on a grid
+ * keep its scale, and mul is the nearest number. */
 static void set_multiplier(const struct layer *l, struct channel *c)
 {
+    const bool exact = grid_fits(c, l->w_zero);
     const double wanted = finest_scale(c, l->w_zero) / l->v_scale;
     int shift = NCC_KPU_MAX_BN_SHIFT;
     while (shift > 0 && ceil(ldexp(wanted, shift)) > MAX_MUL)
         shift--;
-    const double mul = fmax(ceil(ldexp(wanted, shift)), 1);
-    c->bn.mul = mul > MAX_MUL ? MAX_MUL : (int32_t)mul;
+    const double mul = ldexp(wanted, shift), whole = fmax(exact ? rint(mul) : ceil(mul), 1);
+    c->bn.mul = whole > MAX_MUL ? MAX_MUL : (int32_t)whole;
     c->bn.shift = shift;
-    c->scale = ldexp(c->bn.mul, -shift) * l->v_scale;
+    c->scale = exact ? c->grid : ldexp(c->bn.mul, -shift) * l->v_scale;
 }
 
-static int largest_multiplier(const struct layer *l)
+/* Whether the multipliers have bits enough: where the weights' scale does not follow from them, more are needed. */
+static bool good_multipliers(const struct layer *l)
 {
+    bool exact = false;
     int largest = 0;
-    for (int o = 0; o < l->n_out; o++)
+    for (int o = 0; o < l->n_out; o++) {
         largest = l->c[o].bn.mul > largest ? l->c[o].bn.mul : largest;
-    return largest;
+        exact = exact || grid_fits(&l->c[o], l->w_zero);
+    }
+    return largest >= (exact ? GOOD_MUL_OF_GRID : GOOD_MUL);
 }
 
 static void set_multipliers(struct layer *l)
@@ -322,7 +395,8 @@ static void quantise_channel(struct layer *l, int o)
     /* The floor of >> loses half a quantum on average, less where mul has trailing zeros. */
     const double step = ldexp(c->bn.mul & -c->bn.mul, -c->bn.shift);
     const double floor_loss = step < 1 ? (1 - step) / 2 : 0;
-    const double add = rint((c->bias + lost + c->scale * shift_of_zero) / l->v_scale + floor_loss);
+    const double gain = ldexp(c->bn.mul, -c->bn.shift); /* of the sums, in v */
+    const double add = rint((c->bias + lost) / l->v_scale + gain * shift_of_zero + floor_loss);
     c->bn.add = (int32_t)fmax(fmin(add, INT32_MAX), INT32_MIN);
 }
 
@@ -360,6 +434,7 @@ static void choose_scales(struct layer *l, const struct integer_options *options
         l->sign = -1;
         measure_weights(l);
     }
+    find_grids(l);
     l->w_zero = options && options->w_zero >= 0 ? options->w_zero : best_zero(l);
     const double z_lo = l->sign > 0 ? l->z_lo : -l->z_hi, z_hi = l->sign > 0 ? l->z_hi : -l->z_lo;
     const double slope = ncc_act_slope(&l->a->act, z_lo, z_hi, -zero * y_scale, (255 - zero) * y_scale);
@@ -369,7 +444,7 @@ static void choose_scales(struct layer *l, const struct integer_options *options
     do {
         l->v_scale = y_scale * exp2(-bits - steep);
         set_multipliers(l);
-    } while (largest_multiplier(l) < GOOD_MUL && bits++ < MAX_V_BITS);
+    } while (!good_multipliers(l) && bits++ < MAX_V_BITS);
     while (!quantise(l, options ? options->patches : NULL, a)) {
         l->v_scale *= 2;
         set_multipliers(l);

@@ -14,7 +14,9 @@
  * rounding.
  * - Scales that differ per output channel go into weights and bias likewise; the table has the coarsest of them. Its
  *   function must not mind (quant/by_channel.h).
- * - Weight scales are chosen so that mul is a whole number: the multiplier costs no accuracy.
+ * - Weight scales are chosen so that mul is a whole number: the multiplier costs no accuracy. Weights that are multiples
+ *   of one number, 256 of them at most (those of a quantised model), keep it as their scale and so are exact; then mul
+ *   is rounded, to 10 bits at least if that is possible.
  * - w_zero is the one of 0..255 with the least squared error of the weights. A weight of 0 is always exactly w_zero.
  * - Where the input's means are known (value->mean), what the rounding of the weights takes from the mean of each
  *   channel's sum is given back through add.

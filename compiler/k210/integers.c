@@ -3,8 +3,10 @@
  *
  * A CPU node works on codes when its input comes as codes and either it only moves them, or the result is wanted as
  * codes again (something uploads it), or there is so much of it that float costs more than it brings
- * (output_quantize_threshold). Everything else is float: the heads of networks keep their precision.
+ * (output_quantize_threshold), and float would not be quicker. Everything else is float: the heads of networks keep
+ * their precision.
  */
+#include "compiler/k210/cost.h"
 #include "compiler/k210/cpu_integer.h"
 #include "compiler/k210/integer.h"
 #include "compiler/k210/k210.h"
@@ -137,8 +139,27 @@ static bool all_u8(const struct node *n)
     return true;
 }
 
+/* Convolutions and products in float keep a scale for each channel's weights, and their kernels need no more time than
+ * those of integers; only where there is little to multiply do the conversions around them outweigh that. */
+static bool quicker_in_codes(const struct integers *t, const struct node *n)
+{
+    if (n->op != OP_conv2d && n->op != OP_matmul)
+        return true;
+    const bool conv = n->op == OP_conv2d;
+    const enum ncc_kpu_runtime r = t->options->runtime;
+    const double macs = ncc_op_desc(n->op)->macs(n);
+    const double code = ncc_cost_instructions(conv ? COST_quantized_conv2d : COST_quantized_matmul, false, r);
+    const double real = ncc_cost_instructions(conv ? COST_conv2d : COST_matmul, false, r);
+    const double conversions =
+        (double)ncc_shape_count(n->in[0]->shape) * ncc_cost_instructions(COST_dequantize, false, r) +
+        (double)ncc_shape_count(n->out[0]->shape) * ncc_cost_instructions(COST_quantize, false, r);
+    return macs * code < macs * real + conversions;
+}
+
 static bool worth_it(const struct integers *t, const struct node *n)
 {
+    if (!quicker_in_codes(t, n))
+        return false;
     return t->wanted[n->out[0]->id] || ncc_shape_count(n->out[0]->shape) >= t->options->output_quantize_threshold;
 }
 

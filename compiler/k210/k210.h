@@ -27,6 +27,8 @@ struct k210_options {
 bool ncc_k210_legalise(struct graph *g, const struct k210_options *options, struct arena *scratch);
 /* node->kpu_us of every node, and why where it cannot be; called by ncc_k210_place. */
 void ncc_k210_estimate(struct graph *g, const struct k210_options *options, struct arena *scratch);
+/* What a node costs on the CPU as placement counts it: clamps that the kernel before them does cost nothing. */
+double ncc_k210_cpu_us(const struct graph *g, const struct node *n, enum ncc_kpu_runtime runtime);
 bool ncc_k210_place(struct graph *g, const struct k210_options *options, struct arena *scratch);
 double ncc_k210_placed_us(const struct graph *g, const struct k210_options *options); /* estimate, after placement */
 bool ncc_k210_lower(struct graph *g, const struct k210_options *options, struct arena *scratch);

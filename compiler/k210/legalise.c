@@ -50,10 +50,12 @@ static bool move_stride(struct graph *g, struct node *pointwise)
         const struct node *old = between[n_between];
         n = ncc_node_new(g, old->op, old->name, old->attrs, n->out, 1);
         n->origin = old->origin;
+        n->out[0]->range = old->out[0]->range; /* of the function, wherever it is computed */
     }
     struct value *in[3] = {n->out[0], pointwise->in[1], pointwise->n_in > 2 ? pointwise->in[2] : NULL};
     n = ncc_node_new(g, OP_conv2d, pointwise->name, &picked, in, pointwise->n_in);
     n->origin = pointwise->origin;
+    n->out[0]->range = pointwise->out[0]->range;
     ncc_value_replace(g, pointwise->out[0], n->out[0]);
     return true;
 }

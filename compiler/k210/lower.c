@@ -54,6 +54,8 @@ struct fused ncc_lower_fuse(struct lowering *l, struct node *n, bool allow_pool)
 
 void ncc_lower_fused(struct lowering *l, const struct node *n, const struct fused *f, struct value *canvas)
 {
+    if (!canvas->range.known)
+        canvas->range = f->end->range;
     for (struct value *v = n->out[0];; v = v->uses->node->out[0]) {
         l->forms[v->id].kpu = canvas;
         if (v == f->end)

@@ -13,6 +13,7 @@
 #include "compiler/k210/cost.h"
 #include "compiler/k210/k210.h"
 #include "compiler/k210/rules.h"
+#include "compiler/ops/clamps.h"
 
 #include <float.h>
 #include <math.h>
@@ -127,10 +128,25 @@ struct placing {
     int *vertex; /* by value id: that of the node that makes it; 0: constants and inputs that are anywhere */
 };
 
+/* A clamp behind what only a CPU kernel can do that clamps by itself: nothing is saved on the KPU, and codes of the
+ * value in front of it would be coarser. */
+static bool is_fused_clamp(const struct graph *g, const struct node *n)
+{
+    char found[120];
+    const struct node *d = n->in[0] ? n->in[0]->def : NULL;
+    return d && (n->op == OP_relu || n->op == OP_clip) && ncc_op_clamps(d->op) &&
+           ncc_value_only_use(g, n->in[0]) == n && (d->barred || isinf(d->kpu_us) || ncc_k210_rule_broken(d, found));
+}
+
+double ncc_k210_cpu_us(const struct graph *g, const struct node *n, enum ncc_kpu_runtime runtime)
+{
+    return is_fused_clamp(g, n) ? 0 : ncc_cost_cpu_us(n, runtime);
+}
+
 static double cpu_us(const struct placing *p, const struct node *n)
 {
     return p->options->kmodel_v3 && !ncc_k210_v3_has_kernel(n->op) ? NO_KERNEL
-                                                                    : ncc_cost_cpu_us(n, p->options->runtime);
+                                                                    : ncc_k210_cpu_us(p->g, n, p->options->runtime);
 }
 
 static void add_node(struct placing *p, struct node *n)

@@ -287,9 +287,9 @@ static void prepare_means(struct watch *w, const struct graph *g, int n_samples,
     int64_t *sum_of = NCC_NEW(arena, int64_t, g->next_id);
     for (int i = 0; i < g->next_id; i++)
         sum_of[i] = -1;
-    for (int i = 0; i < g->inputs.n; i++)
+    for (int i = 0; i < g->inputs.n && n_samples > 0; i++)
         number_sums(w, g->inputs.v[i], sum_of);
-    for (const struct node *node = g->first; node; node = node->next)
+    for (const struct node *node = g->first; node && n_samples > 0; node = node->next)
         for (int i = 0; i < node->n_out; i++)
             number_sums(w, node->out[i], sum_of);
     w->sum_of = sum_of;
@@ -298,13 +298,13 @@ static void prepare_means(struct watch *w, const struct graph *g, int n_samples,
     w->sums = NCC_NEW(arena, double, (size_t)w->n_sum_samples * w->n_sums);
 }
 
-static void prepare_channels(struct watch *w, const struct graph *g, int n_threads, struct arena *arena)
+static void prepare_channels(struct watch *w, const struct graph *g, bool none, int n_threads, struct arena *arena)
 {
     int64_t *channel_of = NCC_NEW(arena, int64_t, g->next_id);
     for (int i = 0; i < g->next_id; i++)
         channel_of[i] = -1;
     for (const struct node *node = g->first; node; node = node->next)
-        if (ncc_quant_by_channel(g, node->out[0])) {
+        if (!none && ncc_quant_by_channel(g, node->out[0])) {
             channel_of[node->out[0]->id] = w->n_channels;
             w->n_channels += node->out[0]->shape.dim[1];
         }
@@ -470,9 +470,9 @@ bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample
     w.seen = NCC_NEW(arena, struct observation, 2 * (size_t)n_threads * w.n_values);
     if (options->histograms)
         w.hist = new_histograms(2 * (size_t)n_threads * w.n_slots, arena);
-    prepare_means(&w, g, n_samples, arena);
-    prepare_channels(&w, g, n_threads, arena);
-    w.patches = ncc_gather_prepare(g, n_samples, options->rounding_budget, arena);
+    prepare_means(&w, g, options->made_up ? 0 : n_samples, arena);
+    prepare_channels(&w, g, options->made_up, n_threads, arena);
+    w.patches = ncc_gather_prepare(g, n_samples, options->made_up ? 0 : options->rounding_budget, arena);
     w.progress = ncc_progress_begin("calibrating", n_samples, options->quiet);
     const bool ok = run(g, &w, n_samples, options->limit);
     ncc_progress_end(&w.progress);

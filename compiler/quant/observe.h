@@ -37,6 +37,7 @@ struct observe_options {
     bool histograms;        /* RANGE_MINMAX needs none */
     size_t limit;           /* bytes for evaluation buffers (ncc_eval_open); 0: no limit */
     bool quiet;             /* no progress bar */
+    bool made_up;           /* the samples are not real: ranges only, no means, no maxima of channels, no patches */
     double rounding_budget; /* multiply-adds to spend on rounding weights by patches (gather_patches.h); 0: none */
 };
 

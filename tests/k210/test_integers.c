@@ -367,10 +367,13 @@ static void cpu_integers(void **unused)
     expect_form(BEFORE "%y = maximum(%a, %b) @\"cpu\"\n" AFTER, 32, OP_q_binary);
     expect_form(BEFORE "%y = minimum(%a, %b) @\"cpu\"\n" AFTER, 32, OP_q_binary);
     expect_form(BEFORE "%y = sigmoid(%a) @\"cpu\"\n" AFTER, 32, OP_lookup);
-    expect_form(BEFORE "const %k f32 4x4x3x3 = random 6\nconst %l f32 4 = random 7\n"
-                       "%y = conv2d(%a, %k, %l) pad_top=1 pad_left=1 pad_bottom=1 pad_right=1 @\"cpu\"\n" AFTER,
+    expect_form(BEFORE "const %k f32 4x4x1x1 = random 6\nconst %l f32 4 = random 7\n"
+                       "%y = conv2d(%a, %k, %l) @\"cpu\"\n" AFTER,
                 30, OP_q_conv2d);
-    expect_form(BEFORE "const %k f32 4x1x3x3 = random 6\n"
+    expect_form(BEFORE "const %k f32 4x4x3x3 = random 6\n" /* the more there is to multiply, the better is float */
+                       "%y = conv2d(%a, %k, _) pad_top=1 pad_left=1 pad_bottom=1 pad_right=1 @\"cpu\"\n" AFTER,
+                34, OP_conv2d);
+    expect_form(BEFORE "const %k f32 4x1x1x2 = random 6\n"
                        "%y = conv2d(%a, %k, _) groups=4 @\"cpu\"\n" AFTER,
                 30, OP_q_conv2d);
     expect_form(

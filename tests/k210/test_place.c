@@ -53,7 +53,7 @@ static double cost_of(const struct graph *g, unsigned kpu, const struct k210_opt
         const bool k = on_kpu(g, n, kpu);
         if (k && (n->barred || o->cpu_only || ncc_k210_rule_broken(n, found) || isinf(n->kpu_us)))
             return NEVER;
-        sum += k ? n->kpu_us : ncc_cost_cpu_us(n, RUNTIME);
+        sum += k ? n->kpu_us : ncc_k210_cpu_us(g, n, RUNTIME);
         for (int i = 0; i < n->n_out; i++)
             sum += cost_of_value(g, n->out[i], kpu);
     }

@@ -106,11 +106,11 @@ void zoo_packed(const float *chw, int h, int w, int c, float *hwc)
             hwc[i * c + k] = chw[k * h * w + i];
 }
 
-static void planar_bytes(const uint8_t *hwc, int pixels, uint8_t *chw)
+static void planar_bytes(const uint8_t *hwc, int pixels, int c, uint8_t *chw)
 {
-    for (int k = 0; k < 3; k++)
+    for (int k = 0; k < c; k++)
         for (int i = 0; i < pixels; i++)
-            chw[k * pixels + i] = hwc[i * 3 + k];
+            chw[k * pixels + i] = hwc[i * c + k];
 }
 
 void zoo_make_folder(const char *path)
@@ -138,14 +138,14 @@ void zoo_make_planar(struct arena *a, const char *from, const char *to, int h, i
         if (strcmp(ncc_file_extension(files.v[i]), "bin") || file.size != (size_t)h * (size_t)w * 3)
             continue;
         uint8_t *planar = NCC_NEW(a, uint8_t, file.size);
-        planar_bytes(file.data, h * w, planar);
+        planar_bytes(file.data, h * w, 3, planar);
         zoo_write(ncc_arena_printf(a, "%s/%s", to, ncc_file_base(files.v[i])), planar, file.size);
     }
 }
 
-struct zoo_labelled zoo_load_labelled(struct arena *a, const char *name, int h, int w)
+struct zoo_labelled zoo_load_labelled(struct arena *a, const char *name, int h, int w, int c)
 {
-    struct zoo_labelled s = {.size = h * w * 3};
+    struct zoo_labelled s = {.size = h * w * c};
     const char *folder = ncc_arena_printf(a, "%s/datasets/%s", zoo_folder(), name);
     const struct bytes list = read_file(a, ncc_arena_printf(a, "%s/y_labels.csv", folder));
     s.pictures = NCC_NEW(a, uint8_t, (size_t)s.size * 300);
@@ -161,9 +161,17 @@ struct zoo_labelled zoo_load_labelled(struct arena *a, const char *name, int h, 
             continue;
         const struct bytes file = read_file(a, path);
         assert_int_equal(file.size, s.size);
-        planar_bytes(file.data, h * w, s.pictures + (size_t)s.n * (size_t)s.size);
+        planar_bytes(file.data, h * w, c, s.pictures + (size_t)s.n * (size_t)s.size);
         s.label[s.n++] = atoi(strrchr(comma + 1, ',') + 1);
     }
+    return s;
+}
+
+struct zoo_labelled zoo_load_signed(struct arena *a, const char *name, int h, int w, int c)
+{
+    struct zoo_labelled s = zoo_load_labelled(a, name, h, w, c);
+    for (size_t i = 0; i < (size_t)s.n * (size_t)s.size; i++)
+        s.pictures[i] ^= 0x80;
     return s;
 }
 
