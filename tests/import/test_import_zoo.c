@@ -90,7 +90,7 @@ static void make_real(struct array a, struct codes c)
 static bool is_packed(const char *golden, const cJSON *input)
 {
     const cJSON *layout = cJSON_GetObjectItem(input, "layout");
-    return strncmp(golden, "tflite", 6) == 0 || (cJSON_IsString(layout) && strcmp(layout->valuestring, "NHWC") == 0);
+    return cJSON_IsString(layout) ? strcmp(layout->valuestring, "NHWC") == 0 : strncmp(golden, "tflite", 6) == 0;
 }
 
 /* One mean, or one for each channel of n, c, h, w. */
