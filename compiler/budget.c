@@ -20,12 +20,14 @@ struct weights {
     int place; /* among the nodes: equal ones stay in their order */
 };
 
-static int64_t constant_bytes(const struct node *n)
+/* With `per_float` bytes for each float: what it takes once the layer is in integers. */
+static int64_t constant_bytes(const struct node *n, int per_float)
 {
     int64_t bytes = 0;
     for (int i = 0; i < n->n_in; i++)
         if (ncc_is_const(n->in[i]))
-            bytes += ncc_shape_count(n->in[i]->shape) * (int64_t)ncc_dtype_size(n->in[i]->dtype);
+            bytes += ncc_shape_count(n->in[i]->shape) *
+                     (n->in[i]->dtype == DT_F32 ? per_float : (int64_t)ncc_dtype_size(n->in[i]->dtype));
     return bytes;
 }
 
@@ -36,12 +38,12 @@ static int larger_first(const void *x, const void *y)
 }
 
 /* The layers with most weights. */
-static const char *weights_text(const struct graph *g, struct arena *a)
+static const char *weights_text(const struct graph *g, int per_float, struct arena *a)
 {
     int n = 0;
     struct weights *w = NCC_NEW(a, struct weights, ncc_graph_n_nodes(g));
     for (const struct node *node = g->first; node; node = node->next) {
-        const int64_t bytes = constant_bytes(node);
+        const int64_t bytes = constant_bytes(node, per_float);
         if (bytes > 0)
             w[n] = (struct weights){node->name, ncc_op_desc(node->op)->name, bytes, n}, n++;
     }
@@ -122,7 +124,39 @@ static void refuse(struct compilation *c)
                    "%lld bytes of %lld%s: %s %lld, working memory %lld, input %lld\n%s\n%s",
                    (long long)ncc_report_ram(r), (long long)b->bytes, source,
                    r->streamed ? "model, as much as is in RAM at a time" : "model", (long long)r->resident_bytes,
-                   (long long)r->main_memory_bytes, (long long)r->input_bytes, weights_text(c->graph, a), working);
+                   (long long)r->main_memory_bytes, (long long)r->input_bytes, weights_text(c->graph, sizeof(float), a),
+                   working);
+}
+
+/* Bytes that the weights of a canonical graph take at least: one an element on the KPU, a float in the CPU's kernels.
+ */
+static int least_per_weight(const struct compilation *c)
+{
+    return c->k210.cpu_only ? (int)sizeof(float) : 1;
+}
+
+static int64_t least_weights(const struct compilation *c)
+{
+    int64_t elements = 0;
+    for (const struct node *n = c->graph->first; n; n = n->next)
+        for (int i = 1; i < n->n_in && ncc_op_desc(n->op)->macs; i++)
+            if (ncc_is_const(n->in[i]) && n->in[i]->uses->node == n)
+                elements += ncc_shape_count(n->in[i]->shape);
+    return elements * least_per_weight(c);
+}
+
+bool ncc_step_weights(struct compilation *c)
+{
+    const int64_t bytes = least_weights(c);
+    const struct board *b = &c->report.board;
+    if (c->options->stream || bytes <= b->bytes)
+        return true;
+    ncc_diag_error(&c->diags, FAULT_NO_FIT, (struct place){c->options->model, NULL, NULL},
+                   ncc_arena_printf(&c->arena, "the weights alone need more general RAM than is there on %s", b->name),
+                   "fewer or narrower layers, or leave the weights in flash, with ncc's runtime (--stream)",
+                   "at least %lld bytes of %lld\n%s", (long long)bytes, (long long)b->bytes,
+                   weights_text(c->graph, least_per_weight(c), &c->arena));
+    return false;
 }
 
 bool ncc_step_budget(struct compilation *c)

@@ -8,6 +8,7 @@ const struct step ncc_compile_steps[] = {
     {"import", ncc_step_import, true},        /* model file -> graph */
     {"ranges", ncc_step_ranges, true},        /* those of a model that is quantised already */
     {"canonical", ncc_step_canonical, true},  /* one way to write everything */
+    {"weights", ncc_step_weights, true},      /* could they ever fit the board's RAM? */
     {"samples", ncc_step_samples, true},      /* find and read the sample inputs */
     {"equalise", ncc_step_equalise, true},    /* few channels become more; channels share their tensor's codes evenly */
     {"legalise", ncc_step_legalise, true},    /* forms that suit the KPU */

@@ -8,7 +8,8 @@ bool ncc_step_import(struct compilation *c);
 bool ncc_step_ranges(struct compilation *c);
 bool ncc_step_canonical(struct compilation *c);
 bool ncc_step_legalise(struct compilation *c);
-bool ncc_step_lower(struct compilation *c); /* lower_to_fit.c */
+bool ncc_step_lower(struct compilation *c);   /* lower_to_fit.c */
+bool ncc_step_weights(struct compilation *c); /* budget.c */
 bool ncc_step_samples(struct compilation *c);
 bool ncc_step_equalise(struct compilation *c);
 bool ncc_step_observe(struct compilation *c);

@@ -24,9 +24,13 @@ says "--board bare-metal"
 absent out.kmodel
 same sizes.kmodel just.kmodel
 
+# Weights that can never fit are told before anything long is done.
+expect 3 "the weights alone need more" compile "$model" out.kmodel --dataset "$calib" --board "mine=20000"
+says "at least "
+
 # An input that is smaller fits, and the message knows about how small.
 expect 3 "an input of about " compile "$model" out.kmodel --dataset "$calib" --board "mine=$((needed - 1))"
-expect 3 "fewer or narrower layers" compile "$model" out.kmodel --dataset "$calib" --board mine=1000
+expect 3 "fewer or narrower layers" compile "$model" out.kmodel --dataset "$calib" --board mine=36000
 
 # Streaming: less than the model, to the byte, and the same results.
 stream=$(($(member stream_bytes) + $(member input_bytes)))
