@@ -7,6 +7,8 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 /* ratio = predicted / published; how far they are off on the whole is the mean of |log ratio|. */
 struct errors {
@@ -103,18 +105,29 @@ static void table_c(void)
     print_total(&e);
 }
 
-static void whole_model(const char *folder, const char *name, double ms, struct arena *a, struct errors *e)
+/* The estimate for a kmodel in a file. */
+static bool estimate(const char *path, struct ncc_estimate *t, struct arena *a)
 {
     struct diags diags;
     struct bytes file;
-    struct ncc_estimate t;
     ncc_diag_init(&diags, a);
-    const char *path = ncc_arena_printf(a, "%s/kmodel/%s.kmodel", folder, name);
-    if (!ncc_file_read(path, 1 << 24, a, &diags, &file) || !ncc_estimate(file.data, file.size, NCC_FIRMWARE_AUTO, &t)) {
-        printf("%s cannot be opened\n", path);
+    if (ncc_file_read(path, 1 << 24, a, &diags, &file) && ncc_estimate(file.data, file.size, NCC_FIRMWARE_AUTO, t))
+        return true;
+    printf("%s cannot be opened\n", path);
+    return false;
+}
+
+static double total_ms(const struct ncc_estimate *t)
+{
+    return (t->kpu_us + t->copy_us + t->cpu_us) / 1e3;
+}
+
+static void whole_model(const char *folder, const char *name, double ms, struct arena *a, struct errors *e)
+{
+    struct ncc_estimate t;
+    if (!estimate(ncc_arena_printf(a, "%s/kmodel/%s.kmodel", folder, name), &t, a))
         return;
-    }
-    print_row(name, (t.kpu_us + t.copy_us + t.cpu_us) / 1e3, ms, e);
+    print_row(name, total_ms(&t), ms, e);
     printf("    KPU %.2f, copies %.2f, CPU kernels %.2f\n", t.kpu_us / 1e3, t.copy_us / 1e3, t.cpu_us / 1e3);
 }
 
@@ -131,6 +144,48 @@ static void models(struct arena *a)
         print_total(&e);
 }
 
+/* The same net compiled by ncc, under the same model of the costs. */
+static void against(const char *folder, const char *name, const char *model, struct arena *a)
+{
+    char path[] = "/tmp/bench_cost_XXXXXX";
+    struct ncc_compile_options o;
+    struct ncc_estimate ours, theirs;
+    const int fd = mkstemp(path);
+    if (fd < 0 || close(fd) != 0) {
+        printf("%s cannot be made\n", path);
+        return;
+    }
+    ncc_compile_defaults(&o);
+    o.model = ncc_arena_printf(a, "%s/%s", folder, model);
+    o.output = path;
+    o.dataset = ncc_arena_printf(a, "%s/images/faces_nncase", folder);
+    o.has_norm = true;
+    o.mean = o.std = 0.5f;
+    o.quiet = true;
+    if (ncc_compile(&o, stdout, stdout) == NCC_EXIT_DONE && estimate(path, &ours, a) &&
+        estimate(ncc_arena_printf(a, "%s/kmodel/%s.kmodel", folder, name), &theirs, a)) {
+        printf("%-44s %10.3f %10.3f %7.2f\n", name, total_ms(&ours), total_ms(&theirs),
+               total_ms(&ours) / total_ms(&theirs));
+        printf(
+            "    ours: KPU %.2f, copies %.2f, CPU kernels %.2f; published: KPU %.2f, copies %.2f, CPU kernels %.2f\n",
+            ours.kpu_us / 1e3, ours.copy_us / 1e3, ours.cpu_us / 1e3, theirs.kpu_us / 1e3, theirs.copy_us / 1e3,
+            theirs.cpu_us / 1e3);
+    }
+    unlink(path);
+}
+
+static void ours_against_published(struct arena *a)
+{
+    const char *folder = bench_zoo();
+    if (!folder)
+        return;
+    printf("\n%-44s %10s %10s %7s\n", "nets compiled by ncc, version 4", "ours", "published", "ratio");
+    printf("%-44s %10s %10s\n", "", "est. ms", "est. ms");
+    against(folder, "nncase_slim-320_v4", "caffe/ulfg_slim320.caffemodel", a);
+    against(folder, "nncase_RFB-320_r0_v4", "caffe/ulfg_rfb320.caffemodel", a);
+    against(folder, "nncase_ulffd_landmark_r0_v4", "tflite/nncase_ulffd_landmark_f32.tflite", a);
+}
+
 int main(void)
 {
     struct exit out = {0};
@@ -144,6 +199,7 @@ int main(void)
     table_b();
     table_c();
     models(&arena);
+    ours_against_published(&arena);
     ncc_arena_release(&arena);
     return 0;
 }

@@ -380,7 +380,6 @@ static bool refuse_type(struct cf_build *b)
 static bool build_layer(struct caffe *m, const struct cf_layer *l)
 {
     struct cf_build b = {m, l, l->p, l->row, l->name};
-    ncc_graph_source(m->graph, l->name, l->p->type);
     if (l->row->kind != CF_LAYER)
         return refuse_type(&b);
     if (l->n_in < l->row->min_in || l->n_in > l->row->max_in || l->n_out < 1)
@@ -435,6 +434,8 @@ static bool build_layers(struct caffe *m)
     for (int i = 0; i < m->n_layers && m->budget >= 0; i++) {
         struct cf_layer *l = &m->layers[i];
         const int n_errors = m->diags->n_errors + !m->is_told_of_weights; /* a missing file is no fault of the layer's */
+        if (l->row->kind != CF_SOURCE)
+            ncc_graph_source(m->graph, l->name, l->p->type ? l->p->type : "", l->needed);
         if (!l->needed || l->row->kind == CF_SOURCE || build_layer(m, l))
             continue;
         good = false;

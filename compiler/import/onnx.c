@@ -176,7 +176,6 @@ static bool is_well_formed(struct ox_build *b)
 
 static bool build_node(struct ox_build *b)
 {
-    ncc_graph_source(b->m->graph, b->name, b->op);
     if (!b->row) {
         const struct outline_op o = {.name = b->name, .op = b->op};
         ncc_outline_refuse(&o, b->m->file, shapes_text(b), b->m->diags);
@@ -208,7 +207,10 @@ bool ncc_onnx_build_nodes(struct onnx *m, struct ox_scope *s)
     s->refused = NCC_NEW(m->arena, bool, s->p->n_node);
     for (size_t i = 0; i < s->p->n_node; i++) {
         const Onnx__NodeProto *p = s->p->node[i];
-        if (!is_needed(s, p))
+        const bool needed = is_needed(s, p);
+        if (strcmp(p->op_type, "Constant") != 0)
+            ncc_graph_source(m->graph, name_of(m, p), p->op_type, needed);
+        if (!needed)
             continue;
         struct ox_build b = {.m = m,
                              .scope = s,

@@ -297,7 +297,6 @@ static bool is_well_formed(struct build *b)
 static bool build_operator(struct tflite *m, const struct tf_operator *op)
 {
     struct build b = {m, op, op->code->row, {0}, op->name, m->graph->next_id};
-    ncc_graph_source(m->graph, op->name, op->code->name);
     if (!b.row->builder) {
         const struct outline_op o = {.name = op->name, .op = op->code->name};
         ncc_outline_refuse(&o, m->file, shapes_text(m, op), m->diags);
@@ -336,6 +335,7 @@ static bool build_operators(struct tflite *m)
     for (int i = 0; i < m->n_ops && !m->fb.error; i++) {
         struct tf_operator *op = &m->ops[i];
         const int n_errors = m->diags->n_errors;
+        ncc_graph_source(m->graph, op->name, op->code->name, op->needed);
         if (!op->needed || build_operator(m, op))
             continue;
         good = false;

@@ -41,9 +41,9 @@ void ncc_graph_output(struct graph *g, struct value *v, const char *name)
     NCC_PUSH(g->arena, &g->outputs, out);
 }
 
-void ncc_graph_source(struct graph *g, const char *name, const char *op)
+void ncc_graph_source(struct graph *g, const char *name, const char *op, bool needed)
 {
-    NCC_PUSH(g->arena, &g->sources, ((struct source_node){name, op}));
+    NCC_PUSH(g->arena, &g->sources, ((struct source_node){name, op, needed}));
 }
 
 struct value *ncc_const(struct graph *g, const char *name, enum dtype dtype, struct shape shape, const void *data)

@@ -78,6 +78,7 @@ struct graph_output {
  * each; nodes of the graph name them in `origin`. */
 struct source_node {
     const char *name, *op;
+    bool needed; /* for the outputs, as the model was cut */
 };
 
 struct graph {
@@ -100,7 +101,7 @@ struct graph *ncc_graph_new(struct arena *arena, struct diags *d, const char *fi
 struct value *ncc_graph_input(struct graph *g, const char *name, enum dtype dtype, struct shape shape);
 void ncc_graph_output(struct graph *g, struct value *v, const char *name);
 /* Lists a node of the source model; the strings must live as long as the graph. */
-void ncc_graph_source(struct graph *g, const char *name, const char *op);
+void ncc_graph_source(struct graph *g, const char *name, const char *op, bool needed);
 
 /* Keeps `data` (which must live as long as the graph); ncc_const_copy copies it. */
 struct value *ncc_const(struct graph *g, const char *name, enum dtype dtype, struct shape shape, const void *data);

@@ -126,6 +126,14 @@ static void join_family(struct lowering *l, int number, struct node *first, cons
     }
 }
 
+/* What stands between two nodes was made for the second. */
+static void give_origin(struct node *first, const struct node *end)
+{
+    for (struct node *n = first; n != end; n = n->next)
+        if (!n->origin)
+            n->origin = end->origin;
+}
+
 static void visit(struct lowering *l, struct node *n)
 {
     if (n->on_kpu) {
@@ -135,8 +143,10 @@ static void visit(struct lowering *l, struct node *n)
         lower_fn *lower = method_of(n);
         const struct node *before = n->prev;
         if (lower && lower(l, n, &why)) {
+            struct node *first = before ? before->next : l->g->first;
             if (n->out[0]->family)
-                join_family(l, n->out[0]->family, before ? before->next : l->g->first, n);
+                join_family(l, n->out[0]->family, first, n);
+            give_origin(first, n);
             return;
         }
         n->on_kpu = false;

@@ -163,7 +163,9 @@ static void put_layers(struct page *p, const struct report *r)
 
 static const char *tag_of(const char *on)
 {
-    return strcmp(on, "kpu") == 0 ? "kpu" : strcmp(on, "free") == 0 || strcmp(on, "folded") == 0 ? "" : "cpu";
+    return strcmp(on, "kpu") == 0                                                                ? "kpu"
+           : strcmp(on, "free") == 0 || strcmp(on, "folded") == 0 || strcmp(on, "left out") == 0 ? ""
+                                                                                                 : "cpu";
 }
 
 static void put_sources(struct page *p, const struct report *r)

@@ -57,7 +57,8 @@ static void add_sources(cJSON *root, const struct report *r)
         cJSON_AddStringToObject(o, "with", s->with);
         cJSON_AddStringToObject(o, "reason", s->reason ? s->reason : "");
         cJSON_AddNumberToObject(o, "est_us", s->est_us);
-        cJSON_AddItemToObject(o, "layers", cJSON_CreateIntArray(s->layers, s->n_layers));
+        cJSON_AddItemToObject(o, "layers",
+                              s->n_layers ? cJSON_CreateIntArray(s->layers, s->n_layers) : cJSON_CreateArray());
         cJSON_AddItemToArray(list, o);
     }
 }

@@ -25,7 +25,8 @@ struct report_layer {
 /* What became of a node of the source model. */
 struct report_source {
     const char *name, *op; /* in the words of its format */
-    const char *on;     /* "kpu", "cpu", "kpu, cpu"; "free": a way to look at bytes; "folded": nothing is left to do */
+    const char *on;     /* "kpu", "cpu", "kpu, cpu"; "free": a way to look at bytes; "folded": nothing is left to do;
+                              "left out": no output depends on it */
     const char *as;     /* the operations that it became, or what folded it */
     const char *with;   /* the source nodes that share those layers, or "" */
     const char *reason; /* why it is on the CPU, or NULL */

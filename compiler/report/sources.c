@@ -127,9 +127,12 @@ void ncc_report_sources(struct report *r, const struct source_node *sources, int
     for (int i = 0; i < r->layers.n; i++)
         add_layer(&t, i);
     add_views(&t, g);
-    for (int i = 0; i < r->sources.n; i++)
-        if (!*r->sources.v[i].on) {
-            r->sources.v[i].on = "folded";
-            r->sources.v[i].as = "into constants or its neighbours, when the model was compiled";
-        }
+    for (int i = 0; i < r->sources.n; i++) {
+        struct report_source *s = &r->sources.v[i];
+        if (*s->on)
+            continue;
+        s->on = sources[i].needed ? "folded" : "left out";
+        s->as = sources[i].needed ? "into constants or its neighbours, when the model was compiled"
+                                  : "no output depends on it";
+    }
 }

@@ -8,6 +8,8 @@
 
 #include "compiler/report/report.h"
 
+#include <cjson/cJSON.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct fixture {
@@ -65,9 +67,10 @@ static void expect(const struct fixture *f, const char *name, const char *on, co
 static void fates(void **state)
 {
     (void)state;
-    static const struct source_node sources[] = {{"conv", "CONV_2D"}, {"relu", "RELU"},       {"a,b", "ADD"},
-                                                 {"a", "MUL"},        {"fold", "DEQUANTIZE"}, {"shape", "RESHAPE"},
-                                                 {"last", "SOFTMAX"}, {"conv2", "CONV_2D"}};
+    static const struct source_node sources[] = {
+        {"conv", "CONV_2D", true}, {"relu", "RELU", true},       {"a,b", "ADD", true},
+        {"a", "MUL", true},        {"fold", "DEQUANTIZE", true}, {"shape", "RESHAPE", true},
+        {"last", "SOFTMAX", true}, {"unused", "TILE", false},    {"conv2", "CONV_2D", true}};
     struct fixture f;
     begin(&f);
     layer(&f, "copy", "kpu_upload", "conv", 1, NULL);
@@ -93,6 +96,7 @@ static void fates(void **state)
     expect(&f, "conv2", "kpu, cpu", "conv 1x1, pad", "", 2, 11);
     assert_string_equal(find(&f, "shape")->on, "free");
     assert_string_equal(find(&f, "fold")->on, "folded");
+    assert_string_equal(find(&f, "unused")->on, "left out");
     assert_int_equal(find(&f, "last")->layers[1], 5);
     ncc_arena_release(&f.arena);
 }
@@ -101,7 +105,7 @@ static void fates(void **state)
 static void page(void **state)
 {
     (void)state;
-    static const struct source_node sources[] = {{"<b>\"&", "CONV_2D"}, {"gone", "IDENTITY"}};
+    static const struct source_node sources[] = {{"<b>\"&", "CONV_2D", true}, {"gone", "IDENTITY", true}};
     struct fixture f;
     begin(&f);
     f.r.model = "net & co.tflite";
@@ -115,9 +119,15 @@ static void page(void **state)
     f.r.cpu_us = 20;
     ncc_report_sources(&f.r, sources, 2, f.g, &f.arena);
     const char *text = ncc_report_html(&f.r, &f.arena);
-    static const char *const holds[] = {"net &amp; co.tflite", "&lt;b&gt;&quot;&amp;", "a &lt; b", "gone", "folded",
-                                        "<rect ",              "map&lt;1&gt;: 128 bytes at 64, steps 0 to 1",
-                                        "<b>0.03 ms</b>",      "</html>\n"};
+    static const char *const holds[] = {"net &amp; co.tflite",
+                                        "&lt;b&gt;&quot;&amp;",
+                                        "a &lt; b",
+                                        "gone",
+                                        "folded",
+                                        "<rect ",
+                                        "map&lt;1&gt;: 128 bytes at 64, steps 0 to 1",
+                                        "<b>0.03 ms</b>",
+                                        "</html>\n"};
     for (size_t i = 0; i < sizeof holds / sizeof *holds; i++)
         if (!strstr(text, holds[i]))
             fail_msg("the page does not hold '%s'", holds[i]);
@@ -128,8 +138,48 @@ static void page(void **state)
     ncc_arena_release(&f.arena);
 }
 
+/* Of a real compilation every layer but the copy of the input stands for some node, and their times add up. */
+static void compiled(void **state)
+{
+    (void)state;
+    struct ncc_compile_options o;
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    ncc_compile_defaults(&o);
+    o.model = NCC_SOURCE_DIR "/examples/digits/digits.tflite";
+    o.dataset = NCC_SOURCE_DIR "/examples/digits/calib";
+    o.json = true;
+    assert_int_equal(ncc_compile(&o, out, stderr), NCC_EXIT_DONE);
+    fclose(out);
+    cJSON *root = cJSON_Parse(text);
+    const cJSON *sources = cJSON_GetObjectItem(root, "source_nodes"), *layers = cJSON_GetObjectItem(root, "layers");
+    const cJSON *s, *i;
+    bool stands[200] = {false};
+    double us = 0;
+    assert_true(cJSON_GetArraySize(sources) > 5 && cJSON_GetArraySize(layers) <= 200);
+    cJSON_ArrayForEach(s, sources)
+    {
+        us += cJSON_GetObjectItem(s, "est_us")->valuedouble;
+        cJSON_ArrayForEach(i, cJSON_GetObjectItem(s, "layers")) stands[i->valueint] = true;
+        const bool on_chip = strstr(cJSON_GetObjectItem(s, "on")->valuestring, "pu") != NULL;
+        assert_int_equal(on_chip, cJSON_GetArraySize(cJSON_GetObjectItem(s, "layers")) > 0);
+    }
+    double want = 0;
+    for (int k = 0; k < cJSON_GetArraySize(layers); k++) {
+        const cJSON *l = cJSON_GetArrayItem(layers, k);
+        const bool input = strcmp(cJSON_GetObjectItem(l, "op")->valuestring, "input to KPU RAM") == 0;
+        if (!input && !stands[k])
+            fail_msg("layer %d, %s, stands for no node", k, cJSON_GetObjectItem(l, "name")->valuestring);
+        want += input ? 0 : cJSON_GetObjectItem(l, "est_us")->valuedouble;
+    }
+    assert_true(want > 0 && us > 0.999 * want && us < 1.001 * want);
+    cJSON_Delete(root);
+    free(text);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fates), cmocka_unit_test(page)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fates), cmocka_unit_test(page), cmocka_unit_test(compiled)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
