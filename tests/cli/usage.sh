@@ -27,6 +27,15 @@ for command in compile infer inspect check ops; do
 done | sort -u >unknown
 [ -s unknown ] && fail "not in ncc.1: $(tr '\n' ' ' <unknown)"
 
+# Every option that the answers name exists.
+for command in compile infer eval inspect check ops; do
+    "$ncc" $command --help
+done >helps
+grep -oE -- '--[a-z][a-z-]+' "$(dirname "$manual")/faq.md" | sort -u | while read -r option; do
+    grep -q -- " $option\b" helps || echo "$option"
+done >unknown
+[ -s unknown ] && fail "in faq.md, but no option: $(tr '\n' ' ' <unknown)"
+
 expect 2 "unknown option '--datset'" compile a b --datset x
 says "try: --dataset"
 expect 2 "unknown option '-Z'" compile a b -Z
