@@ -304,8 +304,21 @@ bool ncc_onnx_build_log_softmax(struct ox_build *b)
 
 /* ---- across channels ---- */
 
-/* x / (bias + alpha * mean of the squares of neighbouring channels) ^ beta: the mean is a pool over a map whose rows
- * are the channels; its padding counts. */
+/* [c][c][1][1]: each channel is the mean of itself and its neighbours, where those outside count as 0. */
+static struct value *neighbours(struct ox_build *b, int c, int size)
+{
+    const int before = (size - 1) / 2;
+    if (!ncc_onnx_spend(b, (int64_t)c * c))
+        return NULL;
+    float *w = NCC_NEW(b->m->arena, float, (size_t)c * (size_t)c);
+    for (int out = 0; out < c; out++)
+        for (int in = 0; in < c; in++)
+            w[(size_t)out * (size_t)c + (size_t)in] =
+                in >= out - before && in < out - before + size ? 1.0f / (float)size : 0;
+    return ncc_const(b->m->graph, ncc_name(b->m->graph, b->name, "neighbours"), DT_F32, ncc_shape_4(c, c, 1, 1), w);
+}
+
+/* x / (bias + alpha * mean of the squares of neighbouring channels) ^ beta: a convolution takes the mean. */
 bool ncc_onnx_build_lrn(struct ox_build *b)
 {
     struct value *x = ncc_onnx_in(b, 0);
@@ -317,16 +330,12 @@ bool ncc_onnx_build_lrn(struct ox_build *b)
         return ncc_onnx_refuse(b, "size must be 1 to 1024, bias positive, and the input have channels", NULL,
                                "size %d, bias %g", size, (double)bias);
     const int *d = x->shape.dim;
-    const struct pool_attrs around = {.kernel_h = size,
-                                      .kernel_w = 1,
-                                      .stride_h = 1,
-                                      .stride_w = 1,
-                                      .pad_top = (size - 1) / 2,
-                                      .pad_bottom = size - 1 - (size - 1) / 2,
-                                      .count_pad = true};
-    const struct shape rows = {4, {d[0], 1, d[1], (int)(ncc_shape_count(x->shape) / d[0] / d[1])}};
-    struct value *y = ncc_onnx_reshape(b, OX_OP(b, OP_square, "square", NULL, x), rows, "rows");
-    y = ncc_onnx_reshape(b, OX_OP(b, OP_avg_pool, "mean", &around, y), x->shape, "map");
+    const struct conv2d_attrs plain = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
+    struct shape map = x->shape;
+    if (map.rank != 4)
+        map = ncc_shape_4(d[0], d[1], 1, (int)(ncc_shape_count(x->shape) / d[0] / d[1]));
+    struct value *y = ncc_onnx_reshape(b, OX_OP(b, OP_square, "square", NULL, x), map, "map");
+    y = ncc_onnx_reshape(b, OX_OP(b, OP_conv2d, "mean", &plain, y, neighbours(b, d[1], size)), x->shape, "shape");
     y = with(b, OP_add, "base", with(b, OP_mul, "part", y, (double)alpha), (double)bias);
     y = with(b, OP_mul, "power", OX_OP(b, OP_log, "log", NULL, y), -(double)beta); /* the base is positive */
     return ncc_onnx_give(b, 0, OX_OP(b, OP_mul, NULL, NULL, x, OX_OP(b, OP_exp, "factor", NULL, y)));
