@@ -445,7 +445,8 @@ void ncc_kmodel_write_node(struct ncc_kmodel_writer *w, uint32_t opcode, const v
                            const void *payload1, size_t size1, const void *payload2, size_t size2);
 
 /* A KPU layer. main_out NULL: the result stays in KPU RAM. words: as for the chip, image addresses final, the three
- * address fields ignored; int_en is written as 0 and send_data_out as 1 exactly if there is a main_out. bn (n_bn
+ * address fields ignored; int_en is written as 0 and send_data_out as 1 exactly if there is a main_out of at most
+ * 65536 elements a channel. bn (n_bn
  * words), act (144 bytes) and weights are placed at multiples of 256 of the file offset, the skip counts go into the
  * words, everything between is 0. */
 void ncc_kmodel_write_kpu_conv2d(struct ncc_kmodel_writer *w, const struct ncc_km_range *main_out, int32_t batches,

@@ -1,5 +1,6 @@
 /* Writes a kmodel v4 file front to back; only the node table is filled in behind the front. */
 #include "kmodel/sink.h"
+#include "kpu/limits.h"
 
 #include <string.h>
 
@@ -70,6 +71,13 @@ static void set_upper_half(uint64_t *word, uint32_t value)
     *word = (*word & UINT32_MAX) | (uint64_t)value << 32;
 }
 
+/* Firmware of version 4 copies by CPU and clears the flag. So of a plane that the DMA could not count it is left out.
+ */
+static bool sends(const struct ncc_km_range *main_out, int32_t batches, size_t n_channels)
+{
+    return main_out != NULL && main_out->size <= (uint64_t)batches * n_channels * NCC_KPU_MAX_DMA_PLANE;
+}
+
 void ncc_kmodel_write_kpu_conv2d(struct ncc_kmodel_writer *w, const struct ncc_km_range *main_out, int32_t batches,
                                  const uint64_t words[12], const uint64_t *bn, size_t n_bn, const uint8_t *act,
                                  const uint8_t *weights, size_t weights_size)
@@ -78,8 +86,8 @@ void ncc_kmodel_write_kpu_conv2d(struct ncc_kmodel_writer *w, const struct ncc_k
     if (main_out != NULL)
         body.main_out = *main_out;
     memcpy(body.words, words, sizeof body.words);
-    body.words[0] &= ~(uint64_t)1;                                         /* int_en */
-    body.words[11] = (body.words[11] & ~(uint64_t)1) | (main_out != NULL); /* send_data_out */
+    body.words[0] &= ~(uint64_t)1;                                                     /* int_en */
+    body.words[11] = (body.words[11] & ~(uint64_t)1) | sends(main_out, batches, n_bn); /* send_data_out */
 
     const size_t body_off = w->sink.pos;
     const uint32_t bn_skip = ncc_km_gap(body_off + sizeof body, NCC_KM_BLOB_ALIGN);
