@@ -170,30 +170,28 @@ struct value *ncc_lower_main(struct lowering *l, struct value *v)
 
 struct value *ncc_lower_clean(struct lowering *l, struct value *v)
 {
-    return upload(l, ncc_lower_main(l, v));
+    const struct attempt a = ncc_lower_begin(l);
+    struct value *x = upload(l, ncc_lower_main(l, v));
+    l->span->detour_us += ncc_lower_copied(l, &a);
+    return x;
 }
 
 /* ---- layers that move codes unchanged ---- */
 
-static struct value *move_channels(struct lowering *l, struct value *x, int a, int b, const char *suffix)
+/* A depthwise layer with a single tap, which moves codes unchanged. `a` has the window of the result and the pad. */
+static struct value *one_hot(struct lowering *l, struct value *x, int row, int col, const char *suffix,
+                             struct kpu_conv_attrs a)
 {
     const int c = x->shape.dim[1];
-    const int shape[4] = {c, 1, 3, 3};
+    const int shape[4] = {c, 1, 3, 3}, bias_shape[1] = {c};
     float *w = NCC_NEW(l->g->arena, float, (size_t)c * 9);
     for (int i = 0; i < c; i++)
-        w[i * 9 + (1 + a) * 3 + 1 + b] = 1;
+        w[i * 9 + (1 + row) * 3 + 1 + col] = 1;
     const char *name = ncc_name(l->g, x->name, suffix);
-    const struct window win = x->window; /* a shifted copy is read beside x, at the same pixels */
-    const struct kpu_conv_attrs k = {.kernel = 3,
-                                     .depthwise = true,
-                                     .copy = true,
-                                     .top = win.top,
-                                     .left = win.left,
-                                     .h = win.h,
-                                     .w = win.w,
-                                     .outside = a || b ? OUT_JUNK : win.outside};
-    const int bias_shape[1] = {c};
-    return NCC_OP(l->g, OP_kpu_conv, name, &k, x,
+    a.kernel = 3;
+    a.depthwise = true;
+    a.copy = true;
+    return NCC_OP(l->g, OP_kpu_conv, name, &a, x,
                   ncc_const(l->g, ncc_name(l->g, name, "w"), DT_F32, ncc_shape_make(4, shape), w),
                   ncc_const(l->g, ncc_name(l->g, name, "b"), DT_F32, ncc_shape_make(1, bias_shape),
                             NCC_NEW(l->g->arena, float, c)));
@@ -203,7 +201,27 @@ struct value *ncc_lower_shift(struct lowering *l, struct value *x, int a, int b)
 {
     char suffix[32];
     snprintf(suffix, sizeof suffix, a || b ? "shift%+d%+d" : "copy", a, b);
-    return move_channels(l, x, a, b, suffix);
+    const struct window win = x->window; /* a shifted copy is read beside x, at the same pixels */
+    return one_hot(l, x, a, b, suffix,
+                   (struct kpu_conv_attrs){.top = win.top,
+                                           .left = win.left,
+                                           .h = win.h,
+                                           .w = win.w,
+                                           .outside = a || b ? OUT_JUNK : (int)win.outside});
+}
+
+struct value *ncc_lower_move(struct lowering *l, struct value *x, int a, int b, enum outside pad, bool all)
+{
+    char suffix[32];
+    snprintf(suffix, sizeof suffix, "move%+d%+d", a, b);
+    const struct window win = x->window;
+    return one_hot(l, x, a, b, suffix,
+                   (struct kpu_conv_attrs){.pad_lowest = pad == OUT_LOWEST,
+                                           .top = win.top - a,
+                                           .left = win.left - b,
+                                           .h = win.h,
+                                           .w = win.w,
+                                           .outside = all ? (int)pad : OUT_JUNK});
 }
 
 /* May x itself become part of a concatenation? Only what a layer or an upload writes as a whole, once. */
@@ -233,7 +251,13 @@ struct value *ncc_lower_beside(struct lowering *l, struct value *const *parts, i
 
 /* ---- growing ---- */
 
-static struct value *recanvas(struct lowering *l, struct value *x, int h, int w)
+/* Does the canvas lose nothing but what is outside of the window? Then what is left keeps its promise. */
+static bool shrinks(const struct value *x, int h, int w)
+{
+    return h <= x->shape.dim[2] && w <= x->shape.dim[3];
+}
+
+struct value *ncc_lower_recanvas(struct lowering *l, struct value *x, int h, int w)
 {
     if (x->shape.dim[2] == h && x->shape.dim[3] == w)
         return x;
@@ -243,7 +267,7 @@ static struct value *recanvas(struct lowering *l, struct value *x, int h, int w)
                                          .left = x->window.left,
                                          .h = x->window.h,
                                          .w = x->window.w,
-                                         .outside = OUT_JUNK};
+                                         .outside = shrinks(x, h, w) ? (int)x->window.outside : OUT_JUNK};
     return NCC_OP(l->g, OP_kpu_recanvas, ncc_name(l->g, x->name, "canvas"), &r, x);
 }
 
@@ -282,7 +306,7 @@ static struct value *grow_rows(struct lowering *l, struct value *x, int h)
     const int c = x->shape.dim[1], w = x->shape.dim[3], group = ncc_kpu_layout_of(w).group;
     const int n = ncc_kpu_groups(c, w);
     if (n == 1)
-        return recanvas(l, x, h, w);
+        return ncc_lower_recanvas(l, x, h, w);
     struct value **part = NCC_NEW(l->g->arena, struct value *, n);
     struct node *dw = is_depthwise_layer(x) ? x->def : NULL;
     for (int i = 0; i < n; i++) {
@@ -291,7 +315,7 @@ static struct value *grow_rows(struct lowering *l, struct value *x, int h)
         struct value *p =
             dw ? depthwise_part(l, dw, i * group, count)
                : ncc_lower_shift(l, NCC_OP(l->g, OP_kpu_slice, ncc_name(l->g, x->name, "part"), &s, x), 0, 0);
-        part[i] = recanvas(l, p, h, w);
+        part[i] = ncc_lower_recanvas(l, p, h, w);
     }
     return ncc_op(l->g, OP_kpu_concat, ncc_name(l->g, x->name, "grown"), NULL, part, n);
 }
@@ -303,5 +327,5 @@ struct value *ncc_lower_grow(struct lowering *l, struct value *x, int h, int w)
         return NULL;
     if (h > x->shape.dim[2])
         x = grow_rows(l, x, h);
-    return recanvas(l, x, h, w);
+    return ncc_lower_recanvas(l, x, h, w);
 }

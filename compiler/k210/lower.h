@@ -40,6 +40,25 @@ double ncc_lower_layer_us(const struct lowering *l, const struct node *n);
 /* Channels of a value in KPU RAM: more than the 1024 of a layer lie there as several layers' outputs side by side. */
 #define NCC_LOWER_MAX_C 8192
 
+/* ---- attempt.c: several ways to do one thing ----
+ *
+ *     struct attempt a = ncc_lower_begin(l);
+ *     struct value *y = ...;                       nothing older may have been changed
+ *     if (ncc_lower_spent(l, &a, y) > best)
+ *         ncc_lower_undo(l, &a);
+ */
+struct attempt {
+    struct node *last; /* before the first node of the attempt; NULL: none */
+    int first_id;
+    double detour_us;
+};
+struct attempt ncc_lower_begin(const struct lowering *l);
+/* Microseconds of what was made since and leads to `result` (NULL: to anything); the rest is removed. */
+double ncc_lower_spent(struct lowering *l, const struct attempt *a, const struct value *result);
+/* Microseconds of the copies between the memories, and of what the CPU does to them, since. */
+double ncc_lower_copied(const struct lowering *l, const struct attempt *a);
+void ncc_lower_undo(struct lowering *l, const struct attempt *a);
+
 /* ---- forms.c ---- */
 
 /* The canvas of a value: made by its KPU node, a KPU graph input, or uploaded. NULL: too large. */
@@ -51,6 +70,9 @@ struct value *ncc_lower_clean(struct lowering *l, struct value *v);
 
 /* A copy moved by (a, b): out(r, c) = x(r + a, c + b), |a|, |b| <= 1; (0, 0) is a plain copy. */
 struct value *ncc_lower_shift(struct lowering *l, struct value *x, int a, int b);
+/* The same, read instead of x: its window moves along. What the shift brings in is `pad`, OUT_ZERO or OUT_LOWEST;
+ * `all`: of that is then everything around the window. */
+struct value *ncc_lower_move(struct lowering *l, struct value *x, int a, int b, enum outside pad, bool all);
 /* Channels side by side. Members that cannot be placed there (they already lie beside others, or are only a view
  * of something) are copied first. */
 struct value *ncc_lower_beside(struct lowering *l, struct value *const *parts, int n, const char *name);
@@ -58,6 +80,15 @@ struct value *ncc_lower_beside(struct lowering *l, struct value *const *parts, i
 bool ncc_lower_equal_canvases(struct lowering *l, struct value *const *v, int n, struct value **x);
 /* x with at least one row and one column more where h or w ask for it; the new ones are junk. NULL: not possible. */
 struct value *ncc_lower_grow(struct lowering *l, struct value *x, int h, int w);
+
+/* x declared with another size where that moves no address: any width of the layout's class; any height while all
+ * channels share their lines. What is new is junk. */
+struct value *ncc_lower_recanvas(struct lowering *l, struct value *x, int h, int w);
+
+/* ---- surround.c ---- */
+
+/* x with zero (or the lowest code) all around its window, which may move unless it is told to stay. NULL: too far. */
+struct value *ncc_lower_surround(struct lowering *l, struct value *x, enum outside outside, bool stay);
 
 static inline struct window ncc_lower_full(const struct value *canvas)
 {
@@ -82,8 +113,10 @@ struct conv_job {
     int out_h, out_w;         /* of the convolution */
     struct act_chain act;
     bool tied;                /* an identity whose output is quantised as its input */
+    bool copy;                /* an identity that moves codes; its pads are of the lowest code */
     int pool;                 /* pool code; with a stride above 1: NONE, the pick is chosen here */
     int pooled_h, pooled_w;   /* behind the pool: out_h, out_w without one */
+    int seen_h, seen_w;       /* outputs of the convolution that a max pool sees; those from out_h on must not count. 0: out_h */
 };
 
 /* The canvas of the result, or NULL (`why` says what stood against it) with the graph unchanged but for unused nodes.
@@ -131,6 +164,12 @@ struct lower_way {
  * `why` is what the first said. All canvases that the ways read must exist before. */
 struct value *ncc_lower_cheapest(struct lowering *l, const struct lower_way *ways, int n, const void *job,
                                  const char **why);
+
+/* ---- settle.c ---- */
+
+/* The same by the quickest way, depthwise ones in regular layers too; the input may be moved to another canvas first. `v`:
+ * the canonical value in job->x, whose detour through main memory is one of the ways; or NULL. */
+struct value *ncc_lower_settled(struct lowering *l, const struct conv_job *job, struct value *v, const char **why);
 
 /* ---- conv_layer.c, again ---- */
 

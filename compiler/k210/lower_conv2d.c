@@ -50,26 +50,6 @@ static struct conv_job job_of(struct lowering *l, const struct node *n, bool dep
     };
 }
 
-static struct value *layers_of(struct lowering *l, const struct conv_job *j, const char **why)
-{
-    struct value *y = ncc_lower_conv(l, j, why);
-    return y || !j->depthwise ? y : ncc_lower_diagonal(l, j, why);
-}
-
-/* The job as it is, or on an input that has passed through main memory to lie on a canvas of its own. */
-static struct value *build(struct lowering *l, struct conv_job *j, struct value *in, const char **why)
-{
-    j->x = ncc_lower_canvas(l, in);
-    if (!j->x) {
-        *why = "the input does not fit the KPU";
-        return NULL;
-    }
-    struct value *y = layers_of(l, j, why);
-    if (y || ncc_lower_is_full(j->x) || !(j->x = ncc_lower_clean(l, in)))
-        return y;
-    return layers_of(l, j, why);
-}
-
 bool ncc_lower_op_conv2d(struct lowering *l, struct node *n, const char **why)
 {
     const struct conv2d_attrs *a = n->attrs;
@@ -83,7 +63,12 @@ bool ncc_lower_op_conv2d(struct lowering *l, struct node *n, const char **why)
         j.pooled_h = f.end->shape.dim[2];
         j.pooled_w = f.end->shape.dim[3];
     }
-    struct value *y = build(l, &j, n->in[0], why);
+    j.x = ncc_lower_canvas(l, n->in[0]);
+    if (!j.x) {
+        *why = "the input does not fit the KPU";
+        return false;
+    }
+    struct value *y = ncc_lower_settled(l, &j, n->in[0], why);
     if (!y)
         return false;
     ncc_lower_fused(l, n, &f, y);

@@ -207,6 +207,27 @@ static const struct expectation expectations[] = {
      "input %x f32 1x4x12x12\nconst %w f32 5x4x3x3 = random 1\nconst %v f32 5x5x3x3 = random 2\n%y = conv2d(%x, %w, "
      "_)\n%z = relu(%y)\n%o = conv2d(%z, %v, _)\noutput %o\n",
      2, 0, 0},
+    {"5 same after valid",
+     "input %x f32 1x4x12x12\nconst %w f32 5x4x3x3 = random 1\nconst %v f32 5x5x3x3 = random 2\n%y = conv2d(%x, %w, "
+     "_)\n%z = sigmoid(%y)\n%o = conv2d(%z, %v, _) " SAME "\noutput %o\n",
+     5, 0, 0},
+    {"5 more padding than the kernel reaches",
+     "input %x f32 1x4x10x10\nconst %w f32 5x4x3x3 = random 1\n%y = conv2d(%x, %w, _) pad_top=2 pad_left=2 "
+     "pad_bottom=2 pad_right=2\noutput %y\n",
+     -1, 0, 0},
+    {"3.4 odd size, 3x3 in several channel groups",
+     "input %x f32 1x12x15x15\nconst %w f32 6x12x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME
+     " stride_h=2 stride_w=2\noutput %y\n",
+     -1, -1, 0},
+    {"10.3 6x6 to 3x3, then depthwise",
+     "input %x f32 1x16x6x6\nconst %w f32 16x1x3x3 = random 1\nconst %v f32 20x16x1x1 = random 2\nconst %u f32 "
+     "20x1x3x3 = random 3\n%y = conv2d(%x, %w, _) " SAME " groups=16\n%z = conv2d(%y, %v, _) stride_h=2 stride_w=2\n%r = "
+     "relu(%z)\n%o = conv2d(%r, %u, _) " SAME " groups=20\noutput %o\n",
+     7, 0, 0},
+    {"10.3 4x4 to 2x2 to 1x1",
+     "input %x f32 1x8x4x4\nconst %w f32 8x8x3x3 = random 1\nconst %v f32 8x8x3x3 = random 2\n%y = conv2d(%x, %w, _) "
+     SAME " stride_h=2 stride_w=2\n%z = relu(%y)\n%o = conv2d(%z, %v, _) " SAME " stride_h=2 stride_w=2\noutput %o\n",
+     -1, -1, 0},
     {"pool in the layer",
      "input %x f32 1x4x12x12\nconst %w f32 5x4x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME
      "\n%z = relu(%y)\n%o = max_pool(%z) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\noutput %o\n",

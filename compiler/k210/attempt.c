@@ -1,0 +1,72 @@
+/* Trying one way of lowering, to compare it with others by estimated time: what was built is counted, and can be taken
+ * back without a trace. */
+#include "compiler/k210/cost.h"
+#include "compiler/k210/lower.h"
+
+static struct node *last_made(const struct lowering *l)
+{
+    return l->g->cursor ? l->g->cursor->prev : l->g->last;
+}
+
+struct attempt ncc_lower_begin(const struct lowering *l)
+{
+    return (struct attempt){last_made(l), l->g->next_id, l->span->detour_us};
+}
+
+static bool is_newer(const struct value *v, const struct attempt *a)
+{
+    return v && v->id >= a->first_id;
+}
+
+/* Users stand behind what they use: from the last one on, nothing that is removed is still read. */
+static void remove_unread(struct lowering *l, const struct attempt *a, const struct value *keep)
+{
+    for (struct node *n = last_made(l), *prev; n != a->last; n = prev) {
+        prev = n->prev;
+        bool read = false;
+        for (int i = 0; i < n->n_out; i++)
+            read = read || n->out[i]->uses || n->out[i] == keep;
+        if (!read)
+            ncc_node_remove(l->g, n);
+    }
+}
+
+double ncc_lower_spent(struct lowering *l, const struct attempt *a, const struct value *result)
+{
+    remove_unread(l, a, result);
+    double us = l->span->detour_us - a->detour_us;
+    for (const struct node *n = last_made(l); n != a->last; n = n->prev)
+        us += ncc_lower_layer_us(l, n);
+    return us;
+}
+
+/* Packed maps are moved as bytes, an element each. */
+static double copied_us(const struct node *n, enum ncc_kpu_runtime runtime)
+{
+    const int *d = (n->op == OP_kpu_download ? n->in[0] : n->out[0])->shape.dim;
+    if (n->op == OP_kpu_download)
+        return ncc_kpu_download_us(d[1], d[2], d[3], runtime);
+    if (n->op == OP_kpu_upload)
+        return ncc_kpu_upload_us(d[1], d[2], d[3], runtime);
+    return n->op == OP_kpu_conv ? 0 : ncc_cost_cpu_us(n, runtime);
+}
+
+double ncc_lower_copied(const struct lowering *l, const struct attempt *a)
+{
+    double us = 0;
+    for (const struct node *n = last_made(l); n != a->last; n = n->prev)
+        us += copied_us(n, l->options->runtime);
+    return us;
+}
+
+void ncc_lower_undo(struct lowering *l, const struct attempt *a)
+{
+    for (int i = 0; i < l->n_forms; i++) {
+        if (is_newer(l->forms[i].kpu, a))
+            l->forms[i].kpu = NULL;
+        if (is_newer(l->forms[i].main, a))
+            l->forms[i].main = NULL;
+    }
+    remove_unread(l, a, NULL);
+    l->span->detour_us = a->detour_us;
+}

@@ -1,0 +1,68 @@
+/* What stands around a window: from junk to zero (or the lowest code) without leaving KPU RAM.
+ *
+ * A shifted copy loses what is pushed over the edge of the canvas and brings the pad in at the other side:
+ *
+ *     V V V j        . . . .        . . . .      V: value, j: junk, .: pad
+ *     V V V j   -->  . V V V        . . . .      one shift by (-1, -1) clears what is below and to the right;
+ *     V V V j        . V V V        . V V V      in the third drawing more is cleared than needed
+ *     j j j j        . V V V        . V V V
+ *
+ * One side takes as many shifts as it has rows or columns; two opposite sides take a way there and back. Rows and
+ * columns move together. The layers are depthwise, which are nearly free, and move all 256 codes unchanged, whatever
+ * their zero point. What lies to the right often needs no layer at all: a canvas may be declared narrower.
+ */
+#include "compiler/k210/lower.h"
+#include "kpu/layout.h"
+
+#define MAX_MOVES 64
+
+/* Which of `before` rows in front of the window and `behind` rows after it must go, in single steps of +1 (towards the
+ * front) or -1. With `stay` the window ends where it began. -1: too many. */
+static int list_moves(int before, int behind, bool stay, int *move)
+{
+    const bool front_first = stay || before <= behind;
+    const int total = before + behind, first = front_first ? before : behind, sign = front_first ? 1 : -1;
+    const int last = stay ? behind : 0;
+    if (first + total + last > MAX_MOVES)
+        return -1;
+    int n = 0;
+    for (int i = 0; i < first; i++)
+        move[n++] = sign;
+    for (int i = 0; i < total; i++)
+        move[n++] = -sign;
+    for (int i = 0; i < last; i++)
+        move[n++] = sign;
+    return n;
+}
+
+/* Declares fewer rows and columns where that costs nothing: the canvas's own edge is the best surrounding. */
+static struct value *trim(struct lowering *l, struct value *x)
+{
+    const struct window *win = &x->window;
+    int h = x->shape.dim[2], w = x->shape.dim[3];
+    const int least_h = win->top + win->h < NCC_KPU_MIN_H ? NCC_KPU_MIN_H : win->top + win->h;
+    const int least_w = win->left + win->w < NCC_KPU_MIN_W ? NCC_KPU_MIN_W : win->left + win->w;
+    const struct ncc_kpu_layout from = ncc_kpu_layout_of(w), to = ncc_kpu_layout_of(least_w);
+    if (least_w < w && from.group == to.group && from.row_lines == to.row_lines)
+        w = least_w;
+    if (least_h < h && ncc_kpu_groups(x->shape.dim[1], w) == 1)
+        h = least_h;
+    return ncc_lower_recanvas(l, x, h, w);
+}
+
+struct value *ncc_lower_surround(struct lowering *l, struct value *x, enum outside outside, bool stay)
+{
+    if (x->window.outside == outside)
+        return x;
+    x = trim(l, x);
+    const struct window win = x->window;
+    const int below = x->shape.dim[2] - win.top - win.h, right = x->shape.dim[3] - win.left - win.w;
+    int rows[MAX_MOVES], cols[MAX_MOVES];
+    const int n_rows = list_moves(win.top, below, stay, rows), n_cols = list_moves(win.left, right, stay, cols);
+    const int n = n_rows > n_cols ? n_rows : n_cols;
+    if (n_rows < 0 || n_cols < 0)
+        return NULL;
+    for (int i = 0; i < n; i++)
+        x = ncc_lower_move(l, x, i < n_rows ? rows[i] : 0, i < n_cols ? cols[i] : 0, outside, i + 1 == n);
+    return x;
+}
