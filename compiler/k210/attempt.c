@@ -3,6 +3,9 @@
 #include "compiler/k210/cost.h"
 #include "compiler/k210/lower.h"
 
+/* Weights take general RAM and flash: a byte counts as much as a clock of the KPU. */
+#define US_PER_WEIGHT (1e6 / NCC_KPU_CLOCK_HZ)
+
 static struct node *last_made(const struct lowering *l)
 {
     return l->g->cursor ? l->g->cursor->prev : l->g->last;
@@ -35,8 +38,11 @@ double ncc_lower_spent(struct lowering *l, const struct attempt *a, const struct
 {
     remove_unread(l, a, result);
     double us = l->span->detour_us - a->detour_us;
-    for (const struct node *n = last_made(l); n != a->last; n = n->prev)
+    for (const struct node *n = last_made(l); n != a->last; n = n->prev) {
         us += ncc_lower_layer_us(l, n);
+        if (n->op == OP_kpu_conv)
+            us += (double)ncc_shape_count(n->in[1]->shape) * US_PER_WEIGHT;
+    }
     return us;
 }
 

@@ -328,7 +328,7 @@ static const struct node *rider(const struct banding *t, const struct node *n)
     if (!next || !t->inside[next->out[0]->id] || n->op == OP_concat)
         return NULL;
     const bool unary = ncc_op_desc(next->op)->flags & OP_UNARY;
-    const bool pool = n->op == OP_conv2d && ncc_lower_pool_code(next) != NCC_KPU_POOL_NONE;
+    const bool pool = n->op == OP_conv2d && ncc_lower_pool_is_one(next);
     return unary || pool ? next : NULL;
 }
 

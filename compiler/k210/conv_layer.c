@@ -26,7 +26,7 @@ static struct axis axis_of(const struct conv_job *j, bool rows, int pool)
         .canvas = x->shape.dim[rows ? 2 : 3],
         .start = rows ? x->window.top : x->window.left,
         .size = rows ? x->window.h : x->window.w,
-        .zero_out = x->window.outside == OUT_ZERO,
+        .zero_out = x->window.outside == (j->copy ? OUT_LOWEST : OUT_ZERO),
         .kernel = rows ? j->kh : j->kw,
         .dilation = rows ? j->dil_h : j->dil_w,
         .stride = j->stride,
@@ -45,6 +45,27 @@ static int pick_code(int stride, int column)
     return column % 2 ? NCC_KPU_POOL_RIGHT_TOP_2 : NCC_KPU_POOL_LEFT_TOP_2;
 }
 
+/* A 1x1 layer has a fixed part that a 3x3 layer with eight taps of zero has not. Its nine times as many weights take
+ * general RAM: a byte counts as CLOCKS_PER_BYTE. */
+#define CLOCKS_PER_BYTE 4
+
+static int kernel_for_centre(const struct conv_job *j, const struct fit *f)
+{
+    struct ncc_kpu_shape s = {j->x->shape.dim[1], j->x->shape.dim[2], j->x->shape.dim[3], j->out_c, 1, false, f->code};
+    s.in_c *= f->row.n_copies * f->col.n_copies;
+    const double one = ncc_kpu_layer_clocks(&s, 1) + CLOCKS_PER_BYTE * (double)ncc_kpu_n_weights(&s);
+    s.kernel = 3;
+    return ncc_kpu_layer_clocks(&s, 1) + CLOCKS_PER_BYTE * (double)ncc_kpu_n_weights(&s) < one ? 3 : 1;
+}
+
+/* A max pool that looks beyond the outputs must find the canvas's edge there, or the lowest code. */
+static bool pool_sees_nothing_else(const struct conv_job *j, const struct fit *f)
+{
+    const bool below = j->seen_h > j->out_h && f->row.first + j->out_h < j->x->shape.dim[2];
+    const bool right = j->seen_w > j->out_w && f->col.first + j->out_w < j->x->shape.dim[3];
+    return !(below || right) || (j->copy && j->x->window.outside == OUT_LOWEST);
+}
+
 static bool choose(const struct conv_job *j, struct fit *f, const char **why)
 {
     const bool picks = j->stride > 1;
@@ -55,10 +76,15 @@ static bool choose(const struct conv_job *j, struct fit *f, const char **why)
     if (!ncc_taps_choose(&rows, &f->row, why) || !ncc_taps_choose(&cols, &f->col, why))
         return false;
     f->code = picks ? pick_code(j->stride, f->col.first) : j->pool;
-    f->kernel = f->row.only_centre && f->col.only_centre && !j->depthwise ? 1 : 3;
+    const bool centre = f->row.only_centre && f->col.only_centre && !j->depthwise;
+    f->kernel = !centre ? 3 : j->copy ? kernel_for_centre(j, f) : 1;
     const bool plain = f->row.n_copies == 1 && f->row.copy[0] == 0 && f->col.n_copies == 1 && f->col.copy[0] == 0;
     if (j->depthwise && !(plain && f->code == NCC_KPU_POOL_NONE)) {
         *why = "a depthwise layer takes one 3x3 window of its own channel and no pool";
+        return false;
+    }
+    if (!pool_sees_nothing_else(j, f)) {
+        *why = "the pool looks beyond the map, where the canvas holds other values";
         return false;
     }
     return true;
@@ -154,13 +180,21 @@ static int channels_per_layer(const struct conv_job *j, const struct fit *f, int
     return n;
 }
 
+/* Of a map with the lowest code around, nothing but that remains around a copy that has all its pixels. */
+static bool stays_lowest(const struct conv_job *j, const struct fit *f)
+{
+    const struct window *w = &j->x->window;
+    return j->copy && w->outside == OUT_LOWEST && !w->top && !w->left &&
+           j->pooled_h * f->pool >= w->h + j->pad_top && j->pooled_w * f->pool >= w->w + j->pad_left;
+}
+
 static struct window result_window(const struct conv_job *j, const struct fit *f)
 {
     return (struct window){.top = f->row.first / f->pool,
                            .left = f->col.first / f->pool,
                            .h = j->pooled_h,
                            .w = j->pooled_w,
-                           .outside = OUT_JUNK};
+                           .outside = stays_lowest(j, f) ? OUT_LOWEST : OUT_JUNK};
 }
 
 static struct value *emit_layer(struct lowering *l, const struct conv_job *j, const struct fit *f, struct value *x,
@@ -176,6 +210,8 @@ static struct value *emit_layer(struct lowering *l, const struct conv_job *j, co
                                      .depthwise = j->depthwise,
                                      .pool = f->code,
                                      .tied = j->tied,
+                                     .copy = j->copy,
+                                     .pad_lowest = j->copy,
                                      .act = j->act,
                                      .top = win.top,
                                      .left = win.left,

@@ -178,16 +178,22 @@ struct value *ncc_lower_clean(struct lowering *l, struct value *v)
 
 /* ---- layers that move codes unchanged ---- */
 
-/* A depthwise layer with a single tap, which moves codes unchanged. `a` has the window of the result and the pad. */
-static struct value *one_hot(struct lowering *l, struct value *x, int row, int col, const char *suffix,
-                             struct kpu_conv_attrs a)
+struct movement {
+    int row, col; /* the pixel that is read */
+    const char *suffix;
+    struct kpu_conv_attrs attrs; /* window of the result, and the pad */
+};
+
+/* A depthwise layer with a single tap, which moves codes unchanged. */
+static struct value *one_hot(struct lowering *l, struct value *x, const struct movement *m)
 {
     const int c = x->shape.dim[1];
     const int shape[4] = {c, 1, 3, 3}, bias_shape[1] = {c};
     float *w = NCC_NEW(l->g->arena, float, (size_t)c * 9);
     for (int i = 0; i < c; i++)
-        w[i * 9 + (1 + row) * 3 + 1 + col] = 1;
-    const char *name = ncc_name(l->g, x->name, suffix);
+        w[i * 9 + (1 + m->row) * 3 + 1 + m->col] = 1;
+    const char *name = ncc_name(l->g, x->name, m->suffix);
+    struct kpu_conv_attrs a = m->attrs;
     a.kernel = 3;
     a.depthwise = true;
     a.copy = true;
@@ -197,17 +203,26 @@ static struct value *one_hot(struct lowering *l, struct value *x, int row, int c
                             NCC_NEW(l->g->arena, float, c)));
 }
 
+/* In as many layers as the channels need. */
+static struct value *move_channels(struct lowering *l, struct value *x, const struct movement *m)
+{
+    const int c = x->shape.dim[1], n = (c + NCC_KPU_MAX_C - 1) / NCC_KPU_MAX_C;
+    struct value **part = NCC_NEW(l->g->arena, struct value *, n);
+    for (int i = 0; i < n; i++) {
+        const int begin = i * NCC_KPU_MAX_C, left = c - begin;
+        part[i] = one_hot(l, ncc_lower_channels(l, x, begin, left < NCC_KPU_MAX_C ? left : NCC_KPU_MAX_C), m);
+    }
+    return ncc_lower_beside(l, part, n, ncc_name(l->g, x->name, m->suffix));
+}
+
 struct value *ncc_lower_shift(struct lowering *l, struct value *x, int a, int b)
 {
     char suffix[32];
     snprintf(suffix, sizeof suffix, a || b ? "shift%+d%+d" : "copy", a, b);
     const struct window win = x->window; /* a shifted copy is read beside x, at the same pixels */
-    return one_hot(l, x, a, b, suffix,
-                   (struct kpu_conv_attrs){.top = win.top,
-                                           .left = win.left,
-                                           .h = win.h,
-                                           .w = win.w,
-                                           .outside = a || b ? OUT_JUNK : (int)win.outside});
+    const struct movement m = {
+        a, b, suffix, {.top = win.top, .left = win.left, .h = win.h, .w = win.w, .outside = a || b ? OUT_JUNK : (int)win.outside}};
+    return move_channels(l, x, &m);
 }
 
 struct value *ncc_lower_move(struct lowering *l, struct value *x, int a, int b, enum outside pad, bool all)
@@ -215,13 +230,13 @@ struct value *ncc_lower_move(struct lowering *l, struct value *x, int a, int b, 
     char suffix[32];
     snprintf(suffix, sizeof suffix, "move%+d%+d", a, b);
     const struct window win = x->window;
-    return one_hot(l, x, a, b, suffix,
-                   (struct kpu_conv_attrs){.pad_lowest = pad == OUT_LOWEST,
-                                           .top = win.top - a,
-                                           .left = win.left - b,
-                                           .h = win.h,
-                                           .w = win.w,
-                                           .outside = all ? (int)pad : OUT_JUNK});
+    const struct kpu_conv_attrs k = {.pad_lowest = pad == OUT_LOWEST,
+                                     .top = win.top - a,
+                                     .left = win.left - b,
+                                     .h = win.h,
+                                     .w = win.w,
+                                     .outside = all ? (int)pad : OUT_JUNK};
+    return move_channels(l, x, &(struct movement){a, b, suffix, k});
 }
 
 /* May x itself become part of a concatenation? Only what a layer or an upload writes as a whole, once. */

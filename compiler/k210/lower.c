@@ -5,27 +5,6 @@
 
 #include <string.h>
 
-int ncc_lower_pool_code(const struct node *n)
-{
-    const bool max = n->op == OP_max_pool;
-    if (!max && n->op != OP_avg_pool)
-        return NCC_KPU_POOL_NONE;
-    const struct pool_attrs *a = n->attrs;
-    const int k = a->kernel_h, s = a->stride_h;
-    if (a->kernel_w != k || a->stride_w != s || a->pad_top || a->pad_left)
-        return NCC_KPU_POOL_NONE;
-    const struct shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
-    if ((y->dim[2] - 1) * s + k > x->dim[2] || (y->dim[3] - 1) * s + k > x->dim[3])
-        return NCC_KPU_POOL_NONE; /* the last window is cut off by the map's edge */
-    if (k == 2 && s == 2)
-        return max ? NCC_KPU_POOL_MAX_2_S2 : NCC_KPU_POOL_MEAN_2_S2;
-    if (k == 4 && s == 4)
-        return max ? NCC_KPU_POOL_MAX_4_S4 : NCC_KPU_POOL_MEAN_4_S4;
-    if (k == 2 && s == 1)
-        return max ? NCC_KPU_POOL_MAX_2_S1 : NCC_KPU_POOL_MEAN_2_S1;
-    return NCC_KPU_POOL_NONE;
-}
-
 static const char *joined(struct lowering *l, const char *a, const char *b)
 {
     return a && b ? ncc_arena_printf(l->g->arena, "%s,%s", a, b) : a ? a : b;
@@ -39,7 +18,7 @@ struct fused ncc_lower_fuse(struct lowering *l, struct node *n, bool allow_pool)
         if (!next || !next->on_kpu)
             break;
         const bool unary = ncc_op_desc(next->op)->flags & OP_UNARY && ncc_act_push(&f.act, next);
-        const bool pool = !unary && allow_pool && ncc_lower_pool_code(next) != NCC_KPU_POOL_NONE;
+        const bool pool = !unary && allow_pool && !l->no_rides && ncc_lower_pool_rides(next);
         if (!unary && !pool)
             break;
         f.end = next->out[0];
@@ -134,15 +113,28 @@ static void give_origin(struct node *first, const struct node *end)
             n->origin = end->origin;
 }
 
+/* If its layer cannot take the pool behind it, the pool has layers of its own. */
+static bool lower_node(struct lowering *l, struct node *n, const char **why)
+{
+    lower_fn *lower = method_of(n);
+    const struct attempt a = ncc_lower_begin(l);
+    if (!lower || lower(l, n, why))
+        return lower != NULL;
+    ncc_lower_undo(l, &a);
+    l->no_rides = true;
+    const bool good = lower(l, n, why);
+    l->no_rides = false;
+    return good;
+}
+
 static void visit(struct lowering *l, struct node *n)
 {
     if (n->on_kpu) {
         if (l->forms[n->out[0]->id].kpu)
             return; /* fused into an earlier layer */
         const char *why = "no KPU form of this operator is known";
-        lower_fn *lower = method_of(n);
         const struct node *before = n->prev;
-        if (lower && lower(l, n, &why)) {
+        if (lower_node(l, n, &why)) {
             struct node *first = before ? before->next : l->g->first;
             if (n->out[0]->family)
                 join_family(l, n->out[0]->family, first, n);

@@ -30,6 +30,7 @@ struct lowering {
         double detour_us; /* of what passes through main memory on the way */
     } *spans, *span;      /* of the node that is being lowered */
     struct family *families; /* by number of the canonical graph's families */
+    bool no_rides;        /* no pool goes into the layer before it */
 };
 
 /* Lowers every node with on_kpu set, all others on main memory; sweeps. Needs g and options, fills the rest. */
@@ -53,7 +54,7 @@ struct attempt {
     double detour_us;
 };
 struct attempt ncc_lower_begin(const struct lowering *l);
-/* Microseconds of what was made since and leads to `result` (NULL: to anything); the rest is removed. */
+/* Microseconds of what was made since and leads to `result`, the bytes of its weights at a clock each; the rest is removed. */
 double ncc_lower_spent(struct lowering *l, const struct attempt *a, const struct value *result);
 /* Microseconds of the copies between the memories, and of what the CPU does to them, since. */
 double ncc_lower_copied(const struct lowering *l, const struct attempt *a);
@@ -87,8 +88,10 @@ struct value *ncc_lower_recanvas(struct lowering *l, struct value *x, int h, int
 
 /* ---- surround.c ---- */
 
-/* x with zero (or the lowest code) all around its window, which may move unless it is told to stay. NULL: too far. */
-struct value *ncc_lower_surround(struct lowering *l, struct value *x, enum outside outside, bool stay);
+/* x with zero (or the lowest code) all around its window, which may move unless it is told to stay, on a canvas that is
+ * as large as x's or at least least_h x least_w. NULL: too far. */
+struct value *ncc_lower_surround(struct lowering *l, struct value *x, int least_h, int least_w, enum outside outside,
+                                 bool stay);
 
 static inline struct window ncc_lower_full(const struct value *canvas)
 {
@@ -202,7 +205,19 @@ struct fused {
 struct fused ncc_lower_fuse(struct lowering *l, struct node *n, bool allow_pool);
 /* Notes `canvas` as the form of f->end and of all values between n and it. */
 void ncc_lower_fused(struct lowering *l, const struct node *n, const struct fused *f, struct value *canvas);
-int ncc_lower_pool_code(const struct node *pool); /* the code of a pool node, or NCC_KPU_POOL_NONE */
+
+/* ---- lower_pool.c ---- */
+
+/* Is this a pool that the layer before can take, or take the first step of? And is that all of it? */
+bool ncc_lower_pool_rides(const struct node *n);
+bool ncc_lower_pool_is_one(const struct node *n);
+/* Puts it into a job whose out_h, out_w are set; and what remains of it behind the layer y (pool may be NULL, y too). */
+void ncc_lower_ride(const struct node *pool, struct conv_job *j);
+struct value *ncc_lower_after_ride(struct lowering *l, const struct node *pool, struct value *y, const char **why);
+/* The chip's mean of an average pool's size, or NCC_KPU_POOL_NONE. */
+int ncc_lower_mean_code(const struct node *pool);
+/* No window is cut off by the map's edge. */
+bool ncc_lower_pool_inside(const struct node *pool);
 
 /* A 1x1 job on the window of x, as many outputs as channels; weights are for the caller to set. */
 struct conv_job ncc_lower_identity_job(const struct node *n, struct value *x, const struct fused *f);

@@ -58,17 +58,14 @@ bool ncc_lower_op_conv2d(struct lowering *l, struct node *n, const char **why)
     struct conv_job j = job_of(l, n, depthwise);
     j.act = f.act;
     j.origin = f.origin;
-    if (f.pool) {
-        j.pool = ncc_lower_pool_code(f.pool);
-        j.pooled_h = f.end->shape.dim[2];
-        j.pooled_w = f.end->shape.dim[3];
-    }
+    if (f.pool)
+        ncc_lower_ride(f.pool, &j);
     j.x = ncc_lower_canvas(l, n->in[0]);
     if (!j.x) {
         *why = "the input does not fit the KPU";
         return false;
     }
-    struct value *y = ncc_lower_settled(l, &j, n->in[0], why);
+    struct value *y = ncc_lower_after_ride(l, f.pool, ncc_lower_settled(l, &j, n->in[0], why), why);
     if (!y)
         return false;
     ncc_lower_fused(l, n, &f, y);

@@ -1,5 +1,5 @@
-/* What needs no weights of its own: unary functions, constants added or multiplied per channel, pools, and concatenation
- * of channels. */
+/* What needs no weights of its own: unary functions, constants added or multiplied per channel, and concatenation of
+ * channels. */
 #include "compiler/k210/lower.h"
 #include "kpu/layout.h"
 
@@ -116,26 +116,6 @@ bool ncc_lower_equal_canvases(struct lowering *l, struct value *const *v, int n,
         if (!ncc_lower_is_full(x[i]) && !(x[i] = ncc_lower_clean(l, v[i])))
             return false;
     return true;
-}
-
-/* ---- pools that no convolution can take: identity layers ---- */
-
-bool ncc_lower_op_pool(struct lowering *l, struct node *n, const char **why)
-{
-    struct value *x = ncc_lower_canvas(l, n->in[0]);
-    if (!x) {
-        *why = "the input does not fit the KPU";
-        return false;
-    }
-    const struct fused f = {.end = n->out[0], .origin = n->origin ? n->origin : n->name};
-    struct conv_job j = ncc_lower_identity_job(n, x, &f);
-    j.pool = ncc_lower_pool_code(n);
-    j.pooled_h = n->out[0]->shape.dim[2];
-    j.pooled_w = n->out[0]->shape.dim[3];
-    struct value *y = ncc_lower_identity(l, &j, why);
-    if (!y && !ncc_lower_is_full(x) && (j.x = ncc_lower_clean(l, n->in[0])))
-        y = ncc_lower_identity(l, &j, why);
-    return finish(l, n, &f, y);
 }
 
 /* ---- concat of channels: no layer at all ---- */

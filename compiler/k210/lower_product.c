@@ -83,12 +83,9 @@ static struct value *product_of(struct lowering *l, const struct node *n, struct
     struct conv_job j = pointwise(n, s, c, w);
     j.origin = f->origin;
     j.act = f->act;
-    if (f->pool) {
-        j.pool = ncc_lower_pool_code(f->pool);
-        j.pooled_h = f->end->shape.dim[2];
-        j.pooled_w = f->end->shape.dim[3];
-    }
-    return ncc_lower_conv(l, &j, why);
+    if (f->pool)
+        ncc_lower_ride(f->pool, &j);
+    return ncc_lower_after_ride(l, f->pool, ncc_lower_conv(l, &j, why), why);
 }
 
 bool ncc_lower_op_product(struct lowering *l, struct node *n, const char **why)

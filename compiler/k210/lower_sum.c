@@ -71,12 +71,9 @@ static struct value *whole(struct lowering *l, const struct sum_job *s, const ch
     struct conv_job j = ncc_lower_identity_job(s->n, all, s->f);
     j.out_c = s->out_c;
     j.w = weights_of(l, s, group, in_c);
-    if (s->f->pool) {
-        j.pool = ncc_lower_pool_code(s->f->pool);
-        j.pooled_h = s->f->end->shape.dim[2];
-        j.pooled_w = s->f->end->shape.dim[3];
-    }
-    return ncc_lower_conv_as_is(l, &j, why);
+    if (s->f->pool)
+        ncc_lower_ride(s->f->pool, &j);
+    return ncc_lower_after_ride(l, s->f->pool, ncc_lower_conv_as_is(l, &j, why), why);
 }
 
 /* ---- blocks ---- */

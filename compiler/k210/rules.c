@@ -1,6 +1,7 @@
 #include "compiler/k210/rules.h"
 
 #include "compiler/k210/lower.h"
+#include "compiler/k210/pool_plan.h"
 #include "compiler/k210/taps.h"
 #include "kpu/limits.h"
 
@@ -86,12 +87,31 @@ static bool vectors_fit(const struct node *n, char *found)
 
 /* ---- pools, element-wise ---- */
 
-static bool pool_has_code(const struct node *n, char *found)
+static void describe_pool(const struct node *n, char *found)
 {
     const struct pool_attrs *a = n->attrs;
     snprintf(found, 120, "%dx%d, stride %dx%d, pads %d %d %d %d", a->kernel_h, a->kernel_w, a->stride_h, a->stride_w,
              a->pad_top, a->pad_left, a->pad_bottom, a->pad_right);
-    return ncc_lower_pool_code(n) != NCC_KPU_POOL_NONE;
+}
+
+static bool has_plan(const struct node *n, char *found)
+{
+    struct pool_plan plan;
+    describe_pool(n, found);
+    return ncc_pool_plan(n->attrs, n->out[0]->shape.dim[2], n->out[0]->shape.dim[3], &plan);
+}
+
+static bool pool_stride_has_code(const struct node *n, char *found)
+{
+    const struct pool_attrs *a = n->attrs;
+    describe_pool(n, found);
+    return a->stride_h == a->stride_w && (a->stride_h == 1 || a->stride_h == 2 || a->stride_h == 4);
+}
+
+static bool mean_divides_alike(const struct node *n, char *found)
+{
+    describe_pool(n, found);
+    return ((const struct pool_attrs *)n->attrs)->count_pad || ncc_lower_pool_inside(n);
 }
 
 static bool per_channel_constant(const struct value *k, const struct value *out)
@@ -180,9 +200,16 @@ static const struct rule matmul_rules[] = {
     {"at most 8192 inputs and outputs", NULL, vectors_fit},
     {0},
 };
-static const struct rule pool_rules[] = {
+static const struct rule max_pool_rules[] = {
     MAPS(first_and_out_fit),
-    {"the pool must be 2x2 with stride 1 or 2, or 4x4 with stride 4, inside the map", NULL, pool_has_code},
+    {"the pool must be square, with a stride of 1, 2, 4 or 8, and no larger than 32 steps of the chip's own", NULL,
+     has_plan},
+    {0},
+};
+static const struct rule avg_pool_rules[] = {
+    MAPS(first_and_out_fit),
+    {"the stride must be 1, 2 or 4, alike in both directions", NULL, pool_stride_has_code},
+    {"windows that the map's edge cuts off must count the padding", NULL, mean_divides_alike},
     {0},
 };
 static const struct rule unary_rules[] = {MAPS(maps_fit), {0}};
@@ -229,8 +256,9 @@ const struct rule *ncc_k210_rules(enum op op)
     case OP_reshape:
         return reshape_rules;
     case OP_max_pool:
+        return max_pool_rules;
     case OP_avg_pool:
-        return pool_rules;
+        return avg_pool_rules;
     case OP_add:
     case OP_sub:
         return sum_rules;

@@ -5,13 +5,15 @@
 
 static struct value *layers_of(struct lowering *l, const struct conv_job *j, const char **why)
 {
+    if (j->copy)
+        return ncc_lower_diagonal(l, j, why);
     struct value *y = ncc_lower_conv(l, j, why);
     return y || !j->depthwise ? y : ncc_lower_diagonal(l, j, why);
 }
 
 enum way {
     AS_IS,
-    SURROUNDED,      /* zeros around the window, which moves */
+    SURROUNDED,      /* zeros (copies: the lowest code) around the window, which moves */
     SURROUNDED_STAY, /* which ends where it was: its parity decides which picks there are */
     ROOM,            /* the same three on a canvas with more rows or columns */
     ROOM_SURROUNDED,
@@ -22,26 +24,30 @@ enum way {
 };
 
 /* Canvas size that holds all outputs where the convolution computes them, and a legal map behind the pick or pool. */
-static int room(const struct conv_job *j, bool rows)
+static int needed(const struct conv_job *j, bool rows)
 {
     const struct window *win = &j->x->window;
     const int start = rows ? win->top : win->left, pad = rows ? j->pad_top : j->pad_left;
     const int reach = ((rows ? j->kh : j->kw) - 1) * (rows ? j->dil_h : j->dil_w);
     const int n = rows ? j->out_h : j->out_w, pooled = rows ? j->pooled_h : j->pooled_w;
     const int pool = j->stride > 1 ? j->stride : ncc_kpu_pool_info(j->pool)->stride;
-    const int least = rows ? NCC_KPU_MIN_H : NCC_KPU_MIN_W, size = j->x->shape.dim[rows ? 2 : 3];
+    const int least = rows ? NCC_KPU_MIN_H : NCC_KPU_MIN_W;
     const int centre = start - pad + reach / 2; /* of output 0 */
     int need = (centre > 0 ? centre : 0) + (n - 1) * j->stride + 1;
     need = need < (pooled < least ? least : pooled) * pool ? (pooled < least ? least : pooled) * pool : need;
-    return need > size ? (need + pool - 1) / pool * pool : size;
+    return (need + pool - 1) / pool * pool;
+}
+
+static int most(int a, int b)
+{
+    return a > b ? a : b;
 }
 
 static struct value *roomy(struct lowering *l, const struct conv_job *j)
 {
-    const int h = room(j, true), w = room(j, false);
-    if (h == j->x->shape.dim[2] && w == j->x->shape.dim[3])
-        return NULL;
-    return ncc_lower_grow(l, j->x, h, w);
+    const int h = j->x->shape.dim[2], w = j->x->shape.dim[3];
+    const int more_h = most(h, needed(j, true)), more_w = most(w, needed(j, false));
+    return h == more_h && w == more_w ? NULL : ncc_lower_grow(l, j->x, more_h, more_w);
 }
 
 /* The input for a way, or NULL where that is not possible or no other than an earlier one. */
@@ -51,8 +57,8 @@ static struct value *input_for(struct lowering *l, const struct conv_job *j, str
     if (way == AS_IS)
         return j->x;
     if (way == DETOUR || way == DETOUR_ROOM) {
-        if (!v || (way == DETOUR && ncc_lower_is_full(j->x)))
-            return NULL;
+        if (!v || j->copy || (way == DETOUR && ncc_lower_is_full(j->x)))
+            return NULL; /* there is zero around what comes from main memory */
         on.x = ncc_lower_clean(l, v);
         return way == DETOUR || !on.x ? on.x : roomy(l, &on);
     }
@@ -61,36 +67,32 @@ static struct value *input_for(struct lowering *l, const struct conv_job *j, str
     if (way == ROOM)
         return on.x;
     const bool stay = way == SURROUNDED_STAY || way == ROOM_STAY;
-    struct value *x = ncc_lower_surround(l, on.x, OUT_ZERO, stay);
+    struct value *x = ncc_lower_surround(l, on.x, needed(j, true), needed(j, false), j->copy ? OUT_LOWEST : OUT_ZERO, stay);
     return x == on.x ? NULL : x;
 }
 
-static struct value *try(struct lowering *l, const struct conv_job *j, struct value *v, enum way way, const char **why)
+struct settling {
+    const struct conv_job *job;
+    struct value *v;
+};
+
+static struct value *by_way(struct lowering *l, const void *settling, int way, const char **why)
 {
-    struct conv_job on = *j;
-    on.x = input_for(l, j, v, way);
+    const struct settling *s = settling;
+    struct conv_job on = *s->job;
+    on.x = input_for(l, s->job, s->v, (enum way)way);
     return on.x ? layers_of(l, &on, why) : NULL;
 }
 
 struct value *ncc_lower_settled(struct lowering *l, const struct conv_job *j, struct value *v, const char **why)
 {
-    enum way best = N_WAYS;
-    double least = 0;
-    for (enum way way = AS_IS; way < N_WAYS; way++) {
-        const char *text = "the input does not fit the KPU";
-        const struct attempt a = ncc_lower_begin(l);
-        const struct value *y = try(l, j, v, way, &text);
-        const bool plain = y && y->def->op == OP_kpu_conv && y->def->in[0] == j->x;
-        const double us = y ? ncc_lower_spent(l, &a, y) : 0;
-        ncc_lower_undo(l, &a);
-        if (way == AS_IS)
-            *why = text;
-        if (y && (best == N_WAYS || us < least)) {
-            best = way;
-            least = us;
-        }
-        if (way == AS_IS && plain)
-            break; /* all others add layers */
-    }
-    return best == N_WAYS ? NULL : try(l, j, v, best, why);
+    const struct attempt a = ncc_lower_begin(l);
+    struct value *y = layers_of(l, j, why);
+    if (y && y->def->op == OP_kpu_conv && y->def->in[0] == j->x)
+        return y; /* a single layer: all else adds to it */
+    ncc_lower_undo(l, &a);
+    struct lower_way ways[N_WAYS];
+    for (int i = 0; i < N_WAYS; i++)
+        ways[i] = (struct lower_way){by_way, i};
+    return ncc_lower_cheapest(l, ways, N_WAYS, &(struct settling){j, v}, why);
 }

@@ -35,13 +35,18 @@ static int list_moves(int before, int behind, bool stay, int *move)
     return n;
 }
 
+static int most(int a, int b)
+{
+    return a > b ? a : b;
+}
+
 /* Declares fewer rows and columns where that costs nothing: the canvas's own edge is the best surrounding. */
-static struct value *trim(struct lowering *l, struct value *x)
+static struct value *trim(struct lowering *l, struct value *x, int least_h, int least_w)
 {
     const struct window *win = &x->window;
     int h = x->shape.dim[2], w = x->shape.dim[3];
-    const int least_h = win->top + win->h < NCC_KPU_MIN_H ? NCC_KPU_MIN_H : win->top + win->h;
-    const int least_w = win->left + win->w < NCC_KPU_MIN_W ? NCC_KPU_MIN_W : win->left + win->w;
+    least_h = most(least_h, most(win->top + win->h, NCC_KPU_MIN_H));
+    least_w = most(least_w, most(win->left + win->w, NCC_KPU_MIN_W));
     const struct ncc_kpu_layout from = ncc_kpu_layout_of(w), to = ncc_kpu_layout_of(least_w);
     if (least_w < w && from.group == to.group && from.row_lines == to.row_lines)
         w = least_w;
@@ -50,11 +55,12 @@ static struct value *trim(struct lowering *l, struct value *x)
     return ncc_lower_recanvas(l, x, h, w);
 }
 
-struct value *ncc_lower_surround(struct lowering *l, struct value *x, enum outside outside, bool stay)
+struct value *ncc_lower_surround(struct lowering *l, struct value *x, int least_h, int least_w, enum outside outside,
+                                 bool stay)
 {
     if (x->window.outside == outside)
         return x;
-    x = trim(l, x);
+    x = trim(l, x, least_h, least_w);
     const struct window win = x->window;
     const int below = x->shape.dim[2] - win.top - win.h, right = x->shape.dim[3] - win.left - win.w;
     int rows[MAX_MOVES], cols[MAX_MOVES];

@@ -162,17 +162,20 @@ static int some_divisor(uint64_t *state, int c)
     return n ? d[net_int(state, 0, n - 1)] : c;
 }
 
+/* Any size and stride; pads as the frameworks have them, ceil mode among them, or any that leave each window a pixel. */
 static struct value *append_pool(struct graph *g, uint64_t *state, struct value *x)
 {
-    static const struct {
-        int k, s;
-    } sizes[] = {{2, 2}, {2, 2}, {2, 1}, {4, 4}, {3, 2}, {3, 1}};
-    const int i = net_int(state, 0, 5);
-    if (x->shape.dim[2] < sizes[i].k || x->shape.dim[3] < sizes[i].k)
-        return x;
-    const struct pool_attrs a = {
-        .kernel_h = sizes[i].k, .kernel_w = sizes[i].k, .stride_h = sizes[i].s, .stride_w = sizes[i].s};
-    return NCC_OP(g, net_int(state, 0, 1) ? OP_max_pool : OP_avg_pool, "pool", &a, x);
+    static const int sizes[] = {2, 2, 2, 3, 3, 4, 5, 6, 8}, strides[] = {1, 1, 2, 2, 2, 4};
+    const int h = x->shape.dim[2], w = x->shape.dim[3], k = sizes[net_int(state, 0, 8)];
+    const int s = strides[net_int(state, 0, 5)], style = net_int(state, 0, 3);
+    struct pool_attrs a = {.kernel_h = k, .kernel_w = k, .stride_h = s, .stride_w = s};
+    choose_pad(state, h, k, 1, s, style, &a.pad_top, &a.pad_bottom);
+    choose_pad(state, w, k, 1, s, style, &a.pad_left, &a.pad_right);
+    a.count_pad = net_int(state, 0, 1);
+    const int last_h = (h + a.pad_top + a.pad_bottom - k) / s * s, last_w = (w + a.pad_left + a.pad_right - k) / s * s;
+    if (last_h >= h + a.pad_top || last_w >= w + a.pad_left)
+        return x; /* a window beyond the map */
+    return NCC_OP(g, net_int(state, 0, 2) ? OP_max_pool : OP_avg_pool, "pool", &a, x);
 }
 
 static struct value *append_unary(struct graph *g, uint64_t *state, struct value *x)

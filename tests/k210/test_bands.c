@@ -226,7 +226,7 @@ static void take_codes(struct net *n, const struct graph *whole, const struct gr
 }
 
 /* Do the pieces have the codes of the whole? Channels with scales of their own lose these where a piece goes through
- * main memory. */
+ * main memory, or rows are put together. */
 static bool kept_codes(struct net *n, const struct graph *whole, const struct graph *pieces)
 {
     for (const struct node *k = pieces->first; k; k = k->next) {
@@ -234,6 +234,8 @@ static bool kept_codes(struct net *n, const struct graph *whole, const struct gr
         if (!w || w->def->op != k->op || !has_quants(w))
             continue;
         const struct quant *a = &w->quant, *b = &k->out[0]->quant;
+        if (a->n_channels > 1 && net_count(pieces, OP_kpu_stack))
+            return false;
         if (a->n_channels != b->n_channels || memcmp(a->scale, b->scale, (size_t)a->n_channels * sizeof *a->scale))
             return false;
     }

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#define MAX_POOL "the pool must be square, with a stride of 1, 2, 4 or 8, and no larger than 32 steps of the chip's own"
 #define MAPS      "the maps must be at most 8192 channels of 256x512 pixels"
 #define CONSTANTS "weights and bias must be constant"
 #define OPERANDS  "the operands must have equal shapes, or one be constant per channel"
@@ -58,15 +59,19 @@ static const struct rule_case {
      "input %x f32 1x4x8x8\n%y = slice(%x) begin=[0,0,1,1] size=[1,4,5,3] stride=[1,1,1,2]\n"},
     {OP_max_pool, MAPS, "input %x f32 1x4x256x512\n%y = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\n",
      "input %x f32 1x4x256x514\n%y = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\n"},
-    {OP_max_pool, "the pool must be 2x2 with stride 1 or 2, or 4x4 with stride 4, inside the map",
-     "input %x f32 1x4x8x8\n%y = max_pool(%x) kernel_h=2 kernel_w=2\n",
-     "input %x f32 1x4x8x8\n%y = max_pool(%x) kernel_h=3 kernel_w=3\n"},
-    {OP_max_pool, "the pool must be 2x2 with stride 1 or 2, or 4x4 with stride 4, inside the map",
-     "input %x f32 1x4x8x8\n%y = max_pool(%x) kernel_h=4 kernel_w=4 stride_h=4 stride_w=4\n",
-     "input %x f32 1x4x8x8\n%y = max_pool(%x) kernel_h=4 kernel_w=4 stride_h=2 stride_w=2\n"},
-    {OP_avg_pool, "the pool must be 2x2 with stride 1 or 2, or 4x4 with stride 4, inside the map",
-     "input %x f32 1x4x8x8\n%y = avg_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\n",
-     "input %x f32 1x4x7x8\n%y = avg_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2 pad_bottom=1\n"},
+    {OP_max_pool, MAX_POOL, "input %x f32 1x4x8x8\n%y = max_pool(%x) kernel_h=3 kernel_w=3\n",
+     "input %x f32 1x4x8x8\n%y = max_pool(%x) kernel_h=3 kernel_w=2\n"},
+    {OP_max_pool, MAX_POOL,
+     "input %x f32 1x4x9x9\n%y = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2 pad_bottom=1 pad_right=1\n",
+     "input %x f32 1x4x9x9\n%y = max_pool(%x) kernel_h=3 kernel_w=3 stride_h=3 stride_w=3\n"},
+    {OP_max_pool, MAX_POOL, "input %x f32 1x4x40x40\n%y = max_pool(%x) kernel_h=33 kernel_w=33\n",
+     "input %x f32 1x4x40x40\n%y = max_pool(%x) kernel_h=34 kernel_w=34\n"},
+    {OP_avg_pool, "the stride must be 1, 2 or 4, alike in both directions",
+     "input %x f32 1x4x8x8\n%y = avg_pool(%x) kernel_h=3 kernel_w=2 stride_h=2 stride_w=2\n",
+     "input %x f32 1x4x9x9\n%y = avg_pool(%x) kernel_h=3 kernel_w=3 stride_h=3 stride_w=3\n"},
+    {OP_avg_pool, "windows that the map's edge cuts off must count the padding",
+     "input %x f32 1x4x7x8\n%y = avg_pool(%x) kernel_h=2 kernel_w=2 pad_bottom=1 count_pad=true\n",
+     "input %x f32 1x4x7x8\n%y = avg_pool(%x) kernel_h=2 kernel_w=2 pad_bottom=1\n"},
     {OP_avg_pool, MAPS, "input %x f32 1x8192x4x4\n%y = avg_pool(%x) kernel_h=2 kernel_w=2\n",
      "input %x f32 1x8193x4x4\n%y = avg_pool(%x) kernel_h=2 kernel_w=2\n"},
     {OP_relu, MAPS, "input %x f32 1x64x256x512\n%y = relu(%x)\n", "input %x f32 1x64x256x513\n%y = relu(%x)\n"},

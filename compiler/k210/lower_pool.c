@@ -1,0 +1,201 @@
+/* Pools. Max pools are chains of the chip's own (pool_plan.h), whose first step rides in the layer before. Average pools
+ * are the chip's means where there is one of that size, else depthwise convolutions with equal weights. */
+#include "compiler/k210/lower.h"
+#include "compiler/k210/pool_plan.h"
+
+#include <stdio.h>
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static struct conv_job identity_job(const char *name, const char *origin, struct value *x)
+{
+    return (struct conv_job){
+        .name = name,
+        .origin = origin,
+        .x = x,
+        .out_c = x->shape.dim[1],
+        .kh = 1,
+        .kw = 1,
+        .dil_h = 1,
+        .dil_w = 1,
+        .stride = 1,
+    };
+}
+
+static float *equal_weights(struct lowering *l, int n, float value)
+{
+    float *w = NCC_NEW(l->g->arena, float, n);
+    for (int i = 0; i < n; i++)
+        w[i] = value;
+    return w;
+}
+
+/* ---- max ---- */
+
+/* One dimension of a step on a map of `size` pixels that lies on a canvas of `canvas`. */
+struct extent {
+    int out, pooled, seen;
+};
+
+static struct extent extent_of(const struct pool_step *s, int size, int canvas, int shift, int wanted)
+{
+    int have = size + (shift ? 1 : 0); /* a shift moves the last pixel by one */
+    if (s->covered && have > canvas && wanted * s->stride <= canvas)
+        have = canvas; /* nobody misses what goes over the edge */
+    const int pooled = least(wanted, (have + s->stride - 1) / s->stride), seen = ncc_pool_step_reads(s, pooled);
+    return (struct extent){least(seen, have), pooled, seen};
+}
+
+static struct value *max_step(struct lowering *l, const char *name, const char *origin, struct value *x,
+                              const struct pool_step *s, const char **why)
+{
+    const struct extent rows = extent_of(s, x->window.h, x->shape.dim[2], s->row, s->h);
+    const struct extent cols = extent_of(s, x->window.w, x->shape.dim[3], s->col, s->w);
+    struct conv_job j = identity_job(name, origin, x);
+    j.copy = true;
+    j.w = equal_weights(l, j.out_c, 1);
+    j.pad_top = -s->row;
+    j.pad_left = -s->col;
+    j.pooled_h = rows.pooled;
+    j.pooled_w = cols.pooled;
+    if (ncc_kpu_pool_info(s->code)->kind == NCC_KPU_POOL_PICK) {
+        j.stride = s->stride;
+        j.out_h = rows.pooled;
+        j.out_w = cols.pooled;
+    } else {
+        j.pool = s->code;
+        j.out_h = rows.out;
+        j.out_w = cols.out;
+        j.seen_h = rows.seen;
+        j.seen_w = cols.seen;
+    }
+    return ncc_lower_settled(l, &j, NULL, why);
+}
+
+static struct value *max_steps(struct lowering *l, const struct node *n, struct value *x, const struct pool_plan *plan,
+                               int from, const char **why)
+{
+    for (int i = from; i < plan->n && x; i++) {
+        char suffix[32];
+        snprintf(suffix, sizeof suffix, "step%d", i);
+        x = max_step(l, ncc_name(l->g, n->name, suffix), n->origin ? n->origin : n->name, x, &plan->step[i], why);
+    }
+    return x;
+}
+
+static bool plan_of(const struct node *n, struct pool_plan *plan)
+{
+    return n->op == OP_max_pool && ncc_pool_plan(n->attrs, n->out[0]->shape.dim[2], n->out[0]->shape.dim[3], plan);
+}
+
+/* ---- riding in the layer before ---- */
+
+bool ncc_lower_pool_rides(const struct node *n)
+{
+    struct pool_plan plan;
+    if (n->op == OP_avg_pool)
+        return ncc_lower_mean_code(n) != NCC_KPU_POOL_NONE;
+    return plan_of(n, &plan) && !plan.step[0].row && !plan.step[0].col &&
+           ncc_kpu_pool_info(plan.step[0].code)->kind == NCC_KPU_POOL_MAX;
+}
+
+bool ncc_lower_pool_is_one(const struct node *n)
+{
+    struct pool_plan plan;
+    return ncc_lower_pool_rides(n) && (n->op == OP_avg_pool || (plan_of(n, &plan) && plan.n == 1));
+}
+
+void ncc_lower_ride(const struct node *pool, struct conv_job *j)
+{
+    struct pool_plan plan;
+    if (pool->op == OP_avg_pool) {
+        j->pool = ncc_lower_mean_code(pool);
+        j->pooled_h = pool->out[0]->shape.dim[2];
+        j->pooled_w = pool->out[0]->shape.dim[3];
+    } else if (plan_of(pool, &plan)) {
+        const struct extent rows = extent_of(&plan.step[0], j->out_h, j->out_h, 0, plan.step[0].h);
+        const struct extent cols = extent_of(&plan.step[0], j->out_w, j->out_w, 0, plan.step[0].w);
+        j->pool = plan.step[0].code;
+        j->pooled_h = rows.pooled;
+        j->pooled_w = cols.pooled;
+        j->seen_h = rows.seen;
+        j->seen_w = cols.seen;
+    }
+}
+
+struct value *ncc_lower_after_ride(struct lowering *l, const struct node *pool, struct value *y, const char **why)
+{
+    struct pool_plan plan;
+    return y && pool && plan_of(pool, &plan) ? max_steps(l, pool, y, &plan, 1, why) : y;
+}
+
+/* ---- mean ---- */
+
+bool ncc_lower_pool_inside(const struct node *n)
+{
+    const struct pool_attrs *a = n->attrs;
+    const int *x = n->in[0]->shape.dim, *y = n->out[0]->shape.dim;
+    return !a->pad_top && !a->pad_left && (y[2] - 1) * a->stride_h + a->kernel_h <= x[2] &&
+           (y[3] - 1) * a->stride_w + a->kernel_w <= x[3];
+}
+
+int ncc_lower_mean_code(const struct node *n)
+{
+    const struct pool_attrs *a = n->attrs;
+    const int k = a->kernel_h, s = a->stride_h;
+    if (a->kernel_w != k || a->stride_w != s || !ncc_lower_pool_inside(n))
+        return NCC_KPU_POOL_NONE;
+    if (k == 2 && s == 2)
+        return NCC_KPU_POOL_MEAN_2_S2;
+    if (k == 4 && s == 4)
+        return NCC_KPU_POOL_MEAN_4_S4;
+    return k == 2 && s == 1 ? NCC_KPU_POOL_MEAN_2_S1 : NCC_KPU_POOL_NONE;
+}
+
+static struct value *mean(struct lowering *l, const struct node *n, struct value *x, const char **why)
+{
+    const struct pool_attrs *a = n->attrs;
+    const int *y = n->out[0]->shape.dim, code = ncc_lower_mean_code(n);
+    struct conv_job j = identity_job(n->name, n->origin ? n->origin : n->name, x);
+    j.pooled_h = y[2];
+    j.pooled_w = y[3];
+    if (code) {
+        j.pool = code;
+        j.out_h = x->window.h;
+        j.out_w = x->window.w;
+        return ncc_lower_identity(l, &j, why);
+    }
+    j.depthwise = true;
+    j.kh = a->kernel_h;
+    j.kw = a->kernel_w;
+    j.stride = a->stride_h;
+    j.pad_top = a->pad_top;
+    j.pad_left = a->pad_left;
+    j.out_h = y[2];
+    j.out_w = y[3];
+    j.w = equal_weights(l, j.out_c * j.kh * j.kw, 1.0f / (float)(j.kh * j.kw));
+    return ncc_lower_settled(l, &j, n->in[0], why);
+}
+
+/* ---- the nodes ---- */
+
+bool ncc_lower_op_pool(struct lowering *l, struct node *n, const char **why)
+{
+    struct value *x = ncc_lower_canvas(l, n->in[0]), *y;
+    struct pool_plan plan;
+    if (!x) {
+        *why = "the input does not fit the KPU";
+        return false;
+    }
+    if (n->op == OP_avg_pool)
+        y = mean(l, n, x, why);
+    else
+        y = plan_of(n, &plan) ? max_steps(l, n, x, &plan, 0, why) : NULL;
+    const struct fused f = {.end = n->out[0], .origin = n->origin};
+    if (y)
+        ncc_lower_fused(l, n, &f, y);
+    return y != NULL;
+}
