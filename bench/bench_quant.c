@@ -1,197 +1,220 @@
-/* What each step of quantisation gains: models are compiled with all steps, and with one of them left out, and run in
- * the simulator; figures are signal to noise of the outputs against the float model, in dB, on samples that the
- * compilation has seen. doc/quantisation.md explains the steps.
+/* What each step of quantisation gains: models are compiled with some samples, once as given and once without each
+ * step, and run on other samples in the simulator. Figures are the mean signal to noise of the outputs against the
+ * float model, in dB, and what leaving out a step changes (`ncc eval --gains`). doc/quantisation.md explains the steps.
  */
 #include "bench/measure.h"
 
-#include "compiler/ir/eval.h"
-#include "compiler/steps.h"
-#include <ncc/runtime.h>
-#include <ncc/sim.h>
+#include <ncc/compiler.h>
 
+#include <cjson/cJSON.h>
+
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-enum { MAX_OUTPUTS = 32, MAX_JUDGED = 16 };
+enum { MAX_STEPS = 16 };
 
-/* ---- leaving out ---- */
-
-static bool forget_means(struct compilation *c)
-{
-    for (int i = 0; i < c->seen.n; i++)
-        c->seen.v[i].mean = NULL;
-    return true;
-}
-
-static bool forget_patches(struct compilation *c)
-{
-    c->seen.patches.n = 0;
-    return true;
-}
-
-static bool nothing(struct compilation *c)
-{
-    (void)c;
-    return true;
-}
-
-static const struct variant {
-    const char *name;
-    bool equalise;
-    const char *method;
-    bool (*forget)(struct compilation *c);
-} variants[] = {
-    {"all", true, "l2", nothing},
-    {"no equalising", false, "l2", nothing},
-    {"minmax", true, "minmax", nothing},
-    {"no means", true, "l2", forget_means},
-    {"no patches", true, "l2", forget_patches},
+/* Samples: a folder or file of the zoo; "planar NAME SIZE": packed pictures of datasets/NAME, which are made planar.
+ * A std of 0: none. */
+static const struct row {
+    const char *model, *calibration, *test;
+    double mean, std;
+    bool bgr;
+} rows[] = {
+    {"tflite/mlperf_ic_resnet8_f32.tflite", "planar ic_calib 32", "planar ic01 32", 0, 1.0 / 255, false},
+    {"tflite/mlperf_vww96_mbv1_025_f32.tflite", "datasets/vww_calib", "planar vww01 96", 0, 1, false},
+    {"tflite/tinymaix_cifar10_f.tflite", "planar ic_calib 32", "planar ic01 32", 0, 1, false},
+    {"tflite/tinymaix_mbnet128_0.25_f.tflite", "images/ilsvrc128_tinymaix", "images/classifier_axelerate", 0.5, 0.5,
+     false},
+    {"tflite/tinymaix_mnist_valid_f.tflite", "images/mnist_bmp_tinymaix", "datasets/mnist/images_u8.npy", 0, 1, false},
+    {"tflite/tinymaix_mnist_dw_f.tflite", "images/mnist_bmp_tinymaix", "datasets/mnist/images_u8.npy", 0, 1, false},
+    {"tflite/ulfg_slim320_f32.tflite", "images/faces_nncase", "images/faces_ulfg", 127.0 / 255, 128.0 / 255, false},
+    {"tflite/nncase_ulffd_landmark_f32.tflite", "images/faces_nncase", "images/faces_ulfg", 0.5, 0.5, false},
+    {"tflite/mp_face_short.tflite", "images/faces_nncase", "images/faces_ulfg", 0.5, 0.5, false},
+    {"caffe/ulfg_rfb320.caffemodel", "images/faces_nncase", "images/faces_ulfg", 127.0 / 255, 128.0 / 255, false},
+    {"caffe/yoloface50k.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0, 1, false},
+    {"caffe/mtcnn_det1.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0.5, 128.0 / 255, true},
+    {"caffe/mtcnn_det3.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0.5, 128.0 / 255, true},
 };
-enum { N_VARIANTS = sizeof variants / sizeof *variants };
+enum { N_ROWS = sizeof rows / sizeof *rows };
 
-static enum ncc_exit compile(struct compilation *c, const struct variant *v)
+/* ---- samples ---- */
+
+static void make_planar(const char *from, const char *to, size_t plane)
 {
-    const struct step steps[] = {
-        {"import", ncc_step_import, true},     {"canonical", ncc_step_canonical, true},
-        {"samples", ncc_step_samples, true},   {"equalise", v->equalise ? ncc_step_equalise : nothing, true},
-        {"legalise", ncc_step_legalise, true}, {"lower", ncc_step_lower, true},
-        {"observe", ncc_step_observe, true},   {"forget", v->forget, true},
-        {"quantise", ncc_step_quantise, true}, {"integers", ncc_step_integers, false},
-        {"plan", ncc_step_plan, false},        {"emit", ncc_step_emit, false},
-    };
-    return ncc_compilation_run(c, steps, sizeof steps / sizeof *steps);
+    uint8_t *packed = bench_bytes(3 * plane), *planar = bench_bytes(3 * plane);
+    DIR *folder = opendir(from);
+    for (const struct dirent *e; folder && (e = readdir(folder));) {
+        char path[2048], out[2048];
+        snprintf(path, sizeof path, "%s/%s", from, e->d_name);
+        snprintf(out, sizeof out, "%s/%s", to, e->d_name);
+        struct stat info;
+        FILE *f = stat(path, &info) == 0 && (size_t)info.st_size == 3 * plane ? fopen(path, "rb") : NULL;
+        const bool good = f && fread(packed, 1, 3 * plane, f) == 3 * plane;
+        if (f)
+            fclose(f);
+        if (!good)
+            continue;
+        for (size_t i = 0; i < 3 * plane; i++)
+            planar[i % 3 * plane + i / 3] = packed[i];
+        f = fopen(out, "wb");
+        if (f) {
+            fwrite(planar, 1, 3 * plane, f);
+            fclose(f);
+        }
+    }
+    if (folder)
+        closedir(folder);
+    free(packed);
+    free(planar);
+}
+
+static void samples_path(const char *zoo, const char *work, const char *what, char path[1024])
+{
+    char name[64], from[1024];
+    int size;
+    snprintf(path, 1024, "%s/%s", zoo, what);
+    if (sscanf(what, "planar %63s %d", name, &size) != 2)
+        return;
+    snprintf(from, sizeof from, "%s/datasets/%s", zoo, name);
+    snprintf(path, 1024, "%s/%s", work, name);
+    if (mkdir(path, 0777) == 0)
+        make_planar(from, path, (size_t)size * (size_t)size);
 }
 
 /* ---- judging ---- */
 
-struct judge {
-    const struct compilation *c;
-    struct ncc_model model;
-    struct ncc_sim *sim;
-    double signal[MAX_OUTPUTS], noise[MAX_OUTPUTS];
-    bool failed;
+struct gains {
+    int n;
+    char option[MAX_STEPS][40];
+    double db[MAX_STEPS]; /* the first as given; NAN: failed */
 };
 
-/* A sample as the firmware would feed it; its floats are those that the source model takes. */
-static void *input_of(const struct judge *j, int sample, int input)
+static struct gains read_gains(const char *json)
 {
-    const struct value *v = j->c->graph->inputs.v[input];
-    const size_t n = (size_t)ncc_shape_count(v->shape);
-    float *x = bench_floats(n);
-    ncc_compilation_feed((void *)j->c, sample, input, &(struct tensor){DT_F32, v->shape, x});
-    if (v->dtype == DT_F32)
-        return x;
-    uint8_t *codes = bench_bytes(n);
-    for (size_t i = 0; i < n; i++) {
-        const double q = rint((double)x[i] / v->quant.scale[0] + v->quant.zero_point[0]);
-        codes[i] = (uint8_t)(q < 0 ? 0 : q > 255 ? 255 : q);
+    struct gains g = {0};
+    cJSON *root = cJSON_Parse(json);
+    const cJSON *item;
+    cJSON_ArrayForEach(item, cJSON_GetObjectItem(root, "steps"))
+    {
+        const cJSON *db = cJSON_GetObjectItem(item, "sqnr_db");
+        if (g.n == MAX_STEPS)
+            break;
+        snprintf(g.option[g.n], sizeof g.option[0], "%s", cJSON_GetObjectItem(item, "option")->valuestring);
+        g.db[g.n++] = cJSON_IsNumber(db) ? db->valuedouble : (double)NAN;
     }
-    free(x);
-    return codes;
+    cJSON_Delete(root);
+    return g;
 }
 
-static void run_kmodel(struct judge *j, int sample)
+static struct gains judge(const char *work, const char *model, const char *calibration, const char *test,
+                          const struct row *row)
 {
-    void *inputs[16];
-    const int n = (int)ncc_model_n_inputs(&j->model);
-    for (int i = 0; i < n; i++)
-        inputs[i] = input_of(j, sample, i);
-    j->failed |= ncc_model_run(&j->model, (const void *const *)inputs) != NCC_OK;
-    for (int i = 0; i < n; i++)
-        free(inputs[i]);
-}
-
-static bool feed(void *ctx, int sample, int input, struct tensor *to)
-{
-    const struct judge *j = ctx;
-    return ncc_compilation_feed((void *)j->c, sample, input, to);
-}
-
-static void compare(void *ctx, int sample, int thread, const struct tensor *const *outputs)
-{
-    struct judge *j = ctx;
-    (void)thread;
-    run_kmodel(j, sample);
-    for (uint32_t k = 0; k < ncc_model_n_outputs(&j->model) && k < MAX_OUTPUTS; k++) {
-        const float *want = outputs[k]->data, *got = ncc_model_output_data(&j->model, k);
-        for (int64_t i = 0, n = ncc_shape_count(outputs[k]->shape); i < n; i++) {
-            j->signal[k] += (double)want[i] * (double)want[i];
-            j->noise[k] += ((double)want[i] - (double)got[i]) * ((double)want[i] - (double)got[i]);
-        }
-    }
-}
-
-/* Mean over the outputs, in dB; NAN when something failed. */
-static double quality_of(const struct compilation *c)
-{
-    struct judge j = {.c = c, .sim = ncc_sim_new()};
-    const size_t work_size = ncc_model_work_size(c->file.data, c->file.size);
-    void *work = malloc(work_size + 1);
-    struct evaluator *e = ncc_eval_open(c->source, EVAL_FAST, 0);
-    j.failed = !j.sim || !work || !e ||
-               ncc_model_open(&j.model, c->file.data, c->file.size, work, work_size, ncc_sim_device(j.sim)) != NCC_OK;
-    const struct eval_hooks hooks = {.ctx = &j, .feed = feed, .done = compare};
-    j.failed = j.failed || !ncc_eval_run(e, c->data.n < MAX_JUDGED ? c->data.n : MAX_JUDGED, &hooks);
-    double sum = 0;
-    const int n = j.failed ? 1 : (int)ncc_model_n_outputs(&j.model);
-    for (int k = 0; k < n && k < MAX_OUTPUTS; k++)
-        sum += 10 * log10(j.signal[k] / j.noise[k]) / n;
-    ncc_eval_close(e);
-    free(work);
-    ncc_sim_free(j.sim);
-    return j.failed ? (double)NAN : sum;
-}
-
-static double bench_variant(const char *model, const char *samples, const struct variant *v)
-{
+    char kmodel[1024], *json = NULL, *messages = NULL;
+    size_t size, messages_size;
     struct ncc_compile_options o;
-    struct compilation c;
+    struct gains g = {0};
+    snprintf(kmodel, sizeof kmodel, "%s/model.kmodel", work);
     ncc_compile_defaults(&o);
     o.model = model;
-    o.dataset = samples;
-    o.calibrate_method = v->method;
+    o.output = kmodel;
+    o.dataset = calibration;
     o.quiet = true;
-    ncc_compilation_open(&c, &o, stdout, stderr);
-    bench_use_threads(0);
-    const enum ncc_exit e = compile(&c, v);
-    bench_use_threads(1); /* one simulator, one sample at a time */
-    const double db = e == NCC_EXIT_DONE ? quality_of(&c) : (double)NAN;
-    ncc_compilation_close(&c);
-    return db;
+    o.has_norm = row && row->std > 0;
+    if (o.has_norm) {
+        o.mean = (float)row->mean;
+        o.std = (float)row->std;
+        o.bgr = row->bgr;
+    }
+    FILE *out = open_memstream(&json, &size), *err = open_memstream(&messages, &messages_size);
+    if (out && err && ncc_compile(&o, err, err) == NCC_EXIT_DONE) {
+        const struct ncc_judge_options j = {.kmodel = kmodel, .calibration = calibration, .gains = true};
+        o.output = NULL;
+        o.dataset = test;
+        o.json = true;
+        ncc_judge(&o, &j, out, err);
+        fflush(out);
+        g = read_gains(json);
+    }
+    fclose(out);
+    fclose(err);
+    if (!g.n)
+        fputs(messages, stderr);
+    free(json);
+    free(messages);
+    return g;
 }
 
-static void bench_model(const char *name, const char *model, const char *samples)
+/* ---- the table ---- */
+
+static void print_row(const char *name, const struct gains *g)
 {
     printf("%-28s", name);
-    for (int i = 0; i < N_VARIANTS; i++)
-        printf(" %14.2f", bench_variant(model, samples, &variants[i]));
+    for (int i = 0; i < g->n; i++)
+        printf(i ? " %+10.2f" : " %10.2f", i ? g->db[i] - g->db[0] : g->db[i]);
+    printf("\n");
+    fflush(stdout);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_medians(const struct gains *all, int n)
+{
+    printf("%-28s", "median");
+    for (int i = 0; n && i < all[0].n; i++) {
+        double v[N_ROWS + 1];
+        for (int k = 0; k < n; k++)
+            v[k] = i ? all[k].db[i] - all[k].db[0] : all[k].db[i];
+        qsort(v, (size_t)n, sizeof *v, ascending);
+        printf(i ? " %+10.2f" : " %10.2f", n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2);
+    }
+    printf("\n");
+}
+
+static void print_heads(const struct gains *g)
+{
+    for (int i = 1; i < g->n; i++)
+        printf("%*d  %s\n", 30, i, g->option[i]);
+    printf("%-28s %10s", "model", "as given");
+    for (int i = 1; i < g->n; i++)
+        printf(" %10d", i);
     printf("\n");
 }
 
 int main(void)
 {
-    static const struct {
-        const char *model, *samples;
-    } rows[] = {
-        {"mlperf_ic_resnet8_f32", "datasets/ic_calib"}, {"mlperf_vww96_mbv1_025_f32", "datasets/vww_calib"},
-        {"tinymaix_cifar10_f", "datasets/ic_calib"},    {"tinymaix_mbnet128_0.25_f", "images/ilsvrc128_tinymaix"},
-        {"ulfg_slim320_f32", "images/faces_ulfg"},      {"nncase_ulffd_landmark_f32", "images/faces_nncase"},
-        {"mp_face_short", "images/faces_nncase"},
-    };
+    static struct gains all[N_ROWS + 1];
+    char work[] = "/tmp/ncc_bench_XXXXXX";
     bench_heading("bench_quant");
     const char *zoo = bench_zoo();
-    printf("\n%-28s", "signal to noise, dB");
-    for (int i = 0; i < N_VARIANTS; i++)
-        printf(" %14s", variants[i].name);
-    printf("\n");
-    bench_model("digits", NCC_SOURCE_DIR "/examples/digits/digits.tflite", NCC_SOURCE_DIR "/examples/digits/calib");
-    for (size_t i = 0; zoo && i < sizeof rows / sizeof *rows; i++) {
-        char model[1024], samples[1024];
-        snprintf(model, sizeof model, "%s/tflite/%s.tflite", zoo, rows[i].model);
-        snprintf(samples, sizeof samples, "%s/%s", zoo, rows[i].samples);
-        bench_model(rows[i].model, model, samples);
+    if (!mkdtemp(work))
+        return 1;
+    int n = 0;
+    all[n] = judge(work, NCC_SOURCE_DIR "/examples/digits/digits.tflite", NCC_SOURCE_DIR "/examples/digits/calib",
+                   NCC_SOURCE_DIR "/examples/digits/test", NULL);
+    printf("\nsignal to noise of the outputs on samples that were not calibrated with, dB; then what an option "
+           "changes:\n");
+    print_heads(&all[n]);
+    print_row("digits", &all[n++]);
+    for (int i = 0; zoo && i < N_ROWS; i++) {
+        char model[1024], calibration[1024], test[1024];
+        snprintf(model, sizeof model, "%s/%s", zoo, rows[i].model);
+        samples_path(zoo, work, rows[i].calibration, calibration);
+        samples_path(zoo, work, rows[i].test, test);
+        all[n] = judge(work, model, calibration, test, &rows[i]);
+        print_row(strchr(rows[i].model, '/') + 1, &all[n]);
+        n += all[n].n == all[0].n;
     }
-    return 0;
+    print_medians(all, n);
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", work);
+    return system(command) != 0;
 }

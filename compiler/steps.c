@@ -33,6 +33,7 @@ static void k210_options(struct compilation *c)
         .u8_output = o->output_type == NCC_ELEMENT_U8,
         .float_binary = o->float_binary,
         .output_quantize_threshold = o->output_quantize_threshold,
+        .rounding_passes = o->steps.rounding == NCC_ROUNDING_THOROUGH ? 4 : 1,
         .runtime = ncc_report_runtime(o->firmware, o->kmodel_version),
         .kmodel_v3 = o->kmodel_version == 3,
     };
@@ -54,13 +55,12 @@ static bool options_agree(struct compilation *c)
     const struct ncc_compile_options *o = c->options;
     check_method(c);
     if (!ncc_board_find(o->board, &c->arena, &c->report.board))
-        ncc_diag_error(
-            &c->diags, FAULT_USAGE, whole(c), "no such board",
-            ncc_arena_printf(&c->arena, "one of: %s; or NAME=BYTES", ncc_board_names(&c->arena)),
-            "%s", o->board);
+        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "no such board",
+                       ncc_arena_printf(&c->arena, "one of: %s; or NAME=BYTES", ncc_board_names(&c->arena)), "%s",
+                       o->board);
     if (o->kmodel_version != 4 && o->kmodel_version != 3)
-        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "only kmodel versions 3 and 4 can be written", "--kmodel-version 4",
-                       "%d", o->kmodel_version);
+        ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "only kmodel versions 3 and 4 can be written",
+                       "--kmodel-version 4", "%d", o->kmodel_version);
     if (o->has_norm && !(o->std != 0 && isfinite(o->std) && isfinite(o->mean)))
         ncc_diag_error(&c->diags, FAULT_USAGE, whole(c), "the standard deviation must be a number other than 0",
                        "--input-std 1 leaves the scale as it is", "mean %g, std %g", (double)o->mean, (double)o->std);
@@ -243,12 +243,18 @@ static enum range_method method_of(const struct compilation *c)
 
 bool ncc_step_equalise(struct compilation *c)
 {
-    return c->k210.cpu_only || c->has_ranges ||
-           (ncc_quant_slice(c->graph) && ncc_quant_equalise(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch));
+    const struct ncc_quant_steps *steps = &c->options->steps;
+    if (c->k210.cpu_only || c->has_ranges)
+        return true;
+    return (steps->no_slices || ncc_quant_slice(c->graph)) &&
+           (steps->no_equalise || ncc_quant_equalise(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch));
 }
 
-/* Multiply-adds spent on rounding weights well: some 10 ms. */
-#define ROUNDING_BUDGET 5e7
+/* Multiply-adds spent on rounding weights well: some 10 ms, or some seconds. */
+static double rounding_budget(enum ncc_rounding rounding)
+{
+    return rounding == NCC_ROUNDING_NONE ? 0 : rounding == NCC_ROUNDING_QUICK ? 5e7 : 5e9;
+}
 
 bool ncc_step_observe(struct compilation *c)
 {
@@ -258,8 +264,10 @@ bool ncc_step_observe(struct compilation *c)
         quantise_input(c, c->graph->inputs.v[i], i);
     const struct observe_options o = {.histograms = ncc_range_needs_histogram(method_of(c)),
                                       .quiet = c->options->quiet,
-                                      .made_up = c->made_up,
-                                      .rounding_budget = ROUNDING_BUDGET};
+                                      .no_channels = c->made_up || c->options->steps.no_channel_scales,
+                                      .no_means = c->made_up || c->options->steps.no_bias_correction,
+                                      .thorough = c->options->steps.rounding == NCC_ROUNDING_THOROUGH,
+                                      .rounding_budget = c->made_up ? 0 : rounding_budget(c->options->steps.rounding)};
     return ncc_quant_observe(c->graph, ncc_compilation_feed, c, c->data.n, &o, &c->arena, &c->seen);
 }
 
@@ -294,10 +302,10 @@ static bool check_file(struct compilation *c)
     struct ncc_kmodel km;
     struct ncc_kmodel_v3 v3;
     struct ncc_km_fault fault = {.text = "it cannot be opened"};
-    if (c->options->kmodel_version == 3 ? ncc_kmodel_v3_open(c->file.data, c->file.size, &v3) == NCC_OK &&
-                                              ncc_kmodel_v3_check(&v3, &fault) == NCC_OK
-                                        : ncc_kmodel_open(c->file.data, c->file.size, &km) == NCC_OK &&
-                                              ncc_kmodel_check(&km, &fault) == NCC_OK)
+    if (c->options->kmodel_version == 3
+            ? ncc_kmodel_v3_open(c->file.data, c->file.size, &v3) == NCC_OK &&
+                  ncc_kmodel_v3_check(&v3, &fault) == NCC_OK
+            : ncc_kmodel_open(c->file.data, c->file.size, &km) == NCC_OK && ncc_kmodel_check(&km, &fault) == NCC_OK)
         return true;
     ncc_diag_error(&c->diags, FAULT_INTERNAL, whole(c), "the kmodel would be refused by the runtime",
                    "report this with the model", "node %u: %s", (unsigned)fault.node, fault.text);

@@ -18,6 +18,7 @@ struct settings {
     bool npy;
     const char *trace;
     const char *labels, *calibration;
+    bool gains;
     bool disasm, markdown;
     const char *operand[2]; /* MODEL, OUTPUT */
     int n_operands;

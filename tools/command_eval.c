@@ -8,6 +8,6 @@ enum ncc_exit ncc_command_eval(struct settings *s)
     }
     s->compile.model = s->operand[0];
     const struct ncc_judge_options judge = {
-        .kmodel = s->operand[1], .labels = s->labels, .calibration = s->calibration};
+        .kmodel = s->operand[1], .labels = s->labels, .gains = s->gains, .calibration = s->calibration};
     return ncc_judge(&s->compile, &judge, stdout, stderr);
 }

@@ -17,6 +17,10 @@ static const struct word elements[] = {{"uint8", NCC_ELEMENT_U8, NULL}, {"float"
 static const struct word elements_or_default[] = {
     {"default", NCC_ELEMENT_DEFAULT, NULL}, {"uint8", NCC_ELEMENT_U8, NULL}, {"float", NCC_ELEMENT_FLOAT, NULL}, {0}};
 static const struct word orders[] = {{"rgb", false, NULL}, {"bgr", true, NULL}, {0}};
+static const struct word roundings[] = {{"quick", NCC_ROUNDING_QUICK, NULL},
+                                        {"none", NCC_ROUNDING_NONE, NULL},
+                                        {"thorough", NCC_ROUNDING_THOROUGH, NULL},
+                                        {0}};
 static const struct word layouts[] = {{"nchw", false, NULL}, {"native", true, NULL}, {0}};
 static const struct word versions[] = {
     {"4", 4, NULL},
@@ -63,6 +67,16 @@ const struct option ncc_options[] = {
      "nchw, or native for the source model's order"},
     {0, "calibrate-method", "METHOD", RESULT, KIND_TEXT, AT(compile.calibrate_method), NULL,
      "how ranges follow from the samples: auto, minmax (no_clip), percentile, l2 (mse), kl (default: auto)"},
+    {0, "no-equalise", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_equalise), NULL,
+     "leave out: scale shifted between neighbouring layers"},
+    {0, "no-slices", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_slices), NULL,
+     "leave out: narrow clipped layers in slices with finer codes"},
+    {0, "no-channel-scales", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_channel_scales), NULL,
+     "leave out: scales of their own for the channels of a tensor"},
+    {0, "no-bias-correction", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_bias_correction), NULL,
+     "leave out: what rounding weights does to means is given back"},
+    {0, "adaptive-rounding", "EFFORT", RESULT, KIND_WORD, AT(compile.steps.rounding), roundings,
+     "weights by what the layers read: none, quick, or thorough, which takes seconds"},
     {0, "weights-quantize-threshold", "X", RESULT, KIND_IGNORED, AT(ignored_weights_threshold), NULL,
      "accepted for nncase's scripts, without effect"},
     {0, "output-quantize-threshold", "N", RESULT, KIND_INT, AT(compile.output_quantize_threshold), NULL,
@@ -83,8 +97,8 @@ const struct option ncc_options[] = {
     {0, "stream", NULL, RESULT | CMD_INFER, KIND_FLAG, AT(compile.stream), NULL,
      "the model stays in flash, and ncc's runtime reads it layer by layer"},
     {0, "kmodel-version", "N", RESULT, KIND_WORD, AT(compile.kmodel_version), versions, "format to write"},
-    {0, "runtime", "RUNTIME", RESULT | CMD_CHECK | CMD_INSPECT | CMD_INFER, KIND_WORD, AT(compile.firmware),
-     runtimes, "whose costs count: the firmware of kmodel v4 or v3, ncc's own runtime, or auto: by kmodel version"},
+    {0, "runtime", "RUNTIME", RESULT | CMD_CHECK | CMD_INSPECT | CMD_INFER, KIND_WORD, AT(compile.firmware), runtimes,
+     "whose costs count: the firmware of kmodel v4 or v3, ncc's own runtime, or auto: by kmodel version"},
     {0, "max-allocator-solve-secs", "N", RESULT, KIND_SECONDS, AT(compile.solve_seconds), NULL,
      "effort of the search for addresses, counted in steps"},
     {0, "allow-untested", NULL, RESULT | CMD_INFER, KIND_FLAG, AT(compile.allow_untested), NULL,
@@ -98,19 +112,21 @@ const struct option ncc_options[] = {
      "print the graph after a step, or 'all'"},
     {0, "verify-passes", NULL, CMD_COMPILE, KIND_FLAG, AT(compile.verify_passes), NULL,
      "compare the graph with the source model after every step"},
-    {0, "report", "FILE", RESULT, KIND_TEXT, AT(compile.report), NULL, "write a page (FILE.html) or what --json prints (any other name) to a file"},
+    {0, "report", "FILE", RESULT, KIND_TEXT, AT(compile.report), NULL,
+     "write a page (FILE.html) or what --json prints (any other name) to a file"},
 
     {0, "npy", NULL, CMD_INFER, KIND_FLAG, AT(npy), NULL, "write OUTDIR/<sample>.<k>.npy for every output k"},
     {0, "trace", "DIR", CMD_INFER, KIND_TEXT, AT(trace), NULL, "write the result of every node of the kmodel as .npy"},
     {0, "labels", "FILE", CMD_EVAL, KIND_TEXT, AT(labels), NULL,
      "right classes of the samples: lines 'sample,class' or 'class', or an .npy array"},
+    {0, "gains", NULL, CMD_EVAL, KIND_FLAG, AT(gains), NULL,
+     "compile again without each step of quantisation, and show what it gains"},
     {0, "calibration", "PATH", CMD_EVAL, KIND_TEXT, AT(calibration), NULL,
      "the samples that KMODEL was compiled with (without: those of --dataset)"},
     {0, "disasm", NULL, CMD_INSPECT, KIND_FLAG, AT(disasm), NULL, "the twelve words of every KPU layer by field"},
     {0, "markdown", NULL, CMD_OPS, KIND_FLAG, AT(markdown), NULL, "as a Markdown table"},
 
-    {0, "json", NULL, RESULT | CMD_INSPECT | CMD_CHECK, KIND_FLAG, AT(compile.json), NULL,
-     "print one JSON object"},
+    {0, "json", NULL, RESULT | CMD_INSPECT | CMD_CHECK, KIND_FLAG, AT(compile.json), NULL, "print one JSON object"},
     {0, "quiet", NULL, RESULT | CMD_INFER, KIND_FLAG, AT(compile.quiet), NULL, "print only what is wrong"},
     {0, "verbose", NULL, RESULT | CMD_CHECK, KIND_FLAG, AT(compile.verbose), NULL,
      "print every layer, and the time of every step"},

@@ -34,6 +34,7 @@ struct layer {
     const struct kpu_conv_attrs *a;
     const struct value *x, *y;
     const float *w, *bias;
+    int rounding_passes;
     int n_out, n_in, taps; /* n_in: input channels that one output reads */
     double sign;           /* -1: the sum is negated */
     double table_scale;    /* of the output */
@@ -332,28 +333,39 @@ static void set_multipliers(struct layer *l)
 struct rounding_job {
     struct layer *l;
     struct weight_rounding rounding;
+    int passes;
 };
 
-static void round_channel(void *ctx, int o, int thread)
+static void round_weights(const struct rounding_job *job, int o, int thread, bool again)
 {
-    const struct rounding_job *job = ctx;
     struct layer *l = job->l;
-    ncc_rounding_begin(&job->rounding, thread);
     for (int i = 0; i < l->n_in; i++) {
         const float *w = weights_of(l, o, i);
         const double quantum = l->c[o].scale / fold_of(l, o, i);
         for (int t = 0; t < l->taps; t++) {
             const int row = input_channel(l, o, i) * l->taps + t;
-            l->q[w - l->w + t] = (uint8_t)ncc_rounding_code(&job->rounding, thread, row, w[t], quantum, l->w_zero);
+            uint8_t *q = &l->q[w - l->w + t];
+            /* Looked at again, a weight is what its code makes of it: only what is left may move it. */
+            const double now = again ? (*q - l->w_zero) * quantum : (double)w[t];
+            *q = (uint8_t)ncc_rounding_code(&job->rounding, thread, row, now, quantum, l->w_zero);
         }
     }
+}
+
+static void round_channel(void *ctx, int o, int thread)
+{
+    const struct rounding_job *job = ctx;
+    ncc_rounding_begin(&job->rounding, thread);
+    round_weights(job, o, thread, false);
+    for (int pass = 1; pass < job->passes; pass++)
+        round_weights(job, o, thread, true);
 }
 
 /* The codes of all weights by what the layer reads. */
 static void round_by_patches(struct layer *l, const struct patches *p, struct arena *a)
 {
     const int n_rows = l->x->shape.dim[1] * l->taps;
-    struct rounding_job job = {l, ncc_rounding_open(p, n_rows, l->n_in * l->taps, a)};
+    struct rounding_job job = {l, ncc_rounding_open(p, n_rows, l->n_in * l->taps, a), l->rounding_passes};
     ncc_parallel_for(l->n_out, round_channel, &job);
 }
 
@@ -560,6 +572,7 @@ struct node *ncc_k210_integer_layer(struct graph *g, struct node *kpu_conv, cons
                                     struct layer_quality *quality)
 {
     struct layer l = open_layer(g, kpu_conv);
+    l.rounding_passes = options ? options->rounding_passes : 0;
     struct ncc_kpu_table table;
     if (l.a->copy) {
         make_copy(&l, &table, quality);

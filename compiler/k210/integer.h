@@ -33,7 +33,8 @@
 struct integer_options {
     const struct patches *patches; /* NULL, or what this layer reads: weights are then rounded one after another, each
                                       making up for the error that those before it left in the sums */
-    int w_zero;            /* -1: search; 0..255: take this one (tests, comparisons) */
+    int rounding_passes;           /* more than 1: each weight is looked at again once all have been rounded */
+    int w_zero;                    /* -1: search; 0..255: take this one (tests, comparisons) */
 };
 
 struct layer_quality {

@@ -113,9 +113,8 @@ static void collect(struct state *s)
             if (!has_codes(v))
                 continue;
             s->value[v->id] = v;
-            s->mixed[v->id] =
-                n->op == OP_kpu_concat || (keeps_channels(n) && has_codes(n->in[0]) &&
-                                           (s->mixed[n->in[0]->id] || has_channels(s, n->in[0])));
+            s->mixed[v->id] = n->op == OP_kpu_concat || (keeps_channels(n) && has_codes(n->in[0]) &&
+                                                         (s->mixed[n->in[0]->id] || has_channels(s, n->in[0])));
         }
 }
 
@@ -407,8 +406,8 @@ static void settle(const struct state *s)
         const struct value *v = s->value[id];
         const bool alone = v && !s->mixed[id] && group->n_members == 1;
         if (alone && !group->given && group->range.hi > group->range.lo && has_channels(s, v))
-            group->quant = ncc_quant_channels(s->seen->v[id].channel_min, s->seen->v[id].channel_max,
-                                              v->shape.dim[1], group->range, s->g->arena);
+            group->quant = ncc_quant_channels(s->seen->v[id].channel_min, s->seen->v[id].channel_max, v->shape.dim[1],
+                                              group->range, s->g->arena);
     }
 }
 

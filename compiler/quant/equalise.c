@@ -20,7 +20,10 @@ struct pair {
 
 struct equaliser {
     struct graph *g;
-    struct { struct pair *v; int n, cap; } pairs;
+    struct {
+        struct pair *v;
+        int n, cap;
+    } pairs;
     int *pair_of; /* by value id: 1 + index of the pair that watches it */
     bool (*feed)(void *ctx, int sample, int input, struct tensor *to);
     void *ctx;
@@ -54,8 +57,8 @@ static void find_pair(struct equaliser *e, struct node *b, struct arena *scratch
     p.a = v->def;
     if (!is_plain_conv(p.a) || !ncc_value_only_use(e->g, v))
         return;
-    p.largest = NCC_NEW(scratch, float, (size_t)e->n_samples * p.c);
-    p.squares = NCC_NEW(scratch, double, (size_t)e->n_samples * p.c);
+    p.largest = NCC_NEW(scratch, float, (size_t)e->n_samples *p.c);
+    p.squares = NCC_NEW(scratch, double, (size_t)e->n_samples *p.c);
     NCC_PUSH(scratch, &e->pairs, p);
     e->pair_of[p.between->id] = e->pairs.n;
 }
@@ -211,7 +214,10 @@ static void equalise(struct equaliser *e, struct pair *p, struct arena *scratch)
 bool ncc_quant_equalise(struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx,
                         int n_samples, struct arena *scratch)
 {
-    struct equaliser e = {.g = g, .feed = feed, .ctx = ctx, .n_all = n_samples,
+    struct equaliser e = {.g = g,
+                          .feed = feed,
+                          .ctx = ctx,
+                          .n_all = n_samples,
                           .n_samples = n_samples < MAX_SAMPLES ? n_samples : MAX_SAMPLES};
     e.pair_of = NCC_NEW(scratch, int, g->next_id);
     for (struct node *n = g->first; n; n = n->next)

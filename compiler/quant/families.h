@@ -1,7 +1,8 @@
 /* Pieces of one map (value->family): bands of what is too large for KPU RAM as a whole.
  *
- * They hold the same tensor, so they must have the same codes, and the layers that make them the same weights and tables.
- * That follows by itself once what was observed is the same for all of them: the union of what their windows showed.
+ * They hold the same tensor, so they must have the same codes, and the layers that make them the same weights and
+ * tables. That follows by itself once what was observed is the same for all of them: the union of what their windows
+ * showed.
  */
 #ifndef NCC_QUANT_FAMILIES_H
 #define NCC_QUANT_FAMILIES_H

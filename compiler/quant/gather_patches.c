@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 /* Per layer: many where the budget covers all layers, else fewer for more layers. */
-enum { MANY_POINTS = 512, FEW_POINTS = 256 };
+enum { MANY_POINTS = 512, FEW_POINTS = 256, THOROUGH_POINTS = 3072 };
 
 static bool is_layer(const struct node *n)
 {
@@ -34,7 +34,8 @@ static int by_work(const void *a, const void *b)
     return (*x)->out[0]->id - (*y)->out[0]->id;
 }
 
-struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, double budget, struct arena *a)
+struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, double budget, bool thorough,
+                                      struct arena *a)
 {
     struct patch_table table = {.n = g->next_id, .v = NCC_NEW(a, struct patches, g->next_id)};
     const struct node **layer = NCC_NEW(a, const struct node *, ncc_graph_n_nodes(g));
@@ -47,7 +48,7 @@ struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, doub
     double all = 0;
     for (int i = 0; i < n; i++)
         all += work(layer[i]);
-    const int max = all * MANY_POINTS <= budget ? MANY_POINTS : FEW_POINTS;
+    const int max = thorough ? THOROUGH_POINTS : all * MANY_POINTS <= budget ? MANY_POINTS : FEW_POINTS;
     table.per_sample = max / n_samples > 0 ? max / n_samples : 1;
     const int points = table.per_sample * (n_samples < max ? n_samples : max);
     for (int i = 0; i < n; i++) {
@@ -75,9 +76,8 @@ static uint32_t scatter(uint32_t x)
 static void place_of(const struct node *n, uint32_t seed, int *y, int *x)
 {
     const struct kpu_conv_attrs *a = n->attrs;
-    const int stride = n->in[0]->shape.dim[2] / n->out[0]->shape.dim[2] > 1
-                           ? n->in[0]->shape.dim[2] / n->out[0]->shape.dim[2]
-                           : 1;
+    const int stride =
+        n->in[0]->shape.dim[2] / n->out[0]->shape.dim[2] > 1 ? n->in[0]->shape.dim[2] / n->out[0]->shape.dim[2] : 1;
     *y = (a->top + (int)(scatter(seed) % (uint32_t)a->h)) * stride;
     *x = (a->left + (int)(scatter(seed ^ 0x9e3779b9U) % (uint32_t)a->w)) * stride + (a->pool == 6);
 }

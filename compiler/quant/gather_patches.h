@@ -7,8 +7,10 @@
 #include "compiler/ir/patches.h"
 
 /* Room for the patches of the kpu_conv nodes of g, smallest layers first, as long as rounding by them (two
- * multiply-adds per weight and point) stays within `budget` multiply-adds. Layers that only copy get none. */
-struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, double budget, struct arena *a);
+ * multiply-adds per weight and point) stays within `budget` multiply-adds. `thorough`: several times as many points.
+ * Layers that only copy get none. */
+struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, double budget, bool thorough,
+                                      struct arena *a);
 
 /* Fills in what the readers of v take from it for this sample. Every sample writes points of its own, so it may be
  * called for several samples at once. */

@@ -237,6 +237,8 @@ static void add_channels(float *min, float *max, const struct tensor *t, struct 
 /* -1: this sample is not among those whose means are taken, which are evenly spread. */
 static int row_of_sums(const struct watch *w, int sample)
 {
+    if (!w->n_sum_samples)
+        return -1;
     const int row = (int)((int64_t)sample * w->n_sum_samples / w->n_samples);
     const int first = (int)(((int64_t)row * w->n_samples + w->n_sum_samples - 1) / w->n_sum_samples);
     return sample == first ? row : -1;
@@ -298,13 +300,13 @@ static void prepare_means(struct watch *w, const struct graph *g, int n_samples,
     w->sums = NCC_NEW(arena, double, (size_t)w->n_sum_samples * w->n_sums);
 }
 
-static void prepare_channels(struct watch *w, const struct graph *g, bool none, int n_threads, struct arena *arena)
+static void prepare_channels(struct watch *w, const struct graph *g, bool wanted, int n_threads, struct arena *arena)
 {
     int64_t *channel_of = NCC_NEW(arena, int64_t, g->next_id);
     for (int i = 0; i < g->next_id; i++)
         channel_of[i] = -1;
     for (const struct node *node = g->first; node; node = node->next)
-        if (!none && ncc_quant_by_channel(g, node->out[0])) {
+        if (wanted && ncc_quant_by_channel(g, node->out[0])) {
             channel_of[node->out[0]->id] = w->n_channels;
             w->n_channels += node->out[0]->shape.dim[1];
         }
@@ -470,9 +472,9 @@ bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample
     w.seen = NCC_NEW(arena, struct observation, 2 * (size_t)n_threads * w.n_values);
     if (options->histograms)
         w.hist = new_histograms(2 * (size_t)n_threads * w.n_slots, arena);
-    prepare_means(&w, g, options->made_up ? 0 : n_samples, arena);
-    prepare_channels(&w, g, options->made_up, n_threads, arena);
-    w.patches = ncc_gather_prepare(g, n_samples, options->made_up ? 0 : options->rounding_budget, arena);
+    prepare_means(&w, g, options->no_means ? 0 : n_samples, arena);
+    prepare_channels(&w, g, !options->no_channels, n_threads, arena);
+    w.patches = ncc_gather_prepare(g, n_samples, options->rounding_budget, options->thorough, arena);
     w.progress = ncc_progress_begin("calibrating", n_samples, options->quiet);
     const bool ok = run(g, &w, n_samples, options->limit);
     ncc_progress_end(&w.progress);

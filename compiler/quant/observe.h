@@ -37,7 +37,9 @@ struct observe_options {
     bool histograms;        /* RANGE_MINMAX needs none */
     size_t limit;           /* bytes for evaluation buffers (ncc_eval_open); 0: no limit */
     bool quiet;             /* no progress bar */
-    bool made_up;           /* the samples are not real: ranges only, no means, no maxima of channels, no patches */
+    bool no_channels;       /* without extremes of channels: one scale for all */
+    bool no_means;          /* without means of canvases: nothing corrects what rounding does to them */
+    bool thorough;          /* many points for rounding weights */
     double rounding_budget; /* multiply-adds to spend on rounding weights by patches (gather_patches.h); 0: none */
 };
 

@@ -73,7 +73,7 @@ static struct node *widened(struct graph *g, const struct node *n, struct value 
 {
     const struct shape *s = &n->in[1]->shape;
     const int n_out = s->dim[0] * outs, n_in = n->in[0]->shape.dim[1] * ins, taps = s->dim[2] * s->dim[3];
-    float *w = NCC_NEW(g->arena, float, (size_t)n_out * n_in * taps), *bias = NCC_NEW(g->arena, float, n_out);
+    float *w = NCC_NEW(g->arena, float, (size_t)n_out *n_in *taps), *bias = NCC_NEW(g->arena, float, n_out);
     for (int o = 0; o < n_out; o++) {
         bias[o] = (n->n_in > 2 && n->in[2] ? ((const float *)n->in[2]->data)[o / outs] : 0) - (float)(o % outs) * step;
         for (int i = 0; i < n_in; i++) {

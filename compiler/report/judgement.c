@@ -75,6 +75,18 @@ static void print_worst(const struct judgement *j, FILE *out)
     }
 }
 
+static void print_gains(const struct judgement *j, FILE *out)
+{
+    fprintf(out, "\n%-32s %8s %8s   (mean SQNR of the outputs, dB)\n", "steps of quantisation", "result", "change");
+    for (int i = 0; i < j->gains.n; i++) {
+        const struct judged_gain *g = &j->gains.v[i];
+        if (isnan(g->db))
+            fprintf(out, "%-32s does not compile\n", g->option);
+        else
+            fprintf(out, "%-32s %8.2f %+8.2f\n", g->option, g->db, g->db - j->gains.v[0].db);
+    }
+}
+
 void ncc_judgement_text(const struct judgement *j, FILE *out)
 {
     fprintf(out, "%-16s %s\n", "samples", j->data_text);
@@ -84,10 +96,12 @@ void ncc_judgement_text(const struct judgement *j, FILE *out)
                 j->top1, j->n_labelled);
     if (j->no_layers) {
         fprintf(out, "%-16s not shown: %s\n", "layers", j->no_layers);
-        return;
+    } else {
+        print_layers(j, out);
+        print_worst(j, out);
     }
-    print_layers(j, out);
-    print_worst(j, out);
+    if (j->gains.n)
+        print_gains(j, out);
 }
 
 /* ---- JSON ---- */
@@ -161,6 +175,13 @@ char *ncc_judgement_json(const struct judgement *j, struct arena *a)
         cJSON_AddStringToObject(root, "no_layers", j->no_layers);
     cJSON_AddNumberToObject(root, "layer_samples", j->n_layer_samples);
     add_layers(root, j);
+    cJSON *gains = cJSON_AddArrayToObject(root, "steps");
+    for (int i = 0; i < j->gains.n; i++) {
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "option", j->gains.v[i].option);
+        add_db(o, "sqnr_db", j->gains.v[i].db);
+        cJSON_AddItemToArray(gains, o);
+    }
     char *text = cJSON_Print(root);
     cJSON_Delete(root);
     char *copy = ncc_arena_printf(a, "%s\n", text ? text : "{}");

@@ -30,6 +30,12 @@ struct judged_layer {
     const char *reason; /* or NULL */
 };
 
+/* The kmodel that another set of steps gives: mean of the outputs' signal to noise, NAN when there is none. */
+struct judged_gain {
+    const char *option;
+    double db;
+};
+
 struct judgement {
     const char *model, *kmodel, *data_text;
     int n_samples;
@@ -44,6 +50,10 @@ struct judgement {
         int n, cap;
     } layers;
     int n_layer_samples;
+    struct {
+        struct judged_gain *v;
+        int n, cap;
+    } gains;               /* the first: as given; empty: not asked for */
     const char *no_layers; /* why there are none, or NULL */
 };
 

@@ -45,6 +45,19 @@ struct ncc_shape_override {
     int rank, dim[6]; /* in the source model's order */
 };
 
+/* How weights are rounded. */
+enum ncc_rounding {
+    NCC_ROUNDING_QUICK,    /* by what the layers read at some hundred places of the samples, within some 10 ms */
+    NCC_ROUNDING_NONE,     /* to the nearest code */
+    NCC_ROUNDING_THOROUGH, /* by some thousand places, over and over: seconds */
+};
+
+/* Steps of quantisation to leave out (doc/quantisation.md says what each does and gains). */
+struct ncc_quant_steps {
+    bool no_slices, no_equalise, no_channel_scales, no_bias_correction;
+    enum ncc_rounding rounding;
+};
+
 struct ncc_compile_options {
     const char *model;  /* file */
     const char *output; /* NULL: everything is done but no file written */
@@ -59,6 +72,8 @@ struct ncc_compile_options {
     float mean, std;
     bool bgr;           /* channel order of three-channel inputs; default RGB */
     const char *calibrate_method; /* "auto" (NULL), "minmax" or "no_clip", "percentile", "l2" or "mse", "kl" */
+
+    struct ncc_quant_steps steps;
 
     enum ncc_element_choice inference; /* U8 (default): quantised; FLOAT: CPU kernels in float only */
     enum ncc_element_choice input;     /* what the firmware feeds; default: as inference */
@@ -103,6 +118,7 @@ enum ncc_exit ncc_evaluate(const struct ncc_compile_options *o, const char *out_
 struct ncc_judge_options {
     const char *kmodel;      /* file, from any compiler */
     const char *labels;      /* NULL, or a file: lines "sample,class" or "class", or an .npy array (ncc(1)) */
+    bool gains;              /* compile again without each step of quantisation, and show what it gains */
     const char *calibration; /* the samples that the kmodel was compiled with; NULL: o->dataset */
 };
 

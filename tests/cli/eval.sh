@@ -36,6 +36,19 @@ expect 0 "" compile "$model" u8.kmodel --dataset "$digits/calib" --output-type u
 expect 0 "top-1" eval "$model" u8.kmodel --dataset "$digits/test" --calibration "$digits/calib" --output-type uint8
 expect 1 "an output is bytes" eval "$model" u8.kmodel --dataset "$digits/test" --calibration "$digits/calib"
 
+# Every step of quantisation can be left out, and what it gains is told.
+for option in --no-equalise --no-channel-scales --no-bias-correction "--adaptive-rounding none" "--adaptive-rounding thorough"; do
+    expect 0 "" compile "$model" other.kmodel --dataset "$digits/calib" $option
+    cmp -s a.kmodel other.kmodel && fail "$option changes nothing"
+    expect 0 "conv 3x3" eval "$model" other.kmodel --dataset "$digits/calib" $option
+done
+NCC_THREADS=1 "$ncc" compile "$model" 1.kmodel --dataset "$digits/calib" --adaptive-rounding thorough --quiet || fail compile
+same 1.kmodel other.kmodel
+expect 0 "steps of quantisation" eval "$model" a.kmodel --dataset "$digits/test" --calibration "$digits/calib" --gains
+for option in --no-slices --no-equalise --no-channel-scales --no-bias-correction "--adaptive-rounding none"; do
+    says "$option"
+done
+
 # What is wrong.
 expect 2 "no samples" eval "$model" a.kmodel
 expect 1 "nowhere.kmodel" eval "$model" nowhere.kmodel --dataset "$digits/calib"
