@@ -155,6 +155,25 @@ static double slice_instructions(const struct node *n, enum ncc_kpu_runtime runt
                                      : -1;
 }
 
+/* At most 8 copies, at most 16 of a row. */
+bool ncc_cost_resize_copies(const struct node *n)
+{
+    const struct resize_attrs *a = n->op == OP_resize ? n->attrs : NULL;
+    if (!a || a->mode != RESIZE_NEAREST || a->align_corners)
+        return false;
+    const int *x = n->in[0]->shape.dim, *y = n->out[0]->shape.dim;
+    return y[2] % x[2] == 0 && y[3] % x[3] == 0 && y[2] / x[2] <= 16 && y[3] / x[3] <= 8;
+}
+
+static double copies_instructions(const struct node *n, enum ncc_kpu_runtime runtime)
+{
+    const int *x = n->in[0]->shape.dim, *y = n->out[0]->shape.dim;
+    const double byte = ncc_cost_instructions(COST_concat, false, runtime) * (double)ncc_dtype_size(n->out[0]->dtype);
+    const double wide = (double)x[1] * x[2] * y[3], all = (double)x[1] * y[2] * y[3];
+    return (y[3] > x[3] ? wide * (byte + ncc_cost_instructions(COST_transpose, false, runtime)) : 0) +
+           (y[2] > x[2] ? all * byte + RUN_INSTRUCTIONS * all / y[3] : 0);
+}
+
 /* What v4's kernel does not know becomes two matrix products and two transposes (cpu_forms.c). */
 static bool by_matrices(const struct node *n)
 {
@@ -182,6 +201,8 @@ static bool is_fused_clamp(const struct node *n)
 
 double ncc_cost_cpu_us(const struct node *n, enum ncc_kpu_runtime runtime)
 {
+    if (ncc_cost_resize_copies(n))
+        return ncc_cost_instructions_us(copies_instructions(n, runtime));
     if (by_matrices(n))
         return ncc_cost_instructions_us(matrices_instructions(n, runtime));
     if (is_fused_clamp(n))

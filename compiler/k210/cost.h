@@ -34,6 +34,9 @@ double ncc_cost_instructions_us(double n);
 double ncc_cost_instructions(enum cost_kernel k, bool broadcast, enum ncc_kpu_runtime runtime);
 enum cost_per ncc_cost_per(enum cost_kernel k);
 
+/* A resize to the nearest pixel by whole factors, which cpu_forms.c writes as copies. */
+bool ncc_cost_resize_copies(const struct node *n);
+
 /* A canonical or lowered node run by CPU kernels; 0 for what costs nothing (reshape). */
 double ncc_cost_cpu_us(const struct node *n, enum ncc_kpu_runtime runtime);
 

@@ -1,6 +1,7 @@
 /* Operators that kmodel v4's CPU kernels do not have, taken apart into those that they have. */
 #include "compiler/k210/cpu_forms.h"
 #include "compiler/ir/eval.h"
+#include "compiler/k210/cost.h"
 #include "compiler/k210/k210.h"
 #include "compiler/ops/attrs.h"
 
@@ -194,6 +195,37 @@ static struct value *resize_last(struct graph *g, const struct node *n, struct v
     return NCC_OP(g, OP_transpose, ncc_name(g, n->name, "turn"), &swap, y);
 }
 
+/* By whole factors to the nearest pixel: nothing but copies. Columns by laying the map beside itself and exchanging the
+ * two dimensions, rows by laying it beside itself: a third of what the firmware's kernel takes, which computes a place
+ * for each pixel. */
+static bool repeat_pixels(struct graph *g, struct node *n)
+{
+    const int *in = n->in[0]->shape.dim, *out = n->out[0]->shape.dim;
+    if (!ncc_cost_resize_copies(n) || in[0] != 1 || ncc_is_const(n->in[0]))
+        return false;
+    const int columns = out[3] / in[3], rows = out[2] / in[2];
+    struct value *x = n->in[0], *same[16];
+    if (columns > 1) {
+        const struct reshape_attrs line = {{2, {1, in[1] * in[2] * in[3]}}};
+        const struct concat_attrs below = {0};
+        const struct transpose_attrs turn = {{2, {1, 0}}};
+        x = NCC_OP(g, OP_reshape, ncc_name(g, n->name, "line"), &line, x);
+        for (int i = 0; i < columns; i++)
+            same[i] = x;
+        x = ncc_op(g, OP_concat, ncc_name(g, n->name, "again"), &below, same, columns);
+        x = NCC_OP(g, OP_transpose, ncc_name(g, n->name, "columns"), &turn, x);
+    }
+    const struct reshape_attrs lines = {{2, {in[1] * in[2], out[3]}}}, map = {{4, {1, in[1], out[2], out[3]}}};
+    const struct concat_attrs beside = {1};
+    x = NCC_OP(g, OP_reshape, ncc_name(g, n->name, "lines"), &lines, x);
+    for (int i = 0; i < rows; i++)
+        same[i] = x;
+    if (rows > 1)
+        x = ncc_op(g, OP_concat, ncc_name(g, n->name, "rows"), &beside, same, rows);
+    ncc_k210_replace(g, n, NCC_OP(g, OP_reshape, n->name, &map, x));
+    return true;
+}
+
 static bool expand_resize(struct graph *g, struct node *n)
 {
     enum { MOST = 2048 }; /* pixels: the matrices have as many rows */
@@ -293,6 +325,7 @@ static const struct rewrite rewrites[] = {
     {"l2 normalise", OP_l2_normalize, expand_l2_normalize},
     {"padded mean", OP_avg_pool, expand_padded_mean},
     {"transposed bias", OP_conv2d_transpose, split_transposed_bias},
+    {"resize by copies", OP_resize, repeat_pixels},
     {"resize", OP_resize, expand_resize},
 };
 

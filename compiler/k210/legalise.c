@@ -82,6 +82,7 @@ static const struct judged forms[] = {
     {OP_matmul, ncc_legal_flat_matmul},
     {OP_matmul, ncc_legal_many_rows},
     {OP_conv2d, ncc_legal_stride},
+    {OP_conv2d, ncc_legal_multiplier},
     {OP_conv2d, ncc_legal_conv_on_halves},
     {OP_prelu, ncc_legal_prelu_in_conv},
     {OP_conv2d, ncc_legal_join_convs},

@@ -44,6 +44,11 @@ bool ncc_legal_add_convs(const struct legaliser *l, struct node *n);
 bool ncc_legal_conv_on_halves(const struct legaliser *l, struct node *n);
 bool ncc_legal_prelu_in_conv(const struct legaliser *l, struct node *n);
 
+/* ---- legal_multiplier.c ---- */
+
+/* conv2d with m outputs for each channel -> m depthwise ones and a 1x1 that orders their outputs. */
+bool ncc_legal_multiplier(const struct legaliser *l, struct node *n);
+
 /* ---- legal_resize.c ---- */
 
 /* 1x1 conv2d behind resize -> in front of it; bilinear resize -> nearest and a filter; a gate times a map -> product of

@@ -287,6 +287,10 @@ static const struct expectation expectations[] = {
     {"12 groups",
      "input %x f32 1x8x12x12\nconst %w f32 6x4x3x3 = random 1\n%o = conv2d(%x, %w, _) groups=2 " SAME "\noutput %o\n",
      1, 0, 0},
+    {"12 channel multiplier, then a function and 1x1, which takes the order",
+     "input %x f32 1x64x24x24\nconst %w f32 128x1x3x3 = random 1\nconst %v f32 16x128x1x1 = random 2\n%y = conv2d(%x, %w, "
+     "_) groups=64 " SAME "\n%z = relu(%y)\n%o = conv2d(%z, %v, _)\noutput %o\n",
+     3, 0, 0},
     {"12 channel multiplier",
      "input %x f32 1x6x12x12\nconst %w f32 12x1x3x3 = random 1\n%o = conv2d(%x, %w, _) groups=6 " SAME "\noutput %o\n",
      -1, 0, 0},
