@@ -1,6 +1,7 @@
 /* From a range to codes. How ranges are chosen: range_methods.c. */
 #include "compiler/quant/range.h"
 
+#include <float.h>
 #include <math.h>
 
 /* The smallest scale at which zero_point codes below zero and the rest above reach lo and hi. */
@@ -13,7 +14,8 @@ static double covering_scale(double lo, double hi, int zero_point)
 
 struct codes ncc_quant_codes(struct range r)
 {
-    const double lo = fmin(r.lo, 0), hi = fmax(r.hi, 0);
+    /* Ends that were calculated may be infinite. */
+    const double lo = fmax(fmin(r.lo, 0), -FLT_MAX), hi = fmin(fmax(r.hi, 0), FLT_MAX);
     if (hi - lo < 1e-30)
         return (struct codes){1.0 / 255, 0};
     const double exact = -lo * 255 / (hi - lo);

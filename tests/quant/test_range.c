@@ -209,6 +209,9 @@ static void test_codes(void **state)
         if (lo == 0)
             assert_true(c.zero_point == 0 && fabs(c.scale * 255 - hi) <= hi * 1e-12);
     }
+    const struct codes endless = ncc_quant_codes((struct range){true, -INFINITY, INFINITY});
+    assert_true(isfinite(endless.scale) && endless.scale > 0);
+    assert_in_range(endless.zero_point, 127, 128);
     const struct codes zero = ncc_quant_codes((struct range){true, 0, 0});
     assert_true(zero.scale > 0 && zero.zero_point == 0);
 }
