@@ -76,46 +76,52 @@ bool ncc_caffe_build_arg_max(struct cf_build *b)
 
 /* ---- local response ---- */
 
-/* The mean over `size` neighbours in each window, with zeros around the map, which count. */
-static struct value *mean_around(struct cf_build *b, struct value *x, int h, int w)
+/* k + alpha * mean of neighbouring channels, where those outside count as 0: a convolution. */
+static struct value *across_channels(struct cf_build *b, struct value *x, const Caffe__LRN *p)
 {
-    const struct pool_attrs attrs = {
-        .kernel_h = h,
-        .kernel_w = w,
-        .stride_h = 1,
-        .stride_w = 1,
-        .pad_top = h / 2,
-        .pad_left = w / 2,
-        .pad_bottom = h / 2,
-        .pad_right = w / 2,
-        .count_pad = true,
+    enum { MOST = 1 << 12 };
+    const struct conv2d_attrs plain = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
+    const int n = x->shape.dim[1], reach = p->local_size / 2;
+    if (!ncc_caffe_within(b, "the number of channels", n, 1, MOST))
+        return NULL;
+    float *w = NCC_NEW(b->m->arena, float, (int64_t)n *n), *k = NCC_NEW(b->m->arena, float, n);
+    for (int out = 0; out < n; out++) {
+        k[out] = p->k;
+        for (int in = 0; in < n; in++)
+            w[(int64_t)out * n + in] = in >= out - reach && in <= out + reach ? p->alpha / (float)p->local_size : 0;
+    }
+    struct value *const in[] = {
+        x,
+        ncc_const(b->m->graph, ncc_name(b->m->graph, b->name, "neighbours"), DT_F32, ncc_shape_4(n, n, 1, 1), w),
+        ncc_const(b->m->graph, ncc_name(b->m->graph, b->name, "k"), DT_F32, ncc_shape_make(1, &n), k),
     };
-    return ncc_caffe_op(b, OP_avg_pool, "mean", &attrs, &x, 1);
+    return ncc_caffe_op(b, OP_conv2d, "base", &plain, in, 3);
 }
 
-/* x * (k + alpha * mean)^-beta, where the mean of the squares is over neighbouring channels (which a reshape makes the
- * rows of a map), or over neighbouring pixels, where k is 1. */
+/* 1 + alpha * mean of neighbouring pixels, with zeros around the map, which count. */
+static struct value *within_channel(struct cf_build *b, struct value *x, const Caffe__LRN *p)
+{
+    const int size = p->local_size, reach = size / 2;
+    const struct pool_attrs attrs = {size, size, 1, 1, reach, reach, reach, reach, true};
+    x = ncc_caffe_op(b, OP_avg_pool, "mean", &attrs, &x, 1);
+    x = ncc_caffe_binary(b, OP_mul, "part", x, ncc_caffe_scalar(b, p->alpha, "alpha"));
+    return ncc_caffe_binary(b, OP_add, "base", x, ncc_caffe_scalar(b, 1, "one"));
+}
+
+/* x * base^-beta. The base is positive; logarithm and exponential are functions that the KPU's tables take. */
 bool ncc_caffe_build_lrn(struct cf_build *b)
 {
     const Caffe__LRN *p = CF_PARAM(b, lrn_param, lrn);
-    const bool across = p->norm_region == CAFFE__LRN__REGION__ACROSS_CHANNELS;
     struct value *x = ncc_caffe_map(b, 0);
     if (!x || !ncc_caffe_within(b, "local_size", p->local_size, 1, 1 << 10))
         return false;
     if (p->local_size % 2 == 0)
         return ncc_caffe_refuse(b, "local_size must be odd", NULL, "%d", p->local_size);
-    const int *dim = x->shape.dim, size = p->local_size;
     struct value *y = ncc_caffe_unary(b, OP_square, "square", x);
-    if (across) {
-        y = ncc_caffe_reshape(b, "rows", y, ncc_shape_4(dim[0], 1, dim[1], dim[2] * dim[3]));
-        y = ncc_caffe_reshape(b, "map", mean_around(b, y, size, 1), x->shape);
-    } else {
-        y = mean_around(b, y, size, size);
-    }
-    y = ncc_caffe_binary(b, OP_mul, "scale", y, ncc_caffe_scalar(b, p->alpha, "alpha"));
-    y = ncc_caffe_binary(b, OP_add, "shift", y, ncc_caffe_scalar(b, across ? p->k : 1, "k"));
-    y = ncc_caffe_binary(b, OP_pow, "power", y, ncc_caffe_scalar(b, -p->beta, "beta"));
-    return ncc_caffe_give(b, 0, ncc_caffe_binary(b, OP_mul, NULL, x, y));
+    y = p->norm_region == CAFFE__LRN__REGION__ACROSS_CHANNELS ? across_channels(b, y, p) : within_channel(b, y, p);
+    y = ncc_caffe_unary(b, OP_log, "log", y);
+    y = ncc_caffe_binary(b, OP_mul, "power", y, ncc_caffe_scalar(b, -p->beta, "beta"));
+    return ncc_caffe_give(b, 0, ncc_caffe_binary(b, OP_mul, NULL, x, ncc_caffe_unary(b, OP_exp, "factor", y)));
 }
 
 /* ---- whole maps ---- */

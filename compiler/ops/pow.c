@@ -13,7 +13,7 @@ const struct op_desc ncc_op_pow = {
     .doc = "a to the power of b",
     .tflite = "POW",
     .onnx = "Pow",
-    .caffe = "Power,LRN",
+    .caffe = "Power",
     .flags = OP_BINARY,
     NCC_BINARY,
     .infer = ncc_infer_binary,
