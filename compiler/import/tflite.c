@@ -296,7 +296,7 @@ static bool is_well_formed(struct build *b)
 
 static bool build_operator(struct tflite *m, const struct tf_operator *op)
 {
-    struct build b = {m, op, op->code->row, {0}, op->name, m->graph->next_id};
+    struct build b = {.m = m, .op = op, .row = op->code->row, .name = op->name, .first_id = m->graph->next_id};
     if (!b.row->builder) {
         const struct outline_op o = {.name = op->name, .op = op->code->name};
         ncc_outline_refuse(&o, m->file, shapes_text(m, op), m->diags);

@@ -85,6 +85,12 @@ struct tflite {
     int64_t fold_budget; /* elements that constant arithmetic may still touch */
 };
 
+/* A convolution between a space to batch and its inverse: what it is in truth. */
+struct dilated {
+    int x; /* tensor in front of all three */
+    struct { int dilation, before, after; } h, w;
+};
+
 /* One operator on its way into the graph. */
 struct build {
     struct tflite *m;
@@ -93,6 +99,7 @@ struct build {
     struct fb_table options; /* absent when the operator has none */
     const char *name;
     int first_id; /* values from here on are this operator's */
+    const struct dilated *dilated; /* NULL: the convolution is as its options say */
 };
 
 /* ---- tflite_read.c ---- */
@@ -165,6 +172,15 @@ struct value *ncc_tflite_activate(struct build *b, struct value *v, int activati
 bool ncc_tflite_give(struct build *b, int k, struct form f);
 bool ncc_tflite_give_map(struct build *b, int k, struct value *v);    /* N x C x H x W */
 bool ncc_tflite_give_native(struct build *b, int k, struct value *v); /* in the model's order */
+
+/* ---- between builders ---- */
+
+/* The operator that makes a tensor, or NULL. */
+const struct tf_operator *ncc_tflite_maker(const struct tflite *m, int tensor);
+/* A convolution without padding, of stride and dilation 1. */
+bool ncc_tflite_is_plain_conv(struct tflite *m, const struct tf_operator *op);
+/* Reduces along the axes that are constant input 1. v NULL: refused. */
+struct form ncc_tflite_reduce(struct build *b, struct form f, int kind);
 
 /* ---- the importer ---- */
 

@@ -116,6 +116,15 @@ struct form ncc_tflite_reshape_in(struct build *b, int k, struct shape to)
 
 /* ---- inputs ---- */
 
+const struct tf_operator *ncc_tflite_maker(const struct tflite *m, int tensor)
+{
+    for (int i = 0; tensor >= 0 && i < m->n_ops; i++)
+        for (int k = 0; k < m->ops[i].n_out; k++)
+            if (m->ops[i].out[k] == tensor)
+                return &m->ops[i];
+    return NULL;
+}
+
 struct tf_tensor *ncc_tflite_in(struct build *b, int k)
 {
     return k < b->op->n_in && b->op->in[k] >= 0 ? &b->m->tensors[b->op->in[k]] : NULL;

@@ -62,6 +62,27 @@ static int padding_option(struct build *b, int field)
     return ncc_fb_i8(&b->m->fb, b->options, field, TF_SAME);
 }
 
+static void dilate(const struct build *b, struct extent *v, struct extent *h)
+{
+    if (!b->dilated)
+        return;
+    v->dilation = b->dilated->h.dilation, v->before = b->dilated->h.before, v->after = b->dilated->h.after;
+    h->dilation = b->dilated->w.dilation, h->before = b->dilated->w.before, h->after = b->dilated->w.after;
+}
+
+bool ncc_tflite_is_plain_conv(struct tflite *m, const struct tf_operator *op)
+{
+    struct build b = {.m = m, .op = op, .options = ncc_fb_table(&m->fb, op->table, F_operator_options)};
+    if (op->code->row->builder == ncc_tflite_build_conv)
+        return padding_option(&b, F_conv_padding) == TF_VALID && option(&b, F_conv_stride_h, 0) == 1 &&
+               option(&b, F_conv_stride_w, 0) == 1 && option(&b, F_conv_dilation_h, 1) == 1 &&
+               option(&b, F_conv_dilation_w, 1) == 1;
+    return op->code->row->builder == ncc_tflite_build_depthwise &&
+           padding_option(&b, F_depthwise_padding) == TF_VALID && option(&b, F_depthwise_stride_h, 0) == 1 &&
+           option(&b, F_depthwise_stride_w, 0) == 1 && option(&b, F_depthwise_dilation_h, 1) == 1 &&
+           option(&b, F_depthwise_dilation_w, 1) == 1;
+}
+
 static bool give_conv(struct build *b, struct value *x, struct value *w, const struct extent *h,
                       const struct extent *v, int groups)
 {
@@ -89,6 +110,7 @@ bool ncc_tflite_build_conv(struct build *b)
     const int padding = padding_option(b, F_conv_padding);
     if (!pad_extent(b, padding, &v) || !pad_extent(b, padding, &h))
         return false;
+    dilate(b, &v, &h);
     const int groups = x->shape.dim[1] / in_c;
     if (groups * in_c != x->shape.dim[1] || out_c % groups != 0)
         return ncc_tflite_refuse(b, "the weights must fit the input's channels", NULL,
@@ -111,6 +133,7 @@ bool ncc_tflite_build_depthwise(struct build *b)
     const int padding = padding_option(b, F_depthwise_padding);
     if (!pad_extent(b, padding, &v) || !pad_extent(b, padding, &h))
         return false;
+    dilate(b, &v, &h);
     if (w->shape.dim[0] != 1 || out_c % in_c != 0)
         return ncc_tflite_refuse(b, "the weights must be 1 x height x width x a multiple of the input's channels", NULL,
                                  "%d channels, weights for %d", in_c, out_c);
@@ -159,15 +182,18 @@ bool ncc_tflite_build_transpose_conv(struct build *b)
         b, 0, ncc_tflite_op(b, OP_conv2d_transpose, NULL, &attrs, (struct value *[]){x, w, bias}, 3));
 }
 
-/* weights [out][in]; x is cut into rows of `in` elements */
+/* weights [out][in], constant or computed; x is cut into rows of `in` elements */
 bool ncc_tflite_build_fully_connected(struct build *b)
 {
-    struct value *w = ncc_tflite_weights(b, 1, 2), *bias;
     struct tf_tensor *t = ncc_tflite_in(b, 0);
+    struct value *w = ncc_tflite_native(b, 1), *bias;
     if (!w || !t)
         return false;
     if (ncc_fb_i8(&b->m->fb, b->options, F_fully_connected_weights_format, 0) != 0)
         return ncc_tflite_refuse(b, "shuffled weights are not supported", "export the model again", NULL);
+    if (w->shape.rank != 2 || w->dtype != DT_F32)
+        return ncc_tflite_refuse(b, "the weights must be real numbers with 2 dimensions", NULL, "%s, %d dimensions",
+                                 ncc_dtype_name(w->dtype), w->shape.rank);
     const int n = w->shape.dim[0], k = w->shape.dim[1];
     const int64_t count = ncc_shape_count(t->shape);
     if (!ncc_tflite_bias(b, 2, n, 0, 1, &bias))
@@ -181,7 +207,11 @@ bool ncc_tflite_build_fully_connected(struct build *b)
         const struct reshape_attrs attrs = {.shape = {2, {rows.dim[0], k}}};
         x = ncc_tflite_op(b, OP_reshape, "rows", &attrs, &x, 1);
     }
-    w = turned(b, w, 1, n, k, ncc_shape_make(2, (const int[]){k, n}));
+    const struct transpose_attrs turn = {{2, {1, 0}}};
+    w = ncc_is_const(w) ? turned(b, w, 1, n, k, ncc_shape_make(2, (const int[]){k, n}))
+                        : ncc_tflite_op(b, OP_transpose, "columns", &turn, &w, 1);
+    if (!w)
+        return false;
     struct value *y = x ? ncc_tflite_op(b, OP_matmul, NULL, NULL, (struct value *[]){x, w, bias}, 3) : NULL;
     struct form f = {y, ncc_layout_identity(2)};
     const bool keep = ncc_fb_bool(&b->m->fb, b->options, F_fully_connected_keep_num_dims, false);
@@ -207,5 +237,9 @@ bool ncc_tflite_build_pool(struct build *b)
         .kernel_h = v.kernel, .kernel_w = h.kernel, .stride_h = v.stride, .stride_w = h.stride,
         .pad_top = v.before, .pad_left = h.before, .pad_bottom = v.after, .pad_right = h.after,
     };
-    return ncc_tflite_give_map(b, 0, ncc_tflite_op(b, (enum op)b->row->detail, NULL, &attrs, &x, 1));
+    if (b->row->detail != TF_L2_POOL)
+        return ncc_tflite_give_map(b, 0, ncc_tflite_op(b, (enum op)b->row->detail, NULL, &attrs, &x, 1));
+    x = ncc_tflite_op(b, OP_square, "squares", NULL, &x, 1);
+    x = x ? ncc_tflite_op(b, OP_avg_pool, "mean", &attrs, &x, 1) : NULL;
+    return ncc_tflite_give_map(b, 0, x ? ncc_tflite_op(b, OP_sqrt, NULL, NULL, &x, 1) : NULL);
 }

@@ -2,6 +2,8 @@
 #include "compiler/import/tflite.h"
 #include "compiler/ops/attrs.h"
 
+#include <math.h>
+
 /* ---- element by element ---- */
 
 static bool give_unary(struct build *b, enum op op, const void *attrs)
@@ -74,32 +76,68 @@ bool ncc_tflite_build_requantize(struct build *b)
                              "export the model again", "'%s' is %s", f.v->name, ncc_dtype_name(f.v->dtype));
 }
 
+/* The range is moved so that zero is a code, as in training. */
+bool ncc_tflite_build_fake_quant(struct build *b)
+{
+    const float lo = ncc_fb_float(&b->m->fb, b->options, F_fake_quant_min, 0);
+    const float hi = ncc_fb_float(&b->m->fb, b->options, F_fake_quant_max, 0);
+    const int bits = ncc_fb_i32(&b->m->fb, b->options, F_fake_quant_bits, 8);
+    const struct fake_quant_attrs attrs = {
+        .qmin = ncc_fb_bool(&b->m->fb, b->options, F_fake_quant_narrow, false),
+        .qmax = bits >= 2 && bits <= 16 ? (1 << bits) - 1 : 0,
+    };
+    if (attrs.qmax == 0 || !(lo < hi) || !(hi - lo < INFINITY))
+        return ncc_tflite_refuse(b, "there must be 2 to 16 bits, and the range must not be empty", NULL,
+                                 "%d bits, %g to %g", bits, (double)lo, (double)hi);
+    const float scale = (hi - lo) / (float)(attrs.qmax - attrs.qmin);
+    const float zero = fminf(fmaxf(roundf((float)attrs.qmin - lo / scale), (float)attrs.qmin), (float)attrs.qmax);
+    struct form f = ncc_tflite_any(b, 0);
+    struct value *in[3] = {f.v,
+                           ncc_const_copy(b->m->graph, ncc_name(b->m->graph, b->name, "scale"), DT_F32,
+                                          (struct shape){0}, &scale),
+                           ncc_const_copy(b->m->graph, ncc_name(b->m->graph, b->name, "zero"), DT_F32,
+                                          (struct shape){0}, &zero)};
+    f.v = ncc_tflite_op(b, OP_fake_quant, NULL, &attrs, in, 3);
+    return ncc_tflite_give(b, 0, f);
+}
+
+bool ncc_tflite_build_gelu(struct build *b)
+{
+    const struct gelu_attrs attrs = {ncc_fb_bool(&b->m->fb, b->options, F_gelu_by_tanh, false)};
+    return give_unary(b, OP_gelu, &attrs);
+}
+
 /* ---- along axes ---- */
 
-bool ncc_tflite_build_reduce(struct build *b)
+struct form ncc_tflite_reduce(struct build *b, struct form f, int kind)
 {
+    const struct form none = {0};
     struct ints axes;
-    const struct form f = ncc_tflite_any(b, 0);
     if (!ncc_tflite_ints(b, 1, &axes))
-        return false;
+        return none;
     bool gone[NCC_MAX_RANK] = {false};
     for (int i = 0; i < axes.n; i++) {
         int axis;
         if (!ncc_tflite_axis(b, axes.v[i], f.perm.n, &axis))
-            return false;
+            return none;
         gone[axis] = true;
     }
     struct reduce_attrs attrs = {
-        .kind = b->row->detail,
+        .kind = kind,
         .keep_dims = ncc_fb_bool(&b->m->fb, b->options, F_reduce_keep_dims, false),
     };
     for (int i = 0; i < f.perm.n; i++)
         if (gone[f.perm.v[i]])
             attrs.axes.v[attrs.axes.n++] = i;
     if (attrs.axes.n == 0)
-        return ncc_tflite_give(b, 0, f);
+        return f;
     struct value *v = ncc_tflite_op(b, OP_reduce, NULL, &attrs, (struct value *[]){f.v}, 1);
-    return ncc_tflite_give(b, 0, (struct form){v, attrs.keep_dims ? f.perm : ncc_layout_drop(f.perm, gone)});
+    return (struct form){v, attrs.keep_dims ? f.perm : ncc_layout_drop(f.perm, gone)};
+}
+
+bool ncc_tflite_build_reduce(struct build *b)
+{
+    return ncc_tflite_give(b, 0, ncc_tflite_reduce(b, ncc_tflite_any(b, 0), b->row->detail));
 }
 
 /* The model's last axis in the value; false, and told, when there is none. */

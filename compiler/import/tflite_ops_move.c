@@ -24,6 +24,25 @@ bool ncc_tflite_build_concat(struct build *b)
     return ncc_tflite_give(b, 0, (struct form){v, perm});
 }
 
+/* More equal parts than a list holds: a slice each. */
+static bool give_slices(struct build *b, struct form f, int axis, int size)
+{
+    struct slice_attrs s = {{.n = f.perm.n}, {.n = f.perm.n}, {.n = f.perm.n}};
+    for (int i = 0; i < f.perm.n; i++) {
+        s.size.v[i] = f.v->shape.dim[i];
+        s.stride.v[i] = 1;
+    }
+    const int at = ncc_layout_axis(f.perm, axis);
+    s.size.v[at] = size;
+    for (int k = 0; k < b->op->n_out; k++, s.begin.v[at] += size) {
+        const char *part = k ? ncc_arena_printf(b->m->arena, "part%d", k) : NULL;
+        struct value *v = ncc_tflite_op(b, OP_slice, part, &s, &f.v, 1);
+        if (!ncc_tflite_give(b, k, (struct form){v, f.perm}))
+            return false;
+    }
+    return true;
+}
+
 static bool give_parts(struct build *b, struct form f, int axis, const struct ints *sizes)
 {
     const struct split_attrs attrs = {ncc_layout_axis(f.perm, axis), *sizes};
@@ -42,8 +61,6 @@ static bool split_axis(struct build *b, int axis_input, int k, int *axis)
         return false;
     if (list.n != 1)
         return ncc_tflite_refuse(b, "there must be one axis", NULL, "%d", list.n);
-    if (b->op->n_out > NCC_MAX_INTS)
-        return ncc_tflite_refuse(b, "a tensor can be split into at most 12 parts", NULL, "%d", b->op->n_out);
     return ncc_tflite_axis(b, list.v[0], ncc_tflite_in(b, k)->shape.rank, axis);
 }
 
@@ -53,13 +70,15 @@ bool ncc_tflite_build_split(struct build *b)
     int axis;
     if (!split_axis(b, 0, 1, &axis))
         return false;
-    const int size = ncc_tflite_in(b, 1)->shape.dim[axis];
-    struct ints sizes = {.n = b->op->n_out};
-    for (int i = 0; i < sizes.n; i++)
-        sizes.v[i] = size / sizes.n;
-    if (size % sizes.n != 0 || ncc_fb_i32(&b->m->fb, b->options, F_split_n, sizes.n) != sizes.n)
+    const int size = ncc_tflite_in(b, 1)->shape.dim[axis], n = b->op->n_out;
+    if (size % n != 0 || ncc_fb_i32(&b->m->fb, b->options, F_split_n, n) != n)
         return ncc_tflite_refuse(b, "the parts must be equal, and each an output", NULL, "%d elements for %d outputs",
-                                 size, sizes.n);
+                                 size, n);
+    if (n > NCC_MAX_INTS)
+        return give_slices(b, ncc_tflite_any(b, 1), axis, size / n);
+    struct ints sizes = {.n = n};
+    for (int i = 0; i < n; i++)
+        sizes.v[i] = size / n;
     return give_parts(b, ncc_tflite_any(b, 1), axis, &sizes);
 }
 

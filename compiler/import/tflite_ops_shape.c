@@ -187,6 +187,18 @@ bool ncc_tflite_build_pack(struct build *b)
     return ncc_tflite_give(b, 0, (struct form){ncc_tflite_op(b, OP_concat, NULL, &attrs, in, b->op->n_in), perm});
 }
 
+/* Index k of an axis, which stays. */
+static struct value *taken(struct build *b, struct form f, int at, int k)
+{
+    struct slice_attrs s = {{.n = f.perm.n}, {.n = f.perm.n}, {.n = f.perm.n}};
+    for (int i = 0; i < f.perm.n; i++) {
+        s.size.v[i] = i == at ? 1 : f.v->shape.dim[i];
+        s.stride.v[i] = 1;
+    }
+    s.begin.v[at] = k;
+    return ncc_tflite_op(b, OP_slice, ncc_arena_printf(b->m->arena, "part%d", k), &s, &f.v, 1);
+}
+
 bool ncc_tflite_build_unpack(struct build *b)
 {
     const struct form f = ncc_tflite_any(b, 0);
@@ -194,18 +206,23 @@ bool ncc_tflite_build_unpack(struct build *b)
     int axis;
     if (!ncc_tflite_axis(b, ncc_fb_i32(&b->m->fb, b->options, F_pack_axis, 0), f.perm.n, &axis))
         return false;
-    struct split_attrs attrs = {.axis = ncc_layout_axis(f.perm, axis), .sizes.n = whole.dim[axis]};
-    if (whole.dim[axis] != b->op->n_out || b->op->n_out > NCC_MAX_INTS)
-        return ncc_tflite_refuse(b, "there must be one output for each index, and at most 12", NULL,
-                                 "%d outputs for %d", b->op->n_out, whole.dim[axis]);
+    const int n = whole.dim[axis], at = ncc_layout_axis(f.perm, axis);
+    if (n != b->op->n_out)
+        return ncc_tflite_refuse(b, "there must be one output for each index", NULL, "%d outputs for %d", b->op->n_out,
+                                 n);
+    struct split_attrs attrs = {.axis = at, .sizes.n = n <= NCC_MAX_INTS ? n : 0};
     for (int i = 0; i < attrs.sizes.n; i++)
         attrs.sizes.v[i] = 1;
-    struct node *split = ncc_tflite_node(b, OP_split, NULL, &attrs, (struct value *[]){f.v}, 1);
+    struct node *split = NULL; /* more than a list holds: a slice each */
+    if (n <= NCC_MAX_INTS && !(split = ncc_tflite_node(b, OP_split, NULL, &attrs, (struct value *[]){f.v}, 1)))
+        return false;
     struct shape part = {.rank = whole.rank - 1};
     for (int i = 0; i < part.rank; i++)
         part.dim[i] = whole.dim[i < axis ? i : i + 1];
-    for (int k = 0; split && k < b->op->n_out; k++)
-        if (!ncc_tflite_give(b, k, ncc_tflite_reshape(b, (struct form){split->out[k], f.perm}, part)))
+    for (int k = 0; k < n; k++) {
+        const struct form one = {split ? split->out[k] : taken(b, f, at, k), f.perm};
+        if (!one.v || !ncc_tflite_give(b, k, ncc_tflite_reshape(b, one, part)))
             return false;
-    return split != NULL;
+    }
+    return true;
 }

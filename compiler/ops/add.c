@@ -17,7 +17,7 @@ NCC_BINARY_FAST
 const struct op_desc ncc_op_add = {
     .name = "add",
     .doc = "a + b",
-    .tflite = "ADD",
+    .tflite = "ADD,ADD_N",
     .onnx = "Add,Sum,Mean,QLinearAdd,BatchNormalization",
     .caffe = "Eltwise,Bias,BatchNorm,Axpy",
     .flags = OP_BINARY | OP_COMMUTES,

@@ -51,6 +51,7 @@ static void eval(const struct eval_args *a)
 const struct op_desc ncc_op_arg_max = {
     .name = "arg_max",
     .doc = "index of the greatest (least) element along an axis; of equal ones the first (last)",
+    .tflite = "ARG_MAX,ARG_MIN",
     .onnx = "ArgMax,ArgMin,Hardmax",
     .caffe = "ArgMax",
     .min_in = 1,

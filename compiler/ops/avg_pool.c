@@ -35,7 +35,7 @@ static bool infer(struct infer *i)
 const struct op_desc ncc_op_avg_pool = {
     .name = "avg_pool",
     .doc = "mean of each window: of the pixels inside the map, or with count_pad of the whole window",
-    .tflite = "AVERAGE_POOL_2D",
+    .tflite = "AVERAGE_POOL_2D,L2_POOL_2D",
     .onnx = "AveragePool,GlobalAveragePool,LpPool,QLinearAveragePool,QLinearGlobalAveragePool",
     .caffe = "Pooling,LRN",
     .min_in = 1,

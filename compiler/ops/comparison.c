@@ -53,6 +53,7 @@ static void eval(const struct eval_args *a)
 const struct op_desc ncc_op_comparison = {
     .name = "comparison",
     .doc = "whether a and b are equal, a is less than b, and so on: bool",
+    .tflite = "EQUAL,NOT_EQUAL,LESS,LESS_EQUAL,GREATER,GREATER_EQUAL",
     .onnx = "Equal,Less,LessOrEqual,Greater,GreaterOrEqual,IsNaN,IsInf",
     .min_in = 2,
     .max_in = 2,

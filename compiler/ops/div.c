@@ -19,7 +19,7 @@ NCC_BINARY_FAST
 const struct op_desc ncc_op_div = {
     .name = "div",
     .doc = "a / b; integers towards zero, and 0 where b is 0",
-    .tflite = "DIV",
+    .tflite = "DIV,FLOOR_DIV",
     .onnx = "Div",
     .caffe = "MVN",
     .flags = OP_BINARY,

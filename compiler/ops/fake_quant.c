@@ -70,7 +70,7 @@ const struct op_desc ncc_op_fake_quant = {
     .name = "fake_quant",
     .doc = "to the nearest real number that a code qmin .. qmax stands for, by scale and zero point: what a quantised "
            "model does to its values",
-    .tflite = "QUANTIZE",
+    .tflite = "QUANTIZE,FAKE_QUANT",
     .onnx = "QuantizeLinear",
     .min_in = 2,
     .max_in = 3,

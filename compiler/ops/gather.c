@@ -64,7 +64,7 @@ static void eval(const struct eval_args *a)
 const struct op_desc ncc_op_gather = {
     .name = "gather",
     .doc = "elements of an axis chosen by a tensor of indices",
-    .tflite = "GATHER",
+    .tflite = "GATHER,GATHER_ND,EMBEDDING_LOOKUP",
     .onnx = "Gather,GatherElements,GatherND",
     .min_in = 2,
     .max_in = 2,

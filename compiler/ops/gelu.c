@@ -15,6 +15,7 @@ static inline float apply(const void *attrs, float x)
 const struct op_desc ncc_op_gelu = {
     .name = "gelu",
     .doc = "x (1 + erf(x / sqrt(2))) / 2, or what takes tanh for that",
+    .tflite = "GELU",
     .onnx = "Gelu",
     .flags = OP_UNARY,
     NCC_UNARY,

@@ -31,6 +31,7 @@ static void eval(const struct eval_args *a)
 const struct op_desc ncc_op_logical = {
     .name = "logical",
     .doc = "and, or, exclusive or of two bools",
+    .tflite = "LOGICAL_AND,LOGICAL_OR",
     .onnx = "And,Or,Xor",
     .min_in = 2,
     .max_in = 2,

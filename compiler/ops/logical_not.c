@@ -16,6 +16,7 @@ static void eval(const struct eval_args *a)
 const struct op_desc ncc_op_logical_not = {
     .name = "logical_not",
     .doc = "true for false",
+    .tflite = "LOGICAL_NOT",
     .onnx = "Not",
     .min_in = 1,
     .max_in = 1,

@@ -108,7 +108,7 @@ static double macs(const struct node *n)
 const struct op_desc ncc_op_matmul = {
     .name = "matmul",
     .doc = "matrix product of the last two dimensions, plus a bias per column; dimensions before broadcast",
-    .tflite = "FULLY_CONNECTED",
+    .tflite = "FULLY_CONNECTED,BATCH_MATMUL,CUMSUM",
     .onnx = "MatMul,Gemm,QLinearMatMul,MatMulInteger,CumSum",
     .caffe = "InnerProduct",
     .min_in = 2,

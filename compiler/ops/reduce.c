@@ -140,7 +140,7 @@ static void eval_fast(const struct eval_args *a)
 const struct op_desc ncc_op_reduce = {
     .name = "reduce",
     .doc = "mean, sum, max, min or product over axes",
-    .tflite = "MEAN,SUM,REDUCE_MAX,REDUCE_MIN,REDUCE_PROD",
+    .tflite = "MEAN,SUM,REDUCE_MAX,REDUCE_MIN,REDUCE_PROD,REDUCE_ANY,REDUCE_ALL",
     .onnx = "ReduceMean,ReduceSum,ReduceMax,ReduceMin,ReduceProd,ReduceL1,"
             "ReduceL2,ReduceSumSquare,ReduceLogSum,ReduceLogSumExp,InstanceNormalization,"
             "GroupNormalization,LayerNormalization,MeanVarianceNormalization,LogSoftmax",

@@ -18,6 +18,7 @@ NCC_BINARY_EVAL
 const struct op_desc ncc_op_remainder = {
     .name = "remainder",
     .doc = "what remains of a when it is divided by b towards zero: it has the sign of a; 0 for integers when b is 0",
+    .tflite = "FLOOR_MOD",
     .onnx = "Mod",
     .flags = OP_BINARY,
     NCC_BINARY,

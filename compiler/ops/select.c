@@ -33,6 +33,7 @@ static void eval(const struct eval_args *a)
 const struct op_desc ncc_op_select = {
     .name = "select",
     .doc = "elements of the second operand where the first is true, else of the third",
+    .tflite = "SELECT,SELECT_V2,ONE_HOT",
     .onnx = "Where,Trilu,OneHot",
     .min_in = 3,
     .max_in = 3,

@@ -82,7 +82,7 @@ static void eval(const struct eval_args *a)
 const struct op_desc ncc_op_slice = {
     .name = "slice",
     .doc = "size elements per dimension, from begin, every stride-th (also backwards)",
-    .tflite = "SLICE,STRIDED_SLICE",
+    .tflite = "SLICE,STRIDED_SLICE,REVERSE_V2",
     .onnx = "Slice",
     .caffe = "Crop,Slice",
     .min_in = 1,

@@ -43,7 +43,7 @@ static void eval(const struct eval_args *a)
 const struct op_desc ncc_op_softmax = {
     .name = "softmax",
     .doc = "exp(beta * x) over its sum along an axis",
-    .tflite = "SOFTMAX",
+    .tflite = "SOFTMAX,LOG_SOFTMAX",
     .onnx = "Softmax",
     .caffe = "Softmax",
     .min_in = 1,

@@ -43,7 +43,7 @@ static void eval(const struct eval_args *a)
 const struct op_desc ncc_op_tile = {
     .name = "tile",
     .doc = "the input repeated along each dimension",
-    .tflite = "TILE",
+    .tflite = "TILE,BROADCAST_TO,FILL",
     .onnx = "Tile,Expand",
     .caffe = "Tile",
     .min_in = 1,

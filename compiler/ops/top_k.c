@@ -66,6 +66,7 @@ static void eval(const struct eval_args *a)
 const struct op_desc ncc_op_top_k = {
     .name = "top_k",
     .doc = "the k greatest (least) elements along an axis in order, and their indices; of equal ones the first",
+    .tflite = "TOPK_V2",
     .onnx = "TopK",
     .min_in = 1,
     .max_in = 1,

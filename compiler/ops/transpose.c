@@ -35,7 +35,7 @@ static void eval(const struct eval_args *a)
 const struct op_desc ncc_op_transpose = {
     .name = "transpose",
     .doc = "dimensions in another order: dimension i of the result is dimension perm[i] of the input",
-    .tflite = "TRANSPOSE",
+    .tflite = "TRANSPOSE,SPACE_TO_BATCH_ND,BATCH_TO_SPACE_ND",
     .onnx = "Transpose",
     .caffe = "Permute,ShuffleChannel",
     .min_in = 1,

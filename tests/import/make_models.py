@@ -35,7 +35,7 @@ class Model:
             n *= d
         if values is None:
             values = [((29 * i + 7 * t) % 19 - 8) / 16 for i in range(n)]
-        code = {"f32": "f", "f16": "e", "i32": "i", "i64": "q", "i8": "b", "u8": "B"}[type]
+        code = {"f32": "f", "f16": "e", "i32": "i", "i64": "q", "i8": "b", "u8": "B", "bool": "?"}[type]
         self.buffers.append({"data": list(struct.pack(f"<{len(values)}{code}", *values))})
         self.tensors[t]["buffer"] = len(self.buffers) - 1
         return t
@@ -268,6 +268,130 @@ def moves():
     m.write(m.op("SPACE_TO_DEPTH", [x], [[1, 2, 3, 8]], "SpaceToDepth", block=2))
 
 
+def choices():
+    """Compare, choose, count; integers and bools are cast to floats, so that they can be looked at."""
+    shape = [1, 3, 4, 5]
+    for name in "EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL":
+        m = Model(name.lower())
+        x, z = m.input(shape), m.input(shape)
+        m.write(m.op("CAST", [m.op(name, [x, z], [shape], type="bool")], [shape]))
+    for name in "LOGICAL_AND", "LOGICAL_OR":
+        m = Model(name.lower())
+        x, z = m.input(shape), m.input(shape)
+        a, b = m.op("LESS", [x, z], [shape], type="bool"), m.op("LESS", [x, m.const([5])], [shape], type="bool")
+        m.write(m.op("CAST", [m.op(name, [a, b], [shape], type="bool")], [shape]))
+    m = Model("logical_not")
+    x, z = m.input(shape), m.input(shape)
+    a = m.op("LOGICAL_NOT", [m.op("LESS", [x, z], [shape], type="bool")], [shape], type="bool")
+    m.write(m.op("CAST", [a], [shape]))
+    for name in "REDUCE_ANY", "REDUCE_ALL":
+        m = Model(name.lower())
+        x, z = m.input(shape), m.input(shape)
+        a = m.op("LESS", [x, z], [shape], type="bool")
+        m.write(m.op("CAST", [m.op(name, [a, m.ints(1)], [[1, 4, 5]], "Reduce", type="bool")], [[1, 4, 5]]))
+    m = Model("select")
+    x, z = m.input([3, 4]), m.input([3, 4])
+    m.write(m.op("SELECT", [m.const([3], [True, False, True], "bool"), x, z], [[3, 4]]))
+    m = Model("select_v2")
+    x, z = m.input(shape), m.input(shape)
+    m.write(m.op("SELECT_V2", [m.op("LESS", [x, z], [shape], type="bool"), x, m.const([5])], [shape]))
+    m = Model("where")
+    x = m.input([4, 2])
+    a = m.op("WHERE", [m.const([2, 3], [False, True, True, False, False, True], "bool")], [[3, 2]], type="i64")
+    m.write([m.op("CAST", [a], [[3, 2]]), m.op("RELU", [x], [[4, 2]])])
+    for name, axis, out in ("ARG_MAX", 3, [1, 3, 4]), ("ARG_MIN", 1, [1, 4, 5]):
+        m = Model(name.lower())
+        x = m.input(shape)
+        m.write(m.op("CAST", [m.op(name, [x, m.ints(axis)], [out], type="i32")], [out]))
+    m = Model("topk_v2")
+    x = m.input(shape)
+    a, b = m.op("TOPK_V2", [x, m.const([], [2], "i32")], [[1, 3, 4, 2]] * 2)
+    m.tensors[b]["type"] = "i32"
+    m.write([a, m.op("CAST", [b], [[1, 3, 4, 2]])])
+    m = Model("one_hot")
+    x = m.input(shape)
+    a = m.op("ARG_MAX", [x, m.ints(3)], [[1, 3, 4]], type="i32")
+    m.write(m.op("ONE_HOT", [a, m.const([], [5], "i32"), m.const([], [2.0]), m.const([], [-1.0])], [shape], "OneHot",
+                 axis=-1))
+
+
+def composed():
+    shape = [1, 3, 4, 5]
+    unary("log_softmax", "LOG_SOFTMAX")
+    unary("local_response_normalization", "LOCAL_RESPONSE_NORMALIZATION", "Lrn", radius=1, bias=1.5, alpha=0.25, beta=0.75)
+    unary("fake_quant", "FAKE_QUANT", "FakeQuant", min=-0.7, max=1.1, bits=4, narrow=True)
+    unary("gelu", "GELU", "Gelu", by_tanh=False)
+    unary("sign", "SIGN")
+    binary("floor_div", "FLOOR_DIV")
+    binary("floor_mod", "FLOOR_MOD")
+    m = Model("floor_integers")
+    x = m.input([6])
+    a, c = m.ints(7, -7, 7, -7, 6, 0), m.ints(3, 3, -3, -3, 3, 5)
+    d = m.op("CAST", [m.op("FLOOR_DIV", [a, c], [[6]], type="i32")], [[6]])
+    r = m.op("CAST", [m.op("FLOOR_MOD", [a, c], [[6]], type="i32")], [[6]])
+    m.write([m.op("ADD", [x, d], [[6]], "Add"), m.op("ADD", [x, r], [[6]], "Add")])
+    m = Model("add_n")
+    x, z = m.input(shape), m.input(shape)
+    m.write(m.op("ADD_N", [x, z, x], [shape]))
+    m = Model("batch_matmul")
+    x, z = m.input([2, 3, 4]), m.input([2, 5, 4])
+    m.write(m.op("BATCH_MATMUL", [x, z], [[2, 3, 5]], "BatchMatMul", adj_y=True))
+    m = Model("cumsum")
+    x = m.input([1, 3, 4, 5])
+    m.write([m.op("CUMSUM", [x, m.ints(3)], [shape], "Cumsum"),
+             m.op("CUMSUM", [x, m.ints(1)], [shape], "Cumsum", exclusive=True, reverse=True)])
+    m = Model("l2_pool_2d")
+    x = m.input([1, 6, 5, 2])
+    m.write(m.op("L2_POOL_2D", [x], [[1, 3, 3, 2]], "Pool", padding="same", stride_h=2, stride_w=2, kernel_h=3,
+                 kernel_w=3))
+    m = Model("fully_connected_computed")
+    x, z = m.input([2, 4]), m.input([3, 4])
+    m.write(m.op("FULLY_CONNECTED", [x, z, -1], [[2, 3]], "FullyConnected"))
+
+
+def spaces():
+    m = Model("space_to_batch_nd")
+    x = m.input([1, 3, 4, 2])
+    m.write(m.op("SPACE_TO_BATCH_ND", [x, m.ints(2, 2), m.const([2, 2], [1, 0, 0, 2], "i32")], [[4, 2, 3, 2]]))
+    m = Model("batch_to_space_nd")
+    x = m.input([1, 4, 6, 2])
+    a = m.op("RESHAPE", [x, m.ints(4, 2, 3, 2)], [[4, 2, 3, 2]], "Reshape")
+    m.write(m.op("BATCH_TO_SPACE_ND", [a, m.ints(2, 2), m.const([2, 2], [1, 0, 0, 2], "i32")], [[1, 3, 4, 2]]))
+    for file, name, weights in ("dilated", "CONV_2D", [3, 3, 3, 2]), ("dilated_depthwise", "DEPTHWISE_CONV_2D", [1, 3, 3, 2]):
+        m = Model(file)
+        x = m.input([1, 7, 6, 2])
+        out = weights[0] if name == "CONV_2D" else 2
+        a = m.op("SPACE_TO_BATCH_ND", [x, m.ints(2, 2), m.const([2, 2], [2, 3, 2, 2], "i32")], [[4, 6, 5, 2]])
+        a = m.op(name, [a, m.const(weights), m.const([out])], [[4, 4, 3, out]], "Conv" if out == 3 else "Depthwise",
+                 padding="valid", stride_h=1, stride_w=1, act="relu")
+        m.write(m.op("BATCH_TO_SPACE_ND", [a, m.ints(2, 2), m.const([2, 2], [0, 1, 0, 0], "i32")], [[1, 7, 6, out]]))
+    m = Model("reverse_v2")
+    x = m.input([1, 3, 4, 5])
+    m.write(m.op("REVERSE_V2", [x, m.ints(3, 1)], [[1, 3, 4, 5]]))
+    m = Model("gather_nd")
+    x = m.input([3, 4, 2])
+    m.write(m.op("GATHER_ND", [x, m.const([2, 2], [2, 1, 0, 3], "i32")], [[2, 2]]))
+    m = Model("embedding_lookup")
+    x = m.input([4, 3])
+    m.write(m.op("EMBEDDING_LOOKUP", [m.ints(2, 0, 3), x], [[3, 3]]))
+    m = Model("broadcast_to")
+    x = m.input([3, 1])
+    m.write(m.op("BROADCAST_TO", [x, m.ints(2, 3, 4)], [[2, 3, 4]]))
+    m = Model("fill")
+    x = m.input([2, 3])
+    f = m.op("FILL", [m.ints(2, 3), m.const([], [1.5])], [[2, 3]])
+    z = m.op("ZEROS_LIKE", [x], [[2, 3]])
+    r = m.op("RANGE", [m.const([], [0.5]), m.const([], [2.0]), m.const([], [0.5])], [[3]])
+    n = m.op("CAST", [m.op("RANK", [x], [[]], type="i32")], [[]])
+    a = m.op("MUL", [m.op("ADD", [x, f], [[2, 3]], "Add"), m.op("ADD", [r, n], [[3]], "Add")], [[2, 3]], "Mul")
+    m.write([a, m.op("ADD", [x, z], [[2, 3]], "Add")])
+    m = Model("many_parts")  # more than a list of integers holds
+    x = m.input([1, 2, 14])
+    parts = m.op("UNPACK", [x], [[1, 2]] * 14, "Unpack", n=14, axis=2)
+    halves = m.op("SPLIT", [m.const([], [2], "i32"), x], [[1, 2, 1]] * 14, "Split", n=14)
+    m.write([m.op("ADD", [parts[13], parts[2]], [[1, 2]], "Add"), m.op("ADD", [halves[0], halves[12]], [[1, 2, 1]], "Add")])
+
+
 def conv(m, x, shape, channels):
     return m.op("CONV_2D", [x, m.const([channels, 1, 1, shape[-1]])], [[*shape[:3], channels]], "Conv", padding="same",
                 stride_h=1, stride_w=1)
@@ -356,4 +480,4 @@ def whole():
 
 
 os.makedirs(os.path.join(FOLDER, "models"), exist_ok=True)
-layers(), elements(), shapes(), moves(), whole()
+layers(), elements(), shapes(), moves(), choices(), composed(), spaces(), whole()

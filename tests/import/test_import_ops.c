@@ -1,5 +1,6 @@
 /* Every operator: one small model, and what it must give, worked out here by the plainest formula, in the model's own
  * order (n, h, w, c). */
+#include "expect_choices.h"
 #include "expect_layers.h"
 #include "expect_moves.h"
 
@@ -91,6 +92,47 @@ static const struct op_case cases[] = {
     {"resize_nearest_neighbor_half", nearest_half, {"1x2x6x7"}},
     {"depth_to_space", depth_to_space, {"1x2x4x6"}},
     {"space_to_depth", space_to_depth, {"1x8x2x3"}},
+    {"equal", compare_equal, {MAP}},
+    {"not_equal", compare_not_equal, {MAP}},
+    {"less", compare_less, {MAP}},
+    {"less_equal", compare_less_equal, {MAP}},
+    {"greater", compare_greater, {MAP}},
+    {"greater_equal", compare_greater_equal, {MAP}},
+    {"logical_and", logical_and, {MAP}},
+    {"logical_or", logical_or, {MAP}},
+    {"logical_not", logical_not, {MAP}},
+    {"reduce_any", reduce_any, {"1x4x5"}},
+    {"reduce_all", reduce_all, {"1x4x5"}},
+    {"select", select_rows, {"3x4"}},
+    {"select_v2", select_v2, {MAP}},
+    {"where", where, {"3x2", "4x2"}},
+    {"arg_max", arg_max, {"1x3x4"}},
+    {"arg_min", arg_min, {"1x4x5"}},
+    {"topk_v2", top_2, {"1x2x3x4", "1x2x3x4"}},
+    {"one_hot", one_hot, {MAP}},
+    {"log_softmax", log_softmax, {MAP}},
+    {"local_response_normalization", response_normalization, {MAP}},
+    {"fake_quant", fake_quant, {MAP}},
+    {"gelu", gelu, {MAP}},
+    {"sign", sign, {MAP}},
+    {"floor_div", floor_div, {MAP}},
+    {"floor_mod", floor_mod, {MAP}},
+    {"floor_integers", floor_integers, {"6", "6"}},
+    {"add_n", add_n, {MAP}},
+    {"batch_matmul", batch_matmul, {"2x3x5"}},
+    {"fully_connected_computed", computed_weights, {"2x3"}},
+    {"cumsum", cumsum, {MAP, MAP}},
+    {"l2_pool_2d", l2_pool, {"1x2x3x3"}},
+    {"space_to_batch_nd", space_to_batch, {"4x2x2x3"}},
+    {"batch_to_space_nd", batch_to_space, {"1x2x3x4"}},
+    {"dilated", dilated, {"1x3x7x6"}},
+    {"dilated_depthwise", dilated_depthwise, {"1x2x7x6"}},
+    {"reverse_v2", reverse, {MAP}},
+    {"gather_nd", gather_nd, {"2x2"}},
+    {"embedding_lookup", embedding_lookup, {"3x3"}},
+    {"broadcast_to", broadcast_to, {"2x3x4"}},
+    {"fill", fill, {"2x3", "2x3"}},
+    {"many_parts", many_parts, {"1x2", "1x2x1"}},
     {"shuffle", shuffle, {"1x2x2x3"}},
     {"sequence", sequence, {"1x6x2"}},
 };
@@ -157,7 +199,7 @@ static void no_operator_is_forgotten(void **state)
     /* tested under another name, or as one of several */
     static const char *const elsewhere[] = {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "AVERAGE_POOL_2D",
                                             "MAX_POOL_2D", "SQUEEZE", "EXPAND_DIMS", "PACK", "UNPACK", "SPLIT_V",
-                                            "PADV2", "MIRROR_PAD"};
+                                            "PADV2", "MIRROR_PAD", "ZEROS_LIKE", "RANGE", "RANK"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         bool found = false;

@@ -1,0 +1,154 @@
+/* Operators that are composed of others: normalisations, products, sums along an axis. */
+#include "compiler/import/tflite.h"
+#include "compiler/ops/attrs.h"
+
+#include <math.h>
+
+static struct value *op1(struct build *b, enum op op, const char *suffix, const void *attrs, struct value *x)
+{
+    return x ? ncc_tflite_op(b, op, suffix, attrs, &x, 1) : NULL;
+}
+
+static struct value *op2(struct build *b, enum op op, const char *suffix, struct value *x, struct value *y)
+{
+    return x && y ? ncc_tflite_op(b, op, suffix, NULL, (struct value *[]){x, y}, 2) : NULL;
+}
+
+static struct value *with(struct build *b, enum op op, const char *suffix, struct value *x, float number)
+{
+    return op2(b, op, suffix, x, ncc_const_copy(b->m->graph, b->name, DT_F32, (struct shape){0}, &number));
+}
+
+/* x - max - log(sum(exp(x - max))), along the model's last axis */
+bool ncc_tflite_build_log_softmax(struct build *b)
+{
+    struct form f = ncc_tflite_any(b, 0);
+    if (f.perm.n == 0)
+        return ncc_tflite_refuse(b, "the input must have at least one dimension", NULL, NULL);
+    const struct ints axes = {1, {ncc_layout_axis(f.perm, f.perm.n - 1)}};
+    const struct reduce_attrs max = {REDUCE_MAX, axes, true}, sum = {REDUCE_SUM, axes, true};
+    struct value *x = op2(b, OP_sub, "low", f.v, op1(b, OP_reduce, "top", &max, f.v));
+    struct value *s = op1(b, OP_log, "log", NULL, op1(b, OP_reduce, "sum", &sum, op1(b, OP_exp, "exp", NULL, x)));
+    f.v = op2(b, OP_sub, NULL, x, s);
+    return ncc_tflite_give(b, 0, f);
+}
+
+/* x / (bias + alpha * sum of the squares of neighbouring channels) ^ beta: the sum is a mean pool over a map whose rows
+ * are the channels; its padding counts. */
+bool ncc_tflite_build_lrn(struct build *b)
+{
+    const int radius = ncc_fb_i32(&b->m->fb, b->options, F_lrn_radius, 0), size = 2 * radius + 1;
+    const float bias = ncc_fb_float(&b->m->fb, b->options, F_lrn_bias, 0);
+    const float alpha = ncc_fb_float(&b->m->fb, b->options, F_lrn_alpha, 0);
+    const float beta = ncc_fb_float(&b->m->fb, b->options, F_lrn_beta, 0);
+    struct value *x = ncc_tflite_map(b, 0);
+    if (!x)
+        return false;
+    if (radius < 0 || radius > 512 || !(bias > 0 && alpha >= 0) || !isfinite(bias + alpha + beta))
+        return ncc_tflite_refuse(b, "the radius must be 0 to 512, the bias positive and alpha not negative", NULL,
+                                 "radius %d, bias %g, alpha %g", radius, (double)bias, (double)alpha);
+    const int *d = x->shape.dim;
+    const struct pool_attrs around = {.kernel_h = size, .kernel_w = 1, .stride_h = 1, .stride_w = 1,
+                                      .pad_top = radius, .pad_bottom = radius, .count_pad = true};
+    const struct reshape_attrs rows = {{4, {d[0], 1, d[1], d[2] * d[3]}}}, map = {{4, {d[0], d[1], d[2], d[3]}}};
+    struct value *y = op1(b, OP_reshape, "rows", &rows, op1(b, OP_square, "square", NULL, x));
+    y = op1(b, OP_reshape, "map", &map, op1(b, OP_avg_pool, "mean", &around, y));
+    y = with(b, OP_add, "base", with(b, OP_mul, "part", y, alpha * (float)size), bias);
+    y = with(b, OP_mul, "power", op1(b, OP_log, "log", NULL, y), -beta); /* the base is positive */
+    return ncc_tflite_give_map(b, 0, op2(b, OP_mul, NULL, x, op1(b, OP_exp, "factor", NULL, y)));
+}
+
+/* ---- integers and reals alike ---- */
+
+/* What remains has the sign of the divisor. */
+static struct value *floor_mod(struct build *b, const char *suffix, struct value *x, struct value *y)
+{
+    struct value *r = op2(b, OP_remainder, "remainder", x, y);
+    return op2(b, OP_remainder, suffix, op2(b, OP_add, "above", r, y), y);
+}
+
+bool ncc_tflite_build_floor_div(struct build *b)
+{
+    const int rank_x = ncc_tflite_in(b, 0)->shape.rank, rank_y = ncc_tflite_in(b, 1)->shape.rank;
+    const struct ints perm = ncc_tflite_choose(b, 0, 2, rank_x > rank_y ? rank_x : rank_y);
+    struct value *x = ncc_tflite_get(b, 0, perm), *y = ncc_tflite_get(b, 1, perm), *v;
+    if (!x || !y)
+        return false;
+    if (b->row->detail)
+        v = floor_mod(b, NULL, x, y);
+    else if (x->dtype == DT_F32)
+        v = op1(b, OP_floor, NULL, NULL, op2(b, OP_div, "quotient", x, y));
+    else
+        v = op2(b, OP_div, NULL, op2(b, OP_sub, "whole", x, floor_mod(b, "rest", x, y)), y);
+    return ncc_tflite_give(b, 0, (struct form){v, perm});
+}
+
+bool ncc_tflite_build_add_n(struct build *b)
+{
+    const struct ints perm = ncc_tflite_choose(b, 0, b->op->n_in, ncc_tflite_in(b, 0)->shape.rank);
+    struct value *sum = ncc_tflite_get(b, 0, perm);
+    for (int k = 1; sum && k < b->op->n_in; k++) {
+        if (!ncc_tflite_in(b, k))
+            return ncc_tflite_refuse(b, "an input must not be absent", NULL, "input %d", k);
+        sum = op2(b, OP_add, k + 1 < b->op->n_in ? "sum" : NULL, sum, ncc_tflite_get(b, k, perm));
+    }
+    return ncc_tflite_give(b, 0, (struct form){sum, perm});
+}
+
+/* ---- products ---- */
+
+static struct value *swapped(struct build *b, struct value *v, const char *suffix, int i, int k)
+{
+    if (!v || i == k)
+        return v;
+    struct transpose_attrs t = {ncc_layout_identity(v->shape.rank)};
+    t.perm.v[i] = k;
+    t.perm.v[k] = i;
+    return op1(b, OP_transpose, suffix, &t, v);
+}
+
+/* rows x k times k x columns for every index of the dimensions before; both may be computed */
+bool ncc_tflite_build_batch_matmul(struct build *b)
+{
+    struct value *in[2];
+    for (int k = 0; k < 2; k++) {
+        in[k] = ncc_tflite_native(b, k);
+        if (!in[k])
+            return false;
+        const int rank = in[k]->shape.rank;
+        if (rank < 2)
+            return ncc_tflite_refuse(b, "the operands must have at least 2 dimensions", NULL, "input %d has %d", k,
+                                     rank);
+        if (ncc_fb_bool(&b->m->fb, b->options, k ? F_batch_matmul_adj_y : F_batch_matmul_adj_x, false))
+            in[k] = swapped(b, in[k], k ? "y" : "x", rank - 2, rank - 1);
+    }
+    return ncc_tflite_give_native(b, 0, op2(b, OP_matmul, NULL, in[0], in[1]));
+}
+
+/* Sums of all elements so far: a product with a triangle of ones. inputs: x, axis */
+bool ncc_tflite_build_cumsum(struct build *b)
+{
+    const bool exclusive = ncc_fb_bool(&b->m->fb, b->options, F_cumsum_exclusive, false);
+    const bool reverse = ncc_fb_bool(&b->m->fb, b->options, F_cumsum_reverse, false);
+    struct value *x = ncc_tflite_native(b, 0);
+    struct ints list;
+    int axis;
+    if (!x || !ncc_tflite_ints(b, 1, &list) || !ncc_tflite_axis(b, list.n ? list.v[0] : 0, x->shape.rank, &axis))
+        return false;
+    const int n = x->shape.dim[axis], last = x->shape.rank - 1;
+    if ((int64_t)n * n > NCC_MAX_ELEMENTS || !ncc_fb_spend(&b->m->fb, (int64_t)n * n))
+        return ncc_tflite_refuse(b, "the axis is too long to be summed", NULL, "%d elements", n);
+    float *ones = NCC_NEW(b->m->arena, float, (int64_t)n * n);
+    for (int i = 0; i < n; i++) /* element i goes into sum k */
+        for (int k = 0; k < n; k++)
+            ones[(int64_t)i * n + k] = i == k ? !exclusive : reverse ? i > k : i < k;
+    struct value *triangle = ncc_const(b->m->graph, ncc_name(b->m->graph, b->name, "triangle"), DT_F32,
+                                       ncc_shape_make(2, (const int[]){n, n}), ones);
+    const struct shape shape = x->shape;
+    const struct reshape_attrs row = {{2, {1, n}}}, list_again = {{1, {n}}};
+    struct value *v = swapped(b, x, "last", axis, last);
+    v = shape.rank == 1 ? op1(b, OP_reshape, "row", &row, v) : v;
+    v = op2(b, OP_matmul, axis == last && shape.rank > 1 ? NULL : "sums", v, triangle);
+    v = v && shape.rank == 1 ? op1(b, OP_reshape, NULL, &list_again, v) : v;
+    return ncc_tflite_give_native(b, 0, swapped(b, v, NULL, axis, last));
+}
