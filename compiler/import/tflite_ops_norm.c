@@ -9,14 +9,15 @@ static struct value *op1(struct build *b, enum op op, const char *suffix, const 
     return x ? ncc_tflite_op(b, op, suffix, attrs, &x, 1) : NULL;
 }
 
-static struct value *op2(struct build *b, enum op op, const char *suffix, struct value *x, struct value *y)
+static struct value *op2(struct build *b, enum op op, const char *suffix, struct value *x, struct value *y,
+                         const void *attrs)
 {
-    return x && y ? ncc_tflite_op(b, op, suffix, NULL, (struct value *[]){x, y}, 2) : NULL;
+    return x && y ? ncc_tflite_op(b, op, suffix, attrs, (struct value *[]){x, y}, 2) : NULL;
 }
 
 static struct value *with(struct build *b, enum op op, const char *suffix, struct value *x, float number)
 {
-    return op2(b, op, suffix, x, ncc_const_copy(b->m->graph, b->name, DT_F32, (struct shape){0}, &number));
+    return op2(b, op, suffix, x, ncc_const_copy(b->m->graph, b->name, DT_F32, (struct shape){0}, &number), NULL);
 }
 
 /* x - max - log(sum(exp(x - max))), along the model's last axis */
@@ -27,17 +28,29 @@ bool ncc_tflite_build_log_softmax(struct build *b)
         return ncc_tflite_refuse(b, "the input must have at least one dimension", NULL, NULL);
     const struct ints axes = {1, {ncc_layout_axis(f.perm, f.perm.n - 1)}};
     const struct reduce_attrs max = {REDUCE_MAX, axes, true}, sum = {REDUCE_SUM, axes, true};
-    struct value *x = op2(b, OP_sub, "low", f.v, op1(b, OP_reduce, "top", &max, f.v));
+    struct value *x = op2(b, OP_sub, "low", f.v, op1(b, OP_reduce, "top", &max, f.v), NULL);
     struct value *s = op1(b, OP_log, "log", NULL, op1(b, OP_reduce, "sum", &sum, op1(b, OP_exp, "exp", NULL, x)));
-    f.v = op2(b, OP_sub, NULL, x, s);
+    f.v = op2(b, OP_sub, NULL, x, s, NULL);
     return ncc_tflite_give(b, 0, f);
 }
 
-/* x / (bias + alpha * sum of the squares of neighbouring channels) ^ beta: the sum is a mean pool over a map whose rows
- * are the channels; its padding counts. */
+/* [c][c][1][1]: each channel is `factor` times the sum of itself and its neighbours. */
+static struct value *neighbours(struct build *b, int c, int radius, float factor)
+{
+    if (!ncc_fb_spend(&b->m->fb, (int64_t)c * c))
+        return NULL;
+    float *w = NCC_NEW(b->m->arena, float, (int64_t)c * c);
+    for (int out = 0; out < c; out++)
+        for (int in = 0; in < c; in++)
+            w[(int64_t)out * c + in] = in >= out - radius && in <= out + radius ? factor : 0;
+    return ncc_const(b->m->graph, ncc_name(b->m->graph, b->name, "neighbours"), DT_F32, ncc_shape_4(c, c, 1, 1), w);
+}
+
+/* x / (bias + alpha * sum of the squares of neighbouring channels) ^ beta: a convolution takes the sum. */
 bool ncc_tflite_build_lrn(struct build *b)
 {
-    const int radius = ncc_fb_i32(&b->m->fb, b->options, F_lrn_radius, 0), size = 2 * radius + 1;
+    static const struct conv2d_attrs plain = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
+    const int radius = ncc_fb_i32(&b->m->fb, b->options, F_lrn_radius, 0);
     const float bias = ncc_fb_float(&b->m->fb, b->options, F_lrn_bias, 0);
     const float alpha = ncc_fb_float(&b->m->fb, b->options, F_lrn_alpha, 0);
     const float beta = ncc_fb_float(&b->m->fb, b->options, F_lrn_beta, 0);
@@ -47,15 +60,10 @@ bool ncc_tflite_build_lrn(struct build *b)
     if (radius < 0 || radius > 512 || !(bias > 0 && alpha >= 0) || !isfinite(bias + alpha + beta))
         return ncc_tflite_refuse(b, "the radius must be 0 to 512, the bias positive and alpha not negative", NULL,
                                  "radius %d, bias %g, alpha %g", radius, (double)bias, (double)alpha);
-    const int *d = x->shape.dim;
-    const struct pool_attrs around = {.kernel_h = size, .kernel_w = 1, .stride_h = 1, .stride_w = 1,
-                                      .pad_top = radius, .pad_bottom = radius, .count_pad = true};
-    const struct reshape_attrs rows = {{4, {d[0], 1, d[1], d[2] * d[3]}}}, map = {{4, {d[0], d[1], d[2], d[3]}}};
-    struct value *y = op1(b, OP_reshape, "rows", &rows, op1(b, OP_square, "square", NULL, x));
-    y = op1(b, OP_reshape, "map", &map, op1(b, OP_avg_pool, "mean", &around, y));
-    y = with(b, OP_add, "base", with(b, OP_mul, "part", y, alpha * (float)size), bias);
-    y = with(b, OP_mul, "power", op1(b, OP_log, "log", NULL, y), -beta); /* the base is positive */
-    return ncc_tflite_give_map(b, 0, op2(b, OP_mul, NULL, x, op1(b, OP_exp, "factor", NULL, y)));
+    struct value *y = op2(b, OP_conv2d, "sum", op1(b, OP_square, "square", NULL, x),
+                          neighbours(b, x->shape.dim[1], radius, alpha), &plain);
+    y = with(b, OP_mul, "power", op1(b, OP_log, "log", NULL, with(b, OP_add, "base", y, bias)), -beta);
+    return ncc_tflite_give_map(b, 0, op2(b, OP_mul, NULL, x, op1(b, OP_exp, "factor", NULL, y), NULL));
 }
 
 /* ---- integers and reals alike ---- */
@@ -63,8 +71,8 @@ bool ncc_tflite_build_lrn(struct build *b)
 /* What remains has the sign of the divisor. */
 static struct value *floor_mod(struct build *b, const char *suffix, struct value *x, struct value *y)
 {
-    struct value *r = op2(b, OP_remainder, "remainder", x, y);
-    return op2(b, OP_remainder, suffix, op2(b, OP_add, "above", r, y), y);
+    struct value *r = op2(b, OP_remainder, "remainder", x, y, NULL);
+    return op2(b, OP_remainder, suffix, op2(b, OP_add, "above", r, y, NULL), y, NULL);
 }
 
 bool ncc_tflite_build_floor_div(struct build *b)
@@ -77,9 +85,9 @@ bool ncc_tflite_build_floor_div(struct build *b)
     if (b->row->detail)
         v = floor_mod(b, NULL, x, y);
     else if (x->dtype == DT_F32)
-        v = op1(b, OP_floor, NULL, NULL, op2(b, OP_div, "quotient", x, y));
+        v = op1(b, OP_floor, NULL, NULL, op2(b, OP_div, "quotient", x, y, NULL));
     else
-        v = op2(b, OP_div, NULL, op2(b, OP_sub, "whole", x, floor_mod(b, "rest", x, y)), y);
+        v = op2(b, OP_div, NULL, op2(b, OP_sub, "whole", x, floor_mod(b, "rest", x, y), NULL), y, NULL);
     return ncc_tflite_give(b, 0, (struct form){v, perm});
 }
 
@@ -90,7 +98,7 @@ bool ncc_tflite_build_add_n(struct build *b)
     for (int k = 1; sum && k < b->op->n_in; k++) {
         if (!ncc_tflite_in(b, k))
             return ncc_tflite_refuse(b, "an input must not be absent", NULL, "input %d", k);
-        sum = op2(b, OP_add, k + 1 < b->op->n_in ? "sum" : NULL, sum, ncc_tflite_get(b, k, perm));
+        sum = op2(b, OP_add, k + 1 < b->op->n_in ? "sum" : NULL, sum, ncc_tflite_get(b, k, perm), NULL);
     }
     return ncc_tflite_give(b, 0, (struct form){sum, perm});
 }
@@ -122,7 +130,7 @@ bool ncc_tflite_build_batch_matmul(struct build *b)
         if (ncc_fb_bool(&b->m->fb, b->options, k ? F_batch_matmul_adj_y : F_batch_matmul_adj_x, false))
             in[k] = swapped(b, in[k], k ? "y" : "x", rank - 2, rank - 1);
     }
-    return ncc_tflite_give_native(b, 0, op2(b, OP_matmul, NULL, in[0], in[1]));
+    return ncc_tflite_give_native(b, 0, op2(b, OP_matmul, NULL, in[0], in[1], NULL));
 }
 
 /* Sums of all elements so far: a product with a triangle of ones. inputs: x, axis */
@@ -148,7 +156,7 @@ bool ncc_tflite_build_cumsum(struct build *b)
     const struct reshape_attrs row = {{2, {1, n}}}, list_again = {{1, {n}}};
     struct value *v = swapped(b, x, "last", axis, last);
     v = shape.rank == 1 ? op1(b, OP_reshape, "row", &row, v) : v;
-    v = op2(b, OP_matmul, axis == last && shape.rank > 1 ? NULL : "sums", v, triangle);
+    v = op2(b, OP_matmul, axis == last && shape.rank > 1 ? NULL : "sums", v, triangle, NULL);
     v = v && shape.rank == 1 ? op1(b, OP_reshape, NULL, &list_again, v) : v;
     return ncc_tflite_give_native(b, 0, swapped(b, v, NULL, axis, last));
 }

@@ -83,7 +83,7 @@ static double macs(const struct node *n)
 const struct op_desc ncc_op_conv2d = {
     .name = "conv2d",
     .doc = "convolution, with groups (depthwise: one per channel), strides, zero padding and dilation",
-    .tflite = "CONV_2D,DEPTHWISE_CONV_2D",
+    .tflite = "CONV_2D,DEPTHWISE_CONV_2D,LOCAL_RESPONSE_NORMALIZATION",
     .onnx = "Conv,LRN,QLinearConv,ConvInteger",
     .caffe = "Convolution,DepthwiseConvolution,ConvolutionDepthwise,LRN",
     .min_in = 2,
