@@ -181,14 +181,16 @@ bool ncc_kmodel_v3_next(const struct ncc_kmodel_v3 *km, struct ncc_km3_layer *la
 
 /* The blocks of a k210_conv and what its words say. Finds them only if they lie inside the body, the words, bn words
  * and table at multiples of 8, and the words describe a layer; else the text of what is wrong. Their contents are not
- * looked at. Weights have one byte each. */
+ * looked at. */
 struct ncc_km3_conv {
     const uint64_t *words;
     struct ncc_kpu_regs regs;
     struct ncc_kpu_shape shape;
     const uint8_t *weights, *act;
     const uint64_t *bn;
-    uint32_t weights_size, n_bn;
+    uint32_t weights_size; /* bytes */
+    int weight_size;       /* of each: 1 or 2 */
+    uint32_t n_bn;
 };
 const char *ncc_kmodel_v3_conv(const struct ncc_kmodel_v3 *km, const struct ncc_km3_layer *layer,
                                struct ncc_km3_conv *out);
@@ -213,8 +215,8 @@ void ncc_kmodel_v3_access(const struct ncc_kmodel_v3 *km, const struct ncc_km3_l
 
 /* ---- Check ---- */
 
-/* Checks all that running relies on, as ncc_kmodel_check() does for version 4, and with the same promise. 16-bit
- * weights are NCC_UNSUPPORTED. */
+/* Checks all that running relies on, as ncc_kmodel_check() does for version 4, and with the same promise.
+ * 16-bit weights are well-formed, but ncc/runtime.h does not run them. */
 enum ncc_status ncc_kmodel_v3_check(const struct ncc_kmodel_v3 *km, struct ncc_km_fault *where);
 
 /* ---- Writer: used like that of version 4 (kmodel.h), with the same treatment of errors ---- */

@@ -229,7 +229,7 @@ static const char *check_k210_conv(const struct ncc_kmodel_v3 *km, const struct 
     struct ncc_km3_conv conv;
     struct ncc_kpu_table table;
     REQUIRE_CHECK(ncc_kmodel_v3_conv(km, layer, &conv));
-    REQUIRE_CHECK(ncc_kpu_regs_check(&conv.regs));
+    REQUIRE_CHECK((conv.weight_size == 1 ? ncc_kpu_regs_check : ncc_kpu_regs_check_16)(&conv.regs));
     ncc_kpu_table_unpack(conv.act, &table);
     REQUIRE_CHECK(ncc_kpu_table_check(&table));
     if ((op->flags & NCC_KM3_MAIN_OUT) == 0)
@@ -293,22 +293,9 @@ static const char *check_ends(const struct ncc_kmodel_v3 *km)
     return NULL;
 }
 
-static bool has_conv(const struct ncc_kmodel_v3 *km)
-{
-    for (uint32_t i = 0; i < km->header->n_layers; i++)
-        if (km->layers[i].type == NCC_KM3_k210_conv)
-            return true;
-    return false;
-}
-
 enum ncc_status ncc_kmodel_v3_check(const struct ncc_kmodel_v3 *km, struct ncc_km_fault *where)
 {
-    *where = (struct ncc_km_fault){.node = NCC_KM_NO_NODE};
-    if ((km->header->flags & NCC_KM3_8_BIT) == 0 && has_conv(km)) {
-        where->text = "weights of 16 bits are not supported, only those of 8 bits";
-        return NCC_UNSUPPORTED;
-    }
-    where->text = check_ends(km);
+    *where = (struct ncc_km_fault){.node = NCC_KM_NO_NODE, .text = check_ends(km)};
     struct ncc_km3_layer layer = {0};
     while (where->text == NULL && ncc_kmodel_v3_next(km, &layer))
         *where = (struct ncc_km_fault){.node = layer.index, .opcode = layer.type, .text = check_layer(km, &layer)};

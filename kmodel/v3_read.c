@@ -100,7 +100,8 @@ const char *ncc_kmodel_v3_conv(const struct ncc_kmodel_v3 *km, const struct ncc_
     if (text != NULL)
         return text;
     out->n_bn = (uint32_t)out->shape.out_c;
-    out->weights_size = (uint32_t)ncc_kpu_n_weights(&out->shape); /* at most 9 * 2^20 */
+    out->weight_size = km->header->flags & NCC_KM3_8_BIT ? 1 : 2;
+    out->weights_size = (uint32_t)(ncc_kpu_n_weights(&out->shape) * out->weight_size); /* at most 18 * 2^20 */
     if (!is_inside(layer, op->weights_off, out->weights_size) || !is_inside(layer, op->act_off, NCC_KM_ACT_SIZE) ||
         !is_inside(layer, op->bn_off, out->n_bn * sizeof(uint64_t)))
         return "the parameters of the layer do not lie inside its body";

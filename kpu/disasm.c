@@ -117,7 +117,7 @@ static void put_verdict(struct text *t, const char *kind, const char *found)
     put_char(t, '\n');
 }
 
-size_t ncc_kpu_disasm(const uint64_t words[NCC_KPU_WORDS], char *out, size_t size)
+size_t ncc_kpu_disasm(const uint64_t words[NCC_KPU_WORDS], int weight_size, char *out, size_t size)
 {
     struct text t = {out, size, 0};
     struct ncc_kpu_regs regs;
@@ -128,9 +128,9 @@ size_t ncc_kpu_disasm(const uint64_t words[NCC_KPU_WORDS], char *out, size_t siz
     put_words(&t, words, &regs);
     if (ncc_kpu_reserved_word(words) >= 0)
         put_verdict(&t, "refused: reserved bits are set in word ", ncc_kpu_word_name(ncc_kpu_reserved_word(words)));
-    const char *refused = ncc_kpu_regs_check(&regs);
+    const char *refused = (weight_size == 2 ? ncc_kpu_regs_check_16 : ncc_kpu_regs_check)(&regs);
     put_verdict(&t, "refused: ", refused);
-    if (!refused)
+    if (!refused && weight_size == 1)
         put_verdict(&t, "untested: ", ncc_kpu_regs_untested(&regs));
     return finish(&t);
 }

@@ -100,6 +100,9 @@ const char *ncc_kpu_shape_of(const struct ncc_kpu_regs *regs, struct ncc_kpu_sha
  * that read or write part of a larger map (switches above rl * H) pass. */
 const char *ncc_kpu_regs_check(const struct ncc_kpu_regs *regs);
 
+/* The same for 16-bit weights, of which one load holds up to 60 KiB. */
+const char *ncc_kpu_regs_check_16(const struct ncc_kpu_regs *regs);
+
 /* For registers that pass ncc_kpu_regs_check: NULL when they are what ncc_kpu_derive gives for a shape that released
  * compilers emit, with any addresses and either way of storing zero points (shr 0, or arg << 15 with shr 15 as in v3
  * files). Else what is unproven on silicon, as "channel_switch_addr: differs from what the shape gives". */

@@ -89,18 +89,20 @@ static const char *check_sizes(const struct ncc_kpu_regs *r, const struct ncc_kp
     return NULL;
 }
 
-static const char *check_loads(const struct ncc_kpu_regs *r, const struct ncc_kpu_shape *s)
+static const char *check_loads(const struct ncc_kpu_regs *r, const struct ncc_kpu_shape *s, int weight_size)
 {
     const int64_t oc_per_load = r->o_ch_num_coef + 1;
-    const int64_t per_oc = (int64_t)s->kernel * s->kernel * (s->depthwise ? 1 : s->in_c);
+    const int64_t per_oc = (int64_t)s->kernel * s->kernel * (s->depthwise ? 1 : s->in_c) * weight_size;
     if (oc_per_load > s->out_c)
         return "o_ch_num_coef: is above o_ch_num";
     if (s->depthwise && oc_per_load != s->out_c)
         return "o_ch_num_coef: a depthwise layer must load all its weights at once";
     if (r->para_size != per_oc * oc_per_load)
         return "para_size: is not the weights of the channels of one load";
-    if (r->para_size > NCC_KPU_LOAD_SIZE_1)
+    if (weight_size == 1 && r->para_size > NCC_KPU_LOAD_SIZE_1)
         return "para_size: is above 30 KiB";
+    if (weight_size == 2 && r->para_size > NCC_KPU_LOAD_SIZE_2)
+        return "para_size: is above 60 KiB";
     if ((r->load_time + 1) != (s->out_c + oc_per_load - 1) / oc_per_load)
         return "load_time: is not the loads that the output channels need";
     return NULL;
@@ -146,7 +148,7 @@ static const char *check_dma(const struct ncc_kpu_regs *r, const struct map *out
     return NULL;
 }
 
-const char *ncc_kpu_regs_check(const struct ncc_kpu_regs *regs)
+static const char *regs_check(const struct ncc_kpu_regs *regs, int weight_size)
 {
     struct ncc_kpu_shape shape;
     const char *text = ncc_kpu_shape_of(regs, &shape);
@@ -155,7 +157,7 @@ const char *ncc_kpu_regs_check(const struct ncc_kpu_regs *regs)
     if (!text)
         text = check_sizes(regs, &shape);
     if (!text)
-        text = check_loads(regs, &shape);
+        text = check_loads(regs, &shape, weight_size);
     if (text)
         return text;
 
@@ -168,6 +170,16 @@ const char *ncc_kpu_regs_check(const struct ncc_kpu_regs *regs)
     if (!text && in.base < end_of(&out) && out.base < end_of(&in))
         text = "image_dst_addr: the output overlaps the input";
     return text;
+}
+
+const char *ncc_kpu_regs_check(const struct ncc_kpu_regs *regs)
+{
+    return regs_check(regs, 1);
+}
+
+const char *ncc_kpu_regs_check_16(const struct ncc_kpu_regs *regs)
+{
+    return regs_check(regs, 2);
 }
 
 /* A zero point behind -zero << shr, or -1. v3 files shift by 15, all others by 0. */

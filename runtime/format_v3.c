@@ -21,6 +21,15 @@ static enum ncc_status open(const void *file, size_t size, size_t *main_size)
     return status;
 }
 
+/* The port to a KPU knows 8-bit weights only. */
+static bool has_16_bit_weights(const struct ncc_kmodel_v3 *km)
+{
+    for (uint32_t i = 0; i < km->header->n_layers; i++)
+        if (km->layers[i].type == NCC_KM3_k210_conv)
+            return (km->header->flags & NCC_KM3_8_BIT) == 0;
+    return false;
+}
+
 static bool needs_device(const struct ncc_kmodel_v3 *km)
 {
     for (uint32_t i = 0; i < km->header->n_layers; i++) {
@@ -36,7 +45,11 @@ static enum ncc_status check(const void *file, size_t size, struct ncc_km_fault 
     struct ncc_kmodel_v3 km;
     ncc_kmodel_v3_open(file, size, &km);
     *device = needs_device(&km);
-    return ncc_kmodel_v3_check(&km, where);
+    const enum ncc_status status = ncc_kmodel_v3_check(&km, where);
+    if (status || !has_16_bit_weights(&km))
+        return status;
+    where->text = "weights of 16 bits are not run, only those of 8 bits";
+    return NCC_UNSUPPORTED;
 }
 
 /* ---- ends ---- */

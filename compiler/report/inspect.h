@@ -29,8 +29,8 @@ const char *ncc_inspect_open(struct bytes file, enum ncc_firmware firmware, stru
 void ncc_inspect_print(const struct inspecting *i, const struct kmodel_view *km, const char *name, int64_t file_bytes);
 void ncc_inspect_print_v5(const struct inspecting *i, const struct ncc_kmodel_v5 *km, const char *name);
 
-/* The twelve words of a layer with its activation table (or NULL), field by field. */
-void ncc_inspect_print_words(const uint64_t words[12], const uint8_t *act, FILE *out);
+/* The twelve words of a layer with its activation table (or NULL), field by field; weight_size as in kmodel_node. */
+void ncc_inspect_print_words(const uint64_t words[12], int weight_size, const uint8_t *act, FILE *out);
 
 /* "conv 3x3 depthwise, max 2x2 stride 2" */
 const char *ncc_inspect_layer_text(const struct ncc_kpu_shape *s, struct arena *a);

@@ -153,10 +153,10 @@ static void print_place(const char *what, int i, const struct ncc_km_range *r, F
             (unsigned)(r->start + r->size));
 }
 
-void ncc_inspect_print_words(const uint64_t words[12], const uint8_t *act, FILE *out)
+void ncc_inspect_print_words(const uint64_t words[12], int weight_size, const uint8_t *act, FILE *out)
 {
     char text[NCC_KPU_DISASM_SIZE];
-    ncc_kpu_disasm(words, text, sizeof text);
+    ncc_kpu_disasm(words, weight_size, text, sizeof text);
     fputs(text, out);
     if (!act)
         return;
@@ -185,6 +185,6 @@ void ncc_inspect_print(const struct inspecting *in, const struct kmodel_view *km
     for (int i = 0; i < km->n_nodes && in->options->disasm; i++)
         if (km->nodes[i].words) {
             fprintf(out, "\nnode %d: ", i);
-            ncc_inspect_print_words(km->nodes[i].words, km->nodes[i].act, out);
+            ncc_inspect_print_words(km->nodes[i].words, km->nodes[i].weight_size, km->nodes[i].act, out);
         }
 }

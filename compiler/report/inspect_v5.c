@@ -215,7 +215,7 @@ static void print_all_words(const struct inspecting *in, const struct ncc_kmodel
             while (ncc_kmodel_v5_k210_next(text.data, text.size, &off, &node))
                 if (node.op == NCC_KM5_CONV2D) {
                     fprintf(in->out, "\nfunction %u: ", (unsigned)k);
-                    ncc_inspect_print_words(node.words, NULL, in->out);
+                    ncc_inspect_print_words(node.words, 1, NULL, in->out);
                 }
         }
     }

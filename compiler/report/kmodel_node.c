@@ -285,6 +285,7 @@ static void find_words(struct kmodel_node *k, const struct ncc_kmodel_node *node
         return;
     k->words = ((const struct ncc_km_kpu_conv2d *)node->body)->words;
     k->act = parts.act;
+    k->weight_size = 1;
 }
 
 struct kmodel_view ncc_report_view_v4(const struct ncc_kmodel *km, enum ncc_kpu_runtime runtime, struct arena *a)

@@ -23,6 +23,7 @@ struct kmodel_node {
     struct ncc_kpu_shape layer; /* of a layer */
     const uint64_t *words;      /* of a layer, else NULL */
     const uint8_t *act;         /* its activation table */
+    int weight_size;            /* bytes of each of its weights */
 };
 
 struct kmodel_view {

@@ -126,7 +126,8 @@ static void find_times(struct kmodel_node *k, const struct ncc_km3_layer *layer,
     const int *in = k->in.dim, *out = k->out.dim;
     switch (layer->type) {
     case NCC_KM3_k210_conv:
-        k->kpu_us = ncc_kpu_layer_us(&k->layer, runtime);
+        k->kpu_us = (ncc_kpu_layer_clocks(&k->layer, k->weight_size) + ncc_kpu_costs(runtime)->layer_clocks) /
+                    (NCC_KPU_CLOCK_HZ * 1e-6);
         if (k->n_write == 2)
             k->download_us = ncc_kpu_download_us(out[1], out[2], out[3], runtime);
         break;
@@ -149,6 +150,7 @@ static void find_layer(struct kmodel_node *k, const struct ncc_kmodel_v3 *km, co
     k->layer = conv.shape;
     k->words = conv.words;
     k->act = conv.act;
+    k->weight_size = conv.weight_size;
 }
 
 /* ---- ends ---- */

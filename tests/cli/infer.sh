@@ -21,6 +21,16 @@ expect 0 "" infer digits.kmodel a/b/c --dataset "$(echo few/000_*)" --quiet
 [ -s stdout ] && fail "--quiet prints"
 same a/b/c/000_*.bin "$(echo pictures/000_*.bin)"
 
+# The older format of the same net: outputs of the same size, and what is said of it.
+expect 0 "v3 runtime" compile "$model" digits3.kmodel --dataset "$digits/calib" --kmodel-version 3
+expect 0 "kmodel version 3" inspect digits3.kmodel
+expect 0 "v3 runtime" infer digits3.kmodel three --dataset few
+[ "$(stat -c %s three/000_*.bin)" = 40 ] || fail "ten floats are expected of a kmodel v3"
+expect 0 "softmax_11" eval "$model" digits3.kmodel --dataset few
+expect 1 "outputs of a kmodel v3 are floats" compile "$model" no.kmodel --dataset "$digits/calib" --kmodel-version 3 \
+    --output-type uint8
+absent no.kmodel
+
 # As .npy: a header of 128 bytes, then the same bytes.
 expect 0 "" infer digits.kmodel arrays --dataset few --npy
 tail -c 40 arrays/000_*.0.npy | cmp - pictures/000_*.bin || fail ".npy and .bin differ"

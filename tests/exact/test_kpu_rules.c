@@ -123,6 +123,26 @@ static void expect(const struct ncc_kpu_regs *regs, const char *field)
     assert_memory_equal(text, field, strlen(field));
 }
 
+/* Of 16-bit weights a load holds twice the bytes. */
+static void wide_weights(void **state)
+{
+    (void)state;
+    const struct ncc_kpu_shape shape = {128, 8, 8, 128, 3, false, 0};
+    const struct ncc_kpu_loads l = ncc_kpu_weight_loads(&shape, 2);
+    struct ncc_kpu_regs regs;
+    ncc_kpu_derive(&shape, 0, 1000, 7, 9, &regs);
+    assert_null(ncc_kpu_regs_check(&regs));
+    assert_memory_equal(ncc_kpu_regs_check_16(&regs), "para_size:", 10);
+    regs.para_size = l.load_size;
+    regs.o_ch_num_coef = l.oc_per_load - 1;
+    regs.load_time = l.loads - 1;
+    assert_null(ncc_kpu_regs_check_16(&regs));
+    assert_memory_equal(ncc_kpu_regs_check(&regs), "para_size:", 10);
+    regs.para_size += l.load_size / l.oc_per_load;
+    regs.o_ch_num_coef++;
+    assert_string_equal(ncc_kpu_regs_check_16(&regs), "para_size: is above 60 KiB");
+}
+
 static void one_wrong_field(void **state)
 {
     (void)state;
@@ -287,6 +307,7 @@ int main(void)
         cmocka_unit_test(shape_rules_at_their_edges),
         cmocka_unit_test(every_shape_rule_has_an_edge),
         cmocka_unit_test(weight_loads),
+        cmocka_unit_test(wide_weights),
         cmocka_unit_test(one_wrong_field),
         cmocka_unit_test(edges_that_pass),
         cmocka_unit_test(depthwise_and_dma),

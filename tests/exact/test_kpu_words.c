@@ -204,7 +204,7 @@ static void disassembly(void **state)
 {
     (void)state;
     char text[NCC_KPU_DISASM_SIZE], cut[40];
-    const size_t length = ncc_kpu_disasm(appendix[0].words, text, sizeof text);
+    const size_t length = ncc_kpu_disasm(appendix[0].words, 1, text, sizeof text);
     assert_true(length < sizeof text);
     assert_int_equal(length, strlen(text));
     assert_non_null(strstr(text, "conv 3x3, 3x240x320 at line 0 -> 16x120x160 at line 3600, pool left top of 2x2, "
@@ -212,13 +212,13 @@ static void disassembly(void **state)
     assert_non_null(strstr(text, "00ffff69ffff8000  conv_value            arg_w=-128 arg_x=-151\n"));
     assert_null(strstr(text, "refused"));
     assert_null(strstr(text, "untested"));
-    assert_int_equal(ncc_kpu_disasm(appendix[0].words, cut, sizeof cut), length);
+    assert_int_equal(ncc_kpu_disasm(appendix[0].words, 1, cut, sizeof cut), length);
     assert_int_equal(strlen(cut), sizeof cut - 1);
     assert_memory_equal(cut, text, sizeof cut - 1);
 
     uint64_t words[NCC_KPU_WORDS];
     memset(words, 0xff, sizeof words);
-    assert_true(ncc_kpu_disasm(words, text, sizeof text) < sizeof text);
+    assert_true(ncc_kpu_disasm(words, 1, text, sizeof text) < sizeof text);
     assert_non_null(strstr(text, "refused: kernel_type: is neither 0 (1x1) nor 1 (3x3)\n"));
     assert_non_null(strstr(text, "refused: reserved bits are set in word interrupt_enabe\n"));
 }

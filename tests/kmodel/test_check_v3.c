@@ -162,6 +162,27 @@ static void written_is_found(void **state)
     free(file);
 }
 
+/* 16-bit weights pass the check, with their own sizes. */
+static void wide_weights(void **state)
+{
+    (void)state;
+    struct v3 b = {.wide = true};
+    size_t size;
+    struct ncc_kmodel_v3 km;
+    struct ncc_km_fault where;
+    struct ncc_km3_layer layer = {0};
+    struct ncc_km3_conv conv;
+    v3_add_conv(&b, shape, 40, 100, true);
+    uint8_t *const file = v3_file(&b, &size);
+    assert_int_equal(ncc_kmodel_v3_open(file, size, &km), NCC_OK);
+    assert_int_equal(ncc_kmodel_v3_check(&km, &where), NCC_OK);
+    assert_true(ncc_kmodel_v3_next(&km, &layer));
+    assert_null(ncc_kmodel_v3_conv(&km, &layer, &conv));
+    assert_int_equal(conv.weights_size, 2 * 4 * 4);
+    assert_int_equal(conv.weight_size, 2);
+    free(file);
+}
+
 static void lengths(void **state)
 {
     (void)state;
@@ -206,7 +227,7 @@ static void headers_and_layers(void **state)
 {
     (void)state;
     enum { TABLE = 28 + 8, BODY = TABLE + 2 * 8, WORDS = 80 }; /* words from the next multiple of 8 behind 24 bytes */
-    refuses(4, 0, NCC_UNSUPPORTED, "16 bits");
+    refuses(4, 0, NCC_MALFORMED, "para_size");                 /* 8-bit weights that are called 16-bit ones */
     refuses(0, 2, NCC_NOT_KMODEL, NULL);
     refuses(8, 1, NCC_NOT_KMODEL, NULL);
     refuses(12, UINT32_MAX, NCC_TRUNCATED, NULL);
@@ -231,13 +252,10 @@ static void headers_and_layers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ranges),
-        cmocka_unit_test(shapes),
-        cmocka_unit_test(payloads),
-        cmocka_unit_test(concat_of_nothing),
-        cmocka_unit_test(written_is_found),
-        cmocka_unit_test(lengths),
-        cmocka_unit_test(headers_and_layers),
+        cmocka_unit_test(ranges),           cmocka_unit_test(shapes),
+        cmocka_unit_test(payloads),         cmocka_unit_test(concat_of_nothing),
+        cmocka_unit_test(written_is_found), cmocka_unit_test(wide_weights),
+        cmocka_unit_test(lengths),          cmocka_unit_test(headers_and_layers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

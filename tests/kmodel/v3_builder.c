@@ -44,14 +44,14 @@ void v3_add_conv(struct v3 *b, struct ncc_kpu_shape shape, int src_line, int dst
         layer->main_out = v3_output(b, (size_t)(shape.out_c * ncc_kpu_out_h(&shape) * ncc_kpu_out_w(&shape)));
 }
 
-static void write_conv(struct ncc_kmodel_v3_writer *w, const struct v3_layer *layer)
+static void write_conv(struct ncc_kmodel_v3_writer *w, const struct v3_layer *layer, bool wide)
 {
     enum { MAX_C = 64, MAX_WEIGHTS = 4096 };
     uint64_t words[12], bn[MAX_C];
     uint8_t act[NCC_KM_ACT_SIZE], weights[MAX_WEIGHTS];
     struct ncc_kpu_regs regs;
     struct ncc_kpu_table table = {.seg = {{NCC_KPU_ACC_MIN, 0, 0, 7}}};
-    const int64_t n_weights = ncc_kpu_n_weights(&layer->shape);
+    const int64_t n_weights = ncc_kpu_n_weights(&layer->shape) * (wide ? 2 : 1);
     assert_true(layer->shape.out_c <= MAX_C && n_weights <= MAX_WEIGHTS);
     for (int i = 1; i < NCC_KPU_SEGMENTS; i++)
         table.seg[i] = (struct ncc_kpu_segment){i == 1 ? 0 : NCC_KPU_ACC_MAX - 16 + i, i == 1, 0, 0};
@@ -61,6 +61,8 @@ static void write_conv(struct ncc_kmodel_v3_writer *w, const struct v3_layer *la
     for (int i = 0; i < n_weights; i++)
         weights[i] = (uint8_t)i;
     ncc_kpu_derive(&layer->shape, layer->src_line, layer->dst_line, 3, 5, &regs);
+    if (wide)
+        regs.para_size *= 2;
     assert_null(ncc_kpu_pack(&regs, words));
     ncc_kmodel_v3_write_conv(w, layer->to_main ? &layer->main_out : NULL, words, bn, (size_t)layer->shape.out_c, act,
                              weights, (size_t)n_weights);
@@ -73,7 +75,7 @@ static size_t write(const struct v3 *b, uint8_t *buf, size_t cap)
     for (uint32_t i = 0; i < b->n_layers; i++) {
         const struct v3_layer *const layer = &b->layers[i];
         if (layer->type == NCC_KM3_k210_conv)
-            write_conv(&w, layer);
+            write_conv(&w, layer, b->wide);
         else
             ncc_kmodel_v3_write_layer(&w, layer->type, layer->body.words, layer->body_size, layer->payload[0],
                                       layer->payload_size[0], layer->payload[1], layer->payload_size[1]);
@@ -88,5 +90,7 @@ uint8_t *v3_file(const struct v3 *b, size_t *size)
     uint8_t *const file = malloc(*size);
     assert_non_null(file);
     assert_int_equal(write(b, file, *size), *size);
+    if (b->wide)
+        file[offsetof(struct ncc_km3_header, flags)] = 0; /* the writer knows 8 bits only */
     return file;
 }

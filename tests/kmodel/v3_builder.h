@@ -27,6 +27,7 @@ struct v3 {
     struct ncc_km3_output outputs[V3_MAX];
     uint32_t n_outputs;
     uint32_t main_size;
+    bool wide; /* weights of 16 bits */
 };
 
 /* n bytes of main memory, from a multiple of 8. */

@@ -259,6 +259,20 @@ static void kpu_round_trip(void **state)
     free(file);
 }
 
+/* 16-bit weights are told from damage. */
+static void wide_weights(void **state)
+{
+    (void)state;
+    struct v3 b = {.wide = true};
+    size_t size;
+    struct ncc_model m;
+    v3_add_conv(&b, same, 0, 100, true);
+    uint8_t *const file = v3_file(&b, &size);
+    assert_int_equal(ncc_model_open(&m, file, size, NULL, 0, NULL), NCC_UNSUPPORTED);
+    assert_non_null(strstr(ncc_model_fault(&m)->text, "16 bits"));
+    free(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +286,7 @@ int main(void)
         cmocka_unit_test(moves),
         cmocka_unit_test(products),
         cmocka_unit_test(kpu_round_trip),
+        cmocka_unit_test(wide_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
