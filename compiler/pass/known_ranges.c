@@ -115,14 +115,27 @@ static struct value *clipped(struct graph *g, const struct node *fq, struct boun
     return v;
 }
 
+/* A node whose result has its first input's elements and no others. */
+static bool only_moves(const struct node *n)
+{
+    return ncc_op_desc(n->op)->flags & OP_SAME_QUANT && n->n_out == 1 && n->in[0] && n->op != OP_concat;
+}
+
+/* Is v an input of the graph, moved perhaps, whose bytes mean no more than b? */
+static bool is_given(const struct value *v, struct bounds b)
+{
+    while (v->def && only_moves(v->def))
+        v = v->def->in[0];
+    return !v->def && v->range.known && is_inside((struct bounds){v->range.lo, v->range.hi}, b, 0);
+}
+
 static void replace(struct graph *g, struct node *fq, const struct bounds *of)
 {
     float scale;
     struct value *x = fq->in[0];
     const struct bounds b = reach(fq, &scale), had = of_value(of, x);
-    const bool given = !x->def && !x->data;
     /* What a clip would cut off within one code of the end is not worth a node: the code takes it in. */
-    const bool needed = !is_inside(had, b, scale) && !given;
+    const bool needed = !is_inside(had, b, scale) && !is_given(x, b);
     if (needed)
         x = clipped(g, fq, b);
     if (!x->range.known)
@@ -150,22 +163,31 @@ bool ncc_pass_known_ranges(struct graph *g, struct arena *scratch)
     return true;
 }
 
+/* Do all that read v, or what moves of it, take the same codes? Joins them into r. */
+static bool read_as_codes(const struct value *v, struct range *r)
+{
+    for (const struct use *u = v->uses; u; u = u->next) {
+        float scale;
+        if (u->index == 0 && only_moves(u->node)) {
+            if (!read_as_codes(u->node->out[0], r))
+                return false;
+            continue;
+        }
+        if (u->node->op != OP_fake_quant || u->index != 0 || !is_constant(u->node))
+            return false;
+        const struct bounds b = reach(u->node, &scale);
+        if (r->known && (r->lo != b.lo || r->hi != b.hi))
+            return false;
+        *r = (struct range){true, b.lo, b.hi};
+    }
+    return true;
+}
+
 void ncc_pass_known_inputs(struct graph *g)
 {
     for (int i = 0; i < g->inputs.n; i++) {
-        struct value *v = g->inputs.v[i];
         struct range r = {0};
-        bool all = v->uses != NULL;
-        for (const struct use *u = v->uses; all && u; u = u->next) {
-            float scale;
-            all = u->node->op == OP_fake_quant && u->index == 0 && is_constant(u->node);
-            if (!all)
-                break;
-            const struct bounds b = reach(u->node, &scale);
-            all = !r.known || (r.lo == b.lo && r.hi == b.hi);
-            r = (struct range){true, b.lo, b.hi};
-        }
-        if (all)
-            v->range = r;
+        if (read_as_codes(g->inputs.v[i], &r) && r.known)
+            g->inputs.v[i]->range = r;
     }
 }
