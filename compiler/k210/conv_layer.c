@@ -58,12 +58,14 @@ static int kernel_for_centre(const struct conv_job *j, const struct fit *f)
     return ncc_kpu_layer_clocks(&s, 1) + CLOCKS_PER_BYTE * (double)ncc_kpu_n_weights(&s) < one ? 3 : 1;
 }
 
-/* A max pool that looks beyond the outputs must find the canvas's edge there, or the lowest code. */
+/* A pool that looks beyond the outputs must find the canvas's edge there, or what does not count: behind an identity, the
+ * lowest code for a max pool and zero for a mean. */
 static bool pool_sees_nothing_else(const struct conv_job *j, const struct fit *f)
 {
     const bool below = j->seen_h > j->out_h && f->row.first + j->out_h < j->x->shape.dim[2];
     const bool right = j->seen_w > j->out_w && f->col.first + j->out_w < j->x->shape.dim[3];
-    return !(below || right) || (j->copy && j->x->window.outside == OUT_LOWEST);
+    const enum outside outside = j->x->window.outside;
+    return !(below || right) || (j->copy && outside == OUT_LOWEST) || (j->tied && outside == OUT_ZERO);
 }
 
 static bool choose(const struct conv_job *j, struct fit *f, const char **why)

@@ -58,6 +58,8 @@ static lower_fn *method_of(const struct node *n)
         return ncc_lower_op_matmul;
     case OP_reshape:
         return ncc_lower_op_vector;
+    case OP_reduce:
+        return ncc_lower_op_reduce;
     case OP_max_pool:
     case OP_avg_pool:
         return ncc_lower_op_pool;

@@ -116,10 +116,11 @@ struct conv_job {
     int out_h, out_w;         /* of the convolution */
     struct act_chain act;
     bool tied;                /* an identity whose output is quantised as its input */
+    bool diagonal;            /* channel by channel, but in regular layers: w is [out_c][1][kh][kw] */
     bool copy;                /* an identity that moves codes; its pads are of the lowest code */
     int pool;                 /* pool code; with a stride above 1: NONE, the pick is chosen here */
     int pooled_h, pooled_w;   /* behind the pool: out_h, out_w without one */
-    int seen_h, seen_w;       /* outputs of the convolution that a max pool sees; those from out_h on must not count. 0: out_h */
+    int seen_h, seen_w;       /* outputs of the convolution that the pool sees; those from out_h on must not count. 0: out_h */
 };
 
 /* The canvas of the result, or NULL (`why` says what stood against it) with the graph unchanged but for unused nodes.
@@ -228,6 +229,7 @@ float ncc_lower_per_channel(const struct value *v, int c);
 bool ncc_lower_op_conv2d(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_matmul(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_vector(struct lowering *l, struct node *n, const char **why); /* reshape: the same pixel */
+bool ncc_lower_op_reduce(struct lowering *l, struct node *n, const char **why); /* mean and sum of a map */
 bool ncc_lower_op_pool(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_unary(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_sum(struct lowering *l, struct node *n, const char **why);    /* add, sub of two maps */

@@ -162,13 +162,15 @@ static struct value *mean(struct lowering *l, const struct node *n, struct value
     struct conv_job j = identity_job(n->name, n->origin ? n->origin : n->name, x);
     j.pooled_h = y[2];
     j.pooled_w = y[3];
-    if (code) {
+    /* The chip's means truncate, which is made good only in the layer before (lower_mean.c). */
+    if (code && ncc_lower_can_join(x) && ncc_value_only_use(l->g, n->in[0]) == n) {
         j.pool = code;
         j.out_h = x->window.h;
         j.out_w = x->window.w;
         return ncc_lower_identity(l, &j, why);
     }
-    j.depthwise = true;
+    j.diagonal = a->stride_h > 1; /* which has the pick in the same layer */
+    j.depthwise = !j.diagonal;
     j.kh = a->kernel_h;
     j.kw = a->kernel_w;
     j.stride = a->stride_h;

@@ -114,6 +114,22 @@ static bool mean_divides_alike(const struct node *n, char *found)
     return ((const struct pool_attrs *)n->attrs)->count_pad || ncc_lower_pool_inside(n);
 }
 
+static bool over_the_map(const struct node *n, char *found)
+{
+    const struct ints *axes = &((const struct reduce_attrs *)n->attrs)->axes;
+    int at = snprintf(found, 120, "axes");
+    for (int i = 0; i < axes->n; i++)
+        at += snprintf(found + at, 120 - (size_t)at, " %d", axes->v[i]);
+    return n->in[0]->shape.rank == 4 && axes->n == 2 && axes->v[0] == 2 && axes->v[1] == 3;
+}
+
+static bool adds(const struct node *n, char *found)
+{
+    const int kind = ((const struct reduce_attrs *)n->attrs)->kind;
+    snprintf(found, 120, "%s", kind == REDUCE_MAX ? "greatest" : kind == REDUCE_MIN ? "least" : "product");
+    return kind == REDUCE_MEAN || kind == REDUCE_SUM;
+}
+
 static bool per_channel_constant(const struct value *k, const struct value *out)
 {
     const int64_t count = ncc_shape_count(k->shape);
@@ -212,6 +228,12 @@ static const struct rule avg_pool_rules[] = {
     {"windows that the map's edge cuts off must count the padding", NULL, mean_divides_alike},
     {0},
 };
+static const struct rule reduce_rules[] = {
+    MAPS(first_and_out_fit),
+    {"only whole maps can be reduced, to one value for each channel", NULL, over_the_map},
+    {"only means and sums can be reduced to", NULL, adds},
+    {0},
+};
 static const struct rule unary_rules[] = {MAPS(maps_fit), {0}};
 static const struct rule sum_rules[] = {
     MAPS(maps_fit),
@@ -259,6 +281,8 @@ const struct rule *ncc_k210_rules(enum op op)
         return max_pool_rules;
     case OP_avg_pool:
         return avg_pool_rules;
+    case OP_reduce:
+        return reduce_rules;
     case OP_add:
     case OP_sub:
         return sum_rules;

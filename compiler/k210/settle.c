@@ -5,7 +5,7 @@
 
 static struct value *layers_of(struct lowering *l, const struct conv_job *j, const char **why)
 {
-    if (j->copy)
+    if (j->diagonal || j->copy || j->tied)
         return ncc_lower_diagonal(l, j, why);
     struct value *y = ncc_lower_conv(l, j, why);
     return y || !j->depthwise ? y : ncc_lower_diagonal(l, j, why);
@@ -57,7 +57,8 @@ static struct value *input_for(struct lowering *l, const struct conv_job *j, str
     if (way == AS_IS)
         return j->x;
     if (way == DETOUR || way == DETOUR_ROOM) {
-        if (!v || j->copy || (way == DETOUR && ncc_lower_is_full(j->x)))
+        const bool looks_beyond = j->seen_h > j->out_h || j->seen_w > j->out_w; /* then the pool goes by itself */
+        if (!v || j->copy || looks_beyond || (way == DETOUR && ncc_lower_is_full(j->x)))
             return NULL; /* there is zero around what comes from main memory */
         on.x = ncc_lower_clean(l, v);
         return way == DETOUR || !on.x ? on.x : roomy(l, &on);

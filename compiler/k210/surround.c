@@ -70,5 +70,5 @@ struct value *ncc_lower_surround(struct lowering *l, struct value *x, int least_
         return NULL;
     for (int i = 0; i < n; i++)
         x = ncc_lower_move(l, x, i < n_rows ? rows[i] : 0, i < n_cols ? cols[i] : 0, outside, i + 1 == n);
-    return x;
+    return trim(l, x, least_h, least_w);
 }

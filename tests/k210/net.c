@@ -162,10 +162,18 @@ static int some_divisor(uint64_t *state, int c)
     return n ? d[net_int(state, 0, n - 1)] : c;
 }
 
+static struct value *append_mean(struct graph *g, uint64_t *state, struct value *x)
+{
+    const struct reduce_attrs a = {net_int(state, 0, 3) ? REDUCE_MEAN : REDUCE_SUM, {2, {2, 3}}, true};
+    return NCC_OP(g, OP_reduce, "mean", &a, x);
+}
+
 /* Any size and stride; pads as the frameworks have them, ceil mode among them, or any that leave each window a pixel. */
 static struct value *append_pool(struct graph *g, uint64_t *state, struct value *x)
 {
     static const int sizes[] = {2, 2, 2, 3, 3, 4, 5, 6, 8}, strides[] = {1, 1, 2, 2, 2, 4};
+    if (net_int(state, 0, 6) == 0)
+        return append_mean(g, state, x);
     const int h = x->shape.dim[2], w = x->shape.dim[3], k = sizes[net_int(state, 0, 8)];
     const int s = strides[net_int(state, 0, 5)], style = net_int(state, 0, 3);
     struct pool_attrs a = {.kernel_h = k, .kernel_w = k, .stride_h = s, .stride_w = s};

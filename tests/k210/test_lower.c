@@ -266,6 +266,17 @@ static const struct expectation expectations[] = {
      "input %x f32 1x8x13x13\n%o = avg_pool(%x) kernel_h=3 kernel_w=3 count_pad=true " SAME "\noutput %o\n", 1, 0, 0},
     {"7 average 3x3, stride 2",
      "input %x f32 1x8x13x13\n%o = avg_pool(%x) kernel_h=3 kernel_w=3 stride_h=2 stride_w=2\noutput %o\n", 2, -1, 0},
+    {"7 global mean, 3x3, then a matrix",
+     "input %x f32 1x12x3x3\nconst %w f32 12x12x1x1 = random 1\nconst %v f32 12x5 = random 2\n%y = conv2d(%x, %w, _)\n%m "
+     "= reduce(%y) axes=[2,3]\n%o = matmul(%m, %v, _)\noutput %o\n",
+     3, 0, 0},
+    {"7 global mean, 4x4",
+     "input %x f32 1x12x4x4\n%m = reduce(%x) axes=[2,3] keep_dims=true\noutput %m\n", 2, 0, 0},
+    {"7 global mean, 8x8 in the layer before",
+     "input %x f32 1x12x8x8\nconst %w f32 12x12x1x1 = random 1\n%y = conv2d(%x, %w, _)\n%m = reduce(%y) "
+     "axes=[2,3]\noutput %m\n",
+     4, 0, 0},
+    {"7 global mean, 25x5", "input %x f32 1x12x25x5\n%m = reduce(%x) axes=[2,3]\noutput %m\n", -1, 0, 0},
     {"8.3 sum",
      "input %x f32 1x6x12x12\nconst %w f32 6x6x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME
      "\n%z = relu(%y)\n%s = add(%z, %y)\n%o = relu(%s)\noutput %o\n",

@@ -1,0 +1,127 @@
+/* The mean (or sum) of a whole map, channel by channel.
+ *
+ *     larger than 4x4     means of 2x2 (of 4x4 from 16x16 on) at as much stride, with zeros where the size is odd
+ *     up to 3x3           one depthwise layer with equal weights
+ *     4 rows or columns   two: pairs x(r) + x(r + 1), then pairs of these at a distance of two
+ *
+ *         x0 x1 x2 x3  ->  x0+x1  x1+x2  x2+x3  ->  (x0+x1) + (x2+x3)
+ *
+ * Every step has an output scale of its own, finer as the values come closer together. What zeros have taken part is
+ * made good in the last layer's weights.
+ */
+#include "compiler/k210/lower.h"
+
+#include <stdio.h>
+
+static struct conv_job job_on(struct lowering *l, const struct node *n, struct value *x, const char *suffix)
+{
+    return (struct conv_job){
+        .name = ncc_name(l->g, n->name, suffix),
+        .origin = n->origin ? n->origin : n->name,
+        .x = x,
+        .out_c = x->shape.dim[1],
+        .kh = 1,
+        .kw = 1,
+        .dil_h = 1,
+        .dil_w = 1,
+        .stride = 1,
+        .out_h = x->window.h,
+        .out_w = x->window.w,
+    };
+}
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static float *equal_weights(struct lowering *l, int n, float value)
+{
+    float *w = NCC_NEW(l->g->arena, float, n);
+    for (int i = 0; i < n; i++)
+        w[i] = value;
+    return w;
+}
+
+/* Makes the map smaller by `by` in both directions; zeros beyond it count. The chip's means truncate, which is made good
+ * only where they stand behind sums that are not whole codes yet: in the layer before. */
+static struct value *reduce_by(struct lowering *l, const struct node *n, struct value *x, int by, bool rides,
+                               const char **why)
+{
+    char suffix[32];
+    snprintf(suffix, sizeof suffix, "by%d_%dx%d", by, x->window.h, x->window.w);
+    struct conv_job j = job_on(l, n, x, suffix);
+    j.pooled_h = (x->window.h + by - 1) / by;
+    j.pooled_w = (x->window.w + by - 1) / by;
+    if (rides) {
+        j.pool = by == 4 ? NCC_KPU_POOL_MEAN_4_S4 : NCC_KPU_POOL_MEAN_2_S2;
+        j.seen_h = j.pooled_h * by;
+        j.seen_w = j.pooled_w * by;
+        j.w = equal_weights(l, j.out_c, 1);
+        j.tied = true;
+    } else {
+        j.kh = j.kw = j.stride = by;
+        j.out_h = j.pooled_h;
+        j.out_w = j.pooled_w;
+        j.w = equal_weights(l, j.out_c * by * by, 1.0f / (float)(by * by));
+        j.diagonal = true;
+    }
+    return ncc_lower_settled(l, &j, NULL, why);
+}
+
+/* The sum over kernels of `kh` x `kw` whose pixels lie `dil` apart. */
+static struct value *sum(struct lowering *l, const struct node *n, struct value *x, struct conv_job like, float factor,
+                         const char **why)
+{
+    struct conv_job j = job_on(l, n, x, like.name);
+    const int taps = like.kh * like.kw;
+    j.w = equal_weights(l, j.out_c * taps, factor);
+    j.depthwise = true;
+    j.kh = like.kh;
+    j.kw = like.kw;
+    j.dil_h = like.dil_h;
+    j.dil_w = like.dil_w;
+    j.out_h = j.pooled_h = x->window.h - (j.kh - 1) * j.dil_h;
+    j.out_w = j.pooled_w = x->window.w - (j.kw - 1) * j.dil_w;
+    j.act = like.act;
+    return ncc_lower_settled(l, &j, NULL, why);
+}
+
+static struct value *last_sums(struct lowering *l, const struct node *n, struct value *x, double factor,
+                               const struct act_chain *act, const char **why)
+{
+    const bool tall = x->window.h == 4, wide = x->window.w == 4;
+    struct conv_job first = {.name = "sum", .kh = tall ? 2 : x->window.h, .kw = wide ? 2 : x->window.w, .dil_h = 1,
+                             .dil_w = 1};
+    if (!tall && !wide) {
+        first.act = *act;
+        return sum(l, n, x, first, (float)factor, why);
+    }
+    const double each = 1.0 / (first.kh * first.kw);
+    x = sum(l, n, x, first, (float)each, why);
+    const struct conv_job second = {.name = "pairs", .kh = tall ? 2 : 1, .kw = wide ? 2 : 1, .dil_h = 2, .dil_w = 2,
+                                    .act = *act};
+    return x ? sum(l, n, x, second, (float)(factor / each), why) : NULL;
+}
+
+bool ncc_lower_op_reduce(struct lowering *l, struct node *n, const char **why)
+{
+    struct value *x = ncc_lower_canvas(l, n->in[0]);
+    if (!x) {
+        *why = "the input does not fit the KPU";
+        return false;
+    }
+    const struct fused f = ncc_lower_fuse(l, n, false);
+    const bool is_mean = ((const struct reduce_attrs *)n->attrs)->kind == REDUCE_MEAN;
+    double factor = is_mean ? 1.0 / (x->window.h * x->window.w) : 1.0;
+    while (x && (x->window.h > 4 || x->window.w > 4)) {
+        const bool rides = ncc_lower_can_join(x) && ncc_value_only_use(l->g, n->in[0]) == n;
+        const int by = rides && least(x->window.h, x->window.w) >= 16 ? 4 : 2;
+        factor *= by * by;
+        x = reduce_by(l, n, x, by, rides, why);
+    }
+    struct value *y = x ? last_sums(l, n, x, factor, &f.act, why) : NULL;
+    if (y)
+        ncc_lower_fused(l, n, &f, y);
+    return y != NULL;
+}
