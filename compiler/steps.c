@@ -6,6 +6,7 @@
 #include "compiler/import/import.h"
 #include "compiler/ir/text.h"
 #include "compiler/made_up.h"
+#include "compiler/normalise.h"
 #include "compiler/pass/pass.h"
 #include "compiler/quant/equalise.h"
 #include "compiler/quant/slices.h"
@@ -127,6 +128,8 @@ static void print_weights(const struct compilation *c)
 
 bool ncc_step_canonical(struct compilation *c)
 {
+    if (!ncc_normalise_inputs(c))
+        return false;
     for (int i = 0; i < ncc_pass_n_canonical; i++)
         if (!ncc_pass_canonical[i].run(c->graph, &c->scratch))
             return false;
@@ -145,6 +148,16 @@ bool ncc_step_legalise(struct compilation *c)
 
 /* ---- samples ---- */
 
+/* What turns bytes / 255 into the input of the graph. A norm by channel is part of the graph (normalise.h). */
+struct norm {
+    float mean, std;
+};
+static struct norm norm_of(const struct compilation *c)
+{
+    const struct ncc_compile_options *o = c->options;
+    return o->has_norm && !o->by_channel.n ? (struct norm){o->mean, o->std} : (struct norm){0, 1};
+}
+
 static struct input_spec spec_of(const struct compilation *c, const struct value *v)
 {
     const struct ncc_compile_options *o = c->options;
@@ -152,10 +165,12 @@ static struct input_spec spec_of(const struct compilation *c, const struct value
                            .n_dims = v->shape.rank,
                            .is_u8 = !c->k210.float_input,
                            .has_norm = o->has_norm,
-                           .mean = o->mean,
-                           .std = o->std,
+                           .mean = norm_of(c).mean,
+                           .std = norm_of(c).std,
                            .order = o->bgr ? ORDER_BGR : ORDER_RGB};
     memcpy(s.dim, v->shape.dim, sizeof s.dim);
+    if (c->k210.float_input)
+        s.by_channel = o->by_channel;
     if (v->range.known && !o->has_norm) { /* the 256 codes of a quantised model's input */
         s.has_norm = s.bytes_only = true;
         s.std = 1 / (v->range.hi - v->range.lo);
@@ -227,8 +242,8 @@ static void quantise_input(struct compilation *c, struct value *v, int input)
         *zero = -(double)v->range.lo / *scale;
         *zero = fabs(*zero - rint(*zero)) < 1e-3 ? rint(*zero) + 0.0 : *zero; /* not -0 */
     } else {
-        *scale = 1 / (255 * (o->has_norm ? (double)o->std : 1));
-        *zero = 255 * (o->has_norm ? (double)o->mean : 0);
+        *scale = 1 / (255 * (double)norm_of(c).std);
+        *zero = 255 * (double)norm_of(c).mean;
     }
     v->quant = (struct quant){1, scale, zero};
 }

@@ -122,6 +122,51 @@ static bool take_tensor(const struct parser *p, const struct option *o, const ch
     return true;
 }
 
+/* One number, or one for each channel. */
+static bool take_norm(const struct parser *p, const struct option *o, char *text)
+{
+    struct ncc_compile_options *c = &p->s->compile;
+    const bool is_std = o->kind == KIND_STD;
+    const char *wants = is_std ? "a number other than 0, or one for each of up to 4 channels, separated by commas"
+                               : "a number, or one for each of up to 4 channels, separated by commas";
+    float *to = is_std ? c->by_channel.std : c->by_channel.mean;
+    int n = 0;
+    for (char *part = text, *next; part; part = next) {
+        double number = 0;
+        next = strchr(part, ',');
+        if (next)
+            *next++ = 0;
+        if (n == 4 || !read_number(part, -FLT_MAX, FLT_MAX, &number) || (is_std && (float)number == 0))
+            return wrong(p, o, wants, part);
+        to[n++] = (float)number;
+    }
+    c->has_norm = true;
+    *(is_std ? &p->s->n_stds : &p->s->n_means) = n;
+    if (n == 1)
+        *(is_std ? &c->std : &c->mean) = to[0];
+    return true;
+}
+
+/* Where only one of mean and std has a number for each channel, the other holds for all. */
+static bool complete_norm(const struct parser *p)
+{
+    struct settings *s = p->s;
+    struct ncc_channel_norm *by = &s->compile.by_channel;
+    const int n = s->n_means > s->n_stds ? s->n_means : s->n_stds;
+    if (n < 2)
+        return true;
+    if (s->n_means > 1 && s->n_stds > 1 && s->n_means != s->n_stds) {
+        fprintf(stderr, "ncc %s: --input-mean has %d numbers, --input-std %d\n", p->name, s->n_means, s->n_stds);
+        return false;
+    }
+    by->n = n;
+    for (int c = 0; c < n; c++) {
+        by->mean[c] = s->n_means > 1 ? by->mean[c] : s->compile.mean;
+        by->std[c] = s->n_stds > 1 ? by->std[c] : s->compile.std;
+    }
+    return true;
+}
+
 static bool take(const struct parser *p, const struct option *o, char *text)
 {
     void *to = (char *)p->s + o->offset;
@@ -152,11 +197,7 @@ static bool take(const struct parser *p, const struct option *o, char *text)
         return true;
     case KIND_MEAN:
     case KIND_STD:
-        p->s->compile.has_norm = true;
-        if (!read_number(text, -FLT_MAX, FLT_MAX, &number) || (o->kind == KIND_STD && (float)number == 0))
-            return wrong(p, o, o->kind == KIND_STD ? "a number other than 0" : "a number", text);
-        *(float *)to = (float)number;
-        return true;
+        return take_norm(p, o, text);
     case KIND_SECONDS:
         if (!read_number(text, 0, 1e6, &number))
             return wrong(p, o, "a number of seconds", text);
@@ -335,7 +376,7 @@ static enum parsed parse(const struct parser *p, const char *operands, int argc,
                 return PARSED_SHOWN;
         }
     }
-    return check_operands(p, operands) ? PARSED_RUN : PARSED_WRONG;
+    return complete_norm(p) && check_operands(p, operands) ? PARSED_RUN : PARSED_WRONG;
 }
 
 enum parsed ncc_arguments_parse(enum command_bit command, const char *name, const char *operands, int argc, char **argv,

@@ -19,6 +19,7 @@ struct settings {
     const char *trace;
     const char *labels, *calibration;
     bool gains;
+    int n_means, n_stds; /* given to --input-mean and --input-std */
     bool disasm, markdown;
     const char *operand[2]; /* MODEL, OUTPUT */
     int n_operands;

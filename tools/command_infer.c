@@ -228,6 +228,7 @@ static bool describe_inputs(struct inference *in, const struct ncc_model *m)
                                                   .has_norm = o->has_norm,
                                                   .mean = o->mean,
                                                   .std = o->std,
+                                                  .by_channel = o->by_channel,
                                                   .bgr = o->bgr};
     }
     return true;

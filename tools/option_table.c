@@ -52,7 +52,7 @@ const struct option ncc_options[] = {
     {0, "dataset-format", "FORMAT", SAMPLES, KIND_WORD, AT(compile.dataset_format), sample_formats,
      "image, raw, npy, or auto: by extension"},
     {0, "input-mean", "M", SAMPLES, KIND_MEAN, AT(compile.mean), NULL,
-     "the model takes (x - M) / S, with pictures scaled to 0..1"},
+     "the model takes (x - M) / S, with pictures scaled to 0..1; M,M,M: by channel"},
     {0, "input-std", "S", SAMPLES, KIND_STD, AT(compile.std), NULL, "see --input-mean"},
     {0, "input-order", "ORDER", SAMPLES, KIND_EITHER, AT(compile.bgr), orders,
      "channel order that the model takes: rgb or bgr"},

@@ -25,6 +25,15 @@ struct builder {
     int n_transposed;
 };
 
+static bool norm_is_usable(const struct input_spec *input)
+{
+    const struct ncc_channel_norm *by = &input->by_channel;
+    bool good = isfinite(input->mean) && isfinite(input->std) && (input->std != 0 || by->n);
+    for (int c = 0; c < by->n; c++)
+        good = good && isfinite(by->mean[c]) && isfinite(by->std[c]) && by->std[c] != 0;
+    return good && (!by->n || (input->n_dims == 4 && input->dim[1] == by->n));
+}
+
 static bool input_is_usable(const struct input_spec *input, struct diags *d)
 {
     enum { MAX_SIZE = 1 << 28 };
@@ -37,7 +46,7 @@ static bool input_is_usable(const struct input_spec *input, struct diags *d)
     }
     if (!good)
         ncc_diag_error(d, FAULT_INPUT, where, "the shape of the input is absurd", NULL, NULL);
-    if (input->has_norm && !(isfinite(input->mean) && isfinite(input->std) && input->std != 0)) {
+    if (input->has_norm && !norm_is_usable(input)) {
         ncc_diag_error(d, FAULT_USAGE, where, "mean and std must be finite, and std not 0", NULL, "mean %g, std %g",
                        (double)input->mean, (double)input->std);
         good = false;

@@ -38,6 +38,8 @@
 
 #include "compiler/base/diag.h"
 
+#include <ncc/compiler.h>
+
 enum sample_format {
     SAMPLES_AUTO,  /* by extension: those of pictures, .npy, .bin and .raw; in a folder, others are left out, and
                       a single file with another one is raw */
@@ -59,6 +61,7 @@ struct input_spec {
     bool has_norm;
     bool bytes_only;          /* mean and std say what bytes mean to the model, and nothing of floats */
     float mean, std;          /* std is not 0 */
+    struct ncc_channel_norm by_channel; /* in place of these, where n > 0: of dim[1]; not for is_u8 */
     enum channel_order order; /* in which the model wants the channels of a picture */
 };
 

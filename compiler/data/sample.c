@@ -130,7 +130,9 @@ static bool load_for_model(struct job *j, void *to)
         return false;
     }
     for (size_t i = 0; i < n && has_norm(j->input, j->source); i++) {
-        x[i] = (x[i] - j->input->mean) / j->input->std;
+        const struct ncc_channel_norm *by = &j->input->by_channel;
+        const size_t c = by->n ? i / (n / (size_t)by->n) : 0;
+        x[i] = by->n ? (x[i] - by->mean[c]) / by->std[c] : (x[i] - j->input->mean) / j->input->std;
         if (!isfinite(x[i]))
             return refuse(j, "mean and std lead to values that are not finite");
     }

@@ -27,6 +27,7 @@ static struct input_spec spec_of(const struct ncc_sample_input *in)
         .has_norm = in->has_norm,
         .mean = in->mean,
         .std = in->std,
+        .by_channel = in->by_channel,
         .order = in->bgr ? ORDER_BGR : ORDER_RGB,
     };
     memcpy(spec.dim, in->dim, sizeof spec.dim);

@@ -45,6 +45,12 @@ struct ncc_shape_override {
     int rank, dim[6]; /* in the source model's order */
 };
 
+/* Mean and std by channel, in the order of the model's channels: (x - mean[c]) / std[c]. */
+struct ncc_channel_norm {
+    int n; /* channels, 2..4; 0: one mean and std hold for all */
+    float mean[4], std[4];
+};
+
 /* How weights are rounded. */
 enum ncc_rounding {
     NCC_ROUNDING_QUICK,    /* by what the layers read at some hundred places of the samples, within some 10 ms */
@@ -70,6 +76,7 @@ struct ncc_compile_options {
     enum ncc_samples_format dataset_format;
     bool has_norm;      /* mean and std were given: (x - mean) / std, after scaling pictures to [0, 1] */
     float mean, std;
+    struct ncc_channel_norm by_channel; /* has_norm: in place of mean and std, where n > 0; the input must have n channels */
     bool bgr;           /* channel order of three-channel inputs; default RGB */
     const char *calibrate_method; /* "auto" (NULL), "minmax" or "no_clip", "percentile", "l2" or "mse", "kl" */
 

@@ -23,6 +23,7 @@ struct ncc_sample_input {
     bool is_u8;        /* uint8: a picture's bytes; else float32: pictures scaled to [0, 1], then (x - mean) / std */
     bool has_norm;
     float mean, std;
+    struct ncc_channel_norm by_channel; /* with has_norm: in place of mean and std, where n > 0; float inputs only */
     bool bgr;
 };
 

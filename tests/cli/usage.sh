@@ -57,6 +57,10 @@ expect 2 "needs one of uint8 float" compile a b --inference-type int8
 expect 2 "version 5 are not written" compile a b --kmodel-version 5
 expect 2 "needs a number" compile a b --input-mean 0.5x
 expect 2 "needs a number" compile a b --input-mean nan
+expect 2 "needs a number" compile a b --input-mean 0.5,,0.5
+expect 2 "needs a number" compile a b --input-std 1,0,1
+expect 2 "needs a number" compile a b --input-mean 1,2,3,4,5
+expect 2 "has 3 numbers" compile a b --input-mean 1,2,3 --input-std 1,2
 expect 2 "a number other than 0" compile a b --input-std 0
 expect 2 "a whole number" compile a b --output-quantize-threshold 1.5
 expect 2 "a whole number" compile a b --output-quantize-threshold -1

@@ -195,6 +195,19 @@ static void arrays_hold_several_samples(void **state)
     assert_string_equal(s->set.name[3], "one");
 }
 
+static void norm_by_channel(void **state)
+{
+    struct scene *s = *state;
+    const float x[6] = {1, 2, 3, 4, 5, 6}, want[6] = {0, 1, 2, 4, -4, -5};
+    struct input_spec spec = colour;
+    spec.has_norm = true;
+    spec.is_u8 = false;
+    spec.by_channel = (struct ncc_channel_norm){3, {1, 2, 1}, {1, 0.5f, -1}};
+    put_npy(s, "norm.npy", NUMBER_F32, 4, (const int[]){1, 3, 1, 2}, x);
+    assert_true(open_set(s, "norm.npy", SAMPLES_AUTO, &spec, 1));
+    expect_floats(s, 0, 0, want);
+}
+
 static void grey_arrays_need_no_channels(void **state)
 {
     struct scene *s = *state;
@@ -523,6 +536,7 @@ int main(void)
         TEST(pictures_are_resized_and_turned_grey),
         TEST(floats_are_taken_as_they_are),
         TEST(arrays_hold_several_samples),
+        TEST(norm_by_channel),
         TEST(grey_arrays_need_no_channels),
         TEST(channels_last_are_transposed),
         TEST(tells_all_problems_at_once),
