@@ -208,8 +208,9 @@ bool ncc_onnx_build_nodes(struct onnx *m, struct ox_scope *s)
     for (size_t i = 0; i < s->p->n_node; i++) {
         const Onnx__NodeProto *p = s->p->node[i];
         const bool needed = is_needed(s, p);
-        if (strcmp(p->op_type, "Constant") != 0)
-            ncc_graph_source(m->graph, name_of(m, p), p->op_type, needed);
+        const char *type = p->op_type ? p->op_type : "?";
+        if (strcmp(type, "Constant") != 0)
+            ncc_graph_source(m->graph, name_of(m, p), type, needed);
         if (!needed)
             continue;
         struct ox_build b = {.m = m,

@@ -90,7 +90,7 @@ struct onnx {
     int version;         /* of the standard operators */
     int old_batch;       /* of the model's inputs, where it was not 1; else 1 */
     int64_t fold_budget; /* elements that constant arithmetic may still touch */
-    int64_t budget;      /* elements of constants that are not in the file */
+    int64_t budget;      /* elements of constants that are not in the file, and steps of searches */
     int64_t steps;       /* other work, bounded by the file's size */
 };
 

@@ -135,10 +135,13 @@ static bool is_to_nchw(const Onnx__NodeProto *p)
 }
 
 /* Whether all that happens to a tensor is that it is turned to n, c, h, w, possibly after it was quantised. */
-static bool goes_to_nchw(const struct ox_scope *s, const char *name, int depth)
+static bool goes_to_nchw(struct onnx *m, const struct ox_scope *s, const char *name, int depth)
 {
     static const char *const neutral[] = {"QuantizeLinear", "DequantizeLinear", "Cast", "Identity", NULL};
     bool found = false;
+    m->budget -= (int64_t)s->p->n_node; /* each step looks at all nodes */
+    if (m->budget < 0)
+        return false;
     for (size_t i = 0; i < s->p->n_node && depth < 4; i++) {
         const Onnx__NodeProto *p = s->p->node[i];
         for (size_t k = 0; k < p->n_input; k++) {
@@ -146,7 +149,7 @@ static bool goes_to_nchw(const struct ox_scope *s, const char *name, int depth)
                 continue;
             const bool good =
                 k == 0 && p->n_output == 1 &&
-                (is_to_nchw(p) || (is_one_of(p->op_type, neutral) && goes_to_nchw(s, p->output[0], depth + 1)));
+                (is_to_nchw(p) || (is_one_of(p->op_type, neutral) && goes_to_nchw(m, s, p->output[0], depth + 1)));
             if (!good)
                 return false;
             found = true;
@@ -181,7 +184,7 @@ static bool make_input(struct onnx *m, const struct ox_scope *s, struct ox_tenso
     if (!ncc_onnx_dtype(element, &dtype))
         return complain(m, t->name, "inputs of this type are not supported", "convert the model to float32",
                         ncc_onnx_type_name(element));
-    const bool turned = ncc_onnx_stated_shape(t->info, &shape) && shape.rank == 4 && goes_to_nchw(s, t->name, 0);
+    const bool turned = ncc_onnx_stated_shape(t->info, &shape) && shape.rank == 4 && goes_to_nchw(m, s, t->name, 0);
     if (!input_shape(m, t, turned ? nhwc : as_is, &shape))
         return false;
     t->v = turned ? turned_input(m, t->name, dtype, shape) : ncc_graph_input(m->graph, t->name, dtype, shape);
