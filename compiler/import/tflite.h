@@ -3,6 +3,7 @@
  *     tflite.c           the walk: subgraph, what is needed, inputs, operators in order, outputs
  *     tflite_read.c      tables to structs: tensors, operator codes, constants' bytes
  *     tflite_const.c     constants as values of the graph; integers that shape the graph
+ *     tflite_sparse.c    sparse constants and those of four bits made dense
  *     tflite_build.c     what builders call: operands in the order they need, nodes, results, refusals
  *     tflite_ops.def     one row per operator: its builder and what the builder needs to know
  *     tflite_ops_*.c     the builders
@@ -22,7 +23,7 @@ struct tf_tensor {
     int type;            /* enum tf_type, 0 .. N_TF_TYPES - 1 */
     struct shape stored; /* as the file says; -1: open */
     bool has_shape;      /* stored is usable: rank in range */
-    bool is_sparse;
+    struct fb_table sparsity; /* absent: the data are dense */
     struct bytes data; /* constant: its bytes in the file; data NULL: none */
     struct fb_vector scale, zero_point;
     int quant_axis;
@@ -120,6 +121,13 @@ const struct tf_row *ncc_tflite_row(int code);
 
 /* Makes the value of a constant: f32 where it is f16 or quantised. False with a diagnostic. */
 bool ncc_tflite_materialise(struct tflite *m, struct tf_tensor *t);
+
+/* ---- tflite_sparse.c: for constants of known shape; they replace t->data. False with a diagnostic ---- */
+
+bool ncc_tflite_expand(struct tflite *m, struct tf_tensor *t, size_t item_size);
+/* Codes of four bits become codes of eight, and the type follows. */
+bool ncc_tflite_unpack_halves(struct tflite *m, struct tf_tensor *t);
+
 /* Integers of a constant value, at most NCC_MAX_INTS; false when it is no such constant. */
 bool ncc_tflite_value_ints(const struct value *v, struct ints *out);
 

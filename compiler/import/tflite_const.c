@@ -114,10 +114,6 @@ bool ncc_tflite_materialise(struct tflite *m, struct tf_tensor *t)
 {
     enum dtype dtype;
     char text[80];
-    if (!ncc_tflite_dtype(t->type, &dtype))
-        return complain(m, t, "constants of this type are not supported", NULL, ncc_tflite_type_name(t->type));
-    if (t->is_sparse)
-        return complain(m, t, "sparse constants are not supported", "export the model without sparsity", NULL);
     bool good = t->has_shape;
     for (int i = 0; good && i < t->stored.rank; i++)
         good = t->stored.dim[i] > 0;
@@ -125,6 +121,12 @@ bool ncc_tflite_materialise(struct tflite *m, struct tf_tensor *t)
     if (n < 0)
         return complain(m, t, "the shape of a constant must be known, with at most 6 dimensions and 2^28 elements",
                         NULL, t->has_shape ? ncc_shape_text(t->stored, text) : NULL);
+    if (t->type == TF_I4 && !t->sparsity.at && !ncc_tflite_unpack_halves(m, t))
+        return false;
+    if (!ncc_tflite_dtype(t->type, &dtype))
+        return complain(m, t, "constants of this type are not supported", NULL, ncc_tflite_type_name(t->type));
+    if (t->sparsity.at && !ncc_tflite_expand(m, t, ncc_dtype_size(dtype)))
+        return ncc_tflite_intact(m) && false;
     const void *data = NULL;
     if (!convert(m, t, n, &dtype, &data))
         return false;

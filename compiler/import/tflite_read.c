@@ -130,7 +130,7 @@ static bool read_tensor(struct tflite *m, struct fb_table table, struct fb_vecto
     if (t->type < 0 || t->type >= N_TF_TYPES)
         return complain(m, t->name, "the element type is not known", "type", t->type);
     read_shape(f, table, t);
-    t->is_sparse = ncc_fb_table(f, table, F_tensor_sparsity).at != 0;
+    t->sparsity = ncc_fb_table(f, table, F_tensor_sparsity);
     const struct fb_table quant = ncc_fb_table(f, table, F_tensor_quantization);
     t->scale = ncc_fb_vector(f, quant, F_quantization_scale, 4);
     t->zero_point = ncc_fb_vector(f, quant, F_quantization_zero_point, 8);

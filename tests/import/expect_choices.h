@@ -193,6 +193,25 @@ static void l2_pool(const float *const *x, float *const *y)
     }
 }
 
+/* ---- constants in few bytes ---- */
+
+static void densify(const float *const *x, float *const *y)
+{
+    static const float added[12] = {0, 0, 1.5f, 0, 0, 0, 0, 0, -2, 0.25f, 0, 4};
+    static const float w[4][4] = {{0, 0, 0.5f, 1}, {0, 0, 1.5f, 2}, {2.5f, 3, 0, 0}, {3.5f, 4, 0, 0}};
+    for (int i = 0; i < 12; i++) {
+        y[0][i] = x[0][i] + added[i];
+        y[1][i] = 0;
+        for (int k = 0; k < 4; k++)
+            y[1][i] += x[0][i / 4 * 4 + k] * w[i % 4][k];
+    }
+}
+static void four_bits(const float *const *x, float *const *y)
+{
+    y[0][0] = -0.5f * x[0][0] + 3.5f * x[0][1];
+    y[0][1] = -2.0f * x[0][0] + 0.25f * x[0][1] + 0.5f * x[0][2];
+}
+
 /* ---- rearranging ---- */
 
 static void space_to_batch(const float *const *x, float *const *y)

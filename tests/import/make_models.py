@@ -349,6 +349,33 @@ def composed():
     m.write(m.op("FULLY_CONNECTED", [x, z, -1], [[2, 3]], "FullyConnected"))
 
 
+def packed():
+    m = Model("densify")  # 3 x 4, rows dense, columns sparse; then 4 x 4 in blocks of 2 x 2, of which two are there
+    x = m.input([3, 4])
+    a = m.const([3, 4], [1.5, -2.0, 0.25, 4.0], sparsity={
+        "order": [0, 1], "dims": [{"size": 3}, {"format": 1, "segments_type": "Int32s", "segments": {"values": [0, 1, 1, 4]},
+                                              "indices_type": "Uint8s", "indices": {"values": [2, 0, 1, 3]}}]})
+    m.buffers[-1]["data"] = list(struct.pack("<4f", 1.5, -2.0, 0.25, 4.0))
+    c = m.const([4, 4], [1, 2, 3, 4, 5, 6, 7, 8], "i8", quant={"scale": [0.5], "zero_point": [0]}, sparsity={
+        "order": [0, 1, 2, 3], "blocks": [0, 1], "dims": [
+            {"size": 2}, {"format": 1, "segments_type": "Uint16s", "segments": {"values": [0, 1, 2]},
+                          "indices_type": "Uint16s", "indices": {"values": [1, 0]}}, {"size": 2}, {"size": 2}]})
+    y = m.op("ADD", [x, m.op("DENSIFY", [a], [[3, 4]])], [[3, 4]], "Add")
+    w = m.op("DEQUANTIZE", [m.op("DENSIFY", [c], [[4, 4]], type="i8", quant={"scale": [0.5], "zero_point": [0]})], [[4, 4]])
+    m.write([y, m.op("FULLY_CONNECTED", [x, w, -1], [[3, 4]], "FullyConnected")])
+    m = Model("four_bits")
+    x = m.input([1, 3])
+    w = m.const([2, 3], [0x7f, 0x80, 0x21], "u8", quant={"scale": [0.5, 0.25], "zero_point": [0, 0]})  # -1 7 0 -8 1 2
+    m.tensors[w]["type"] = "i4"
+    m.write(m.op("FULLY_CONNECTED", [x, w, -1], [[1, 2]], "FullyConnected"))
+    m = Model("sparse_beyond")  # an index behind the last column
+    x = m.input([3, 4])
+    a = m.const([3, 4], [1.0], sparsity={
+        "order": [0, 1], "dims": [{"size": 3}, {"format": 1, "segments_type": "Int32s", "segments": {"values": [0, 9, 9, 9]},
+                                              "indices_type": "Uint8s", "indices": {"values": [0, 1]}}]})
+    m.write(m.op("ADD", [x, m.op("DENSIFY", [a], [[3, 4]])], [[3, 4]], "Add"))
+
+
 def spaces():
     m = Model("space_to_batch_nd")
     x = m.input([1, 3, 4, 2])
@@ -480,4 +507,4 @@ def whole():
 
 
 os.makedirs(os.path.join(FOLDER, "models"), exist_ok=True)
-layers(), elements(), shapes(), moves(), choices(), composed(), spaces(), whole()
+layers(), elements(), shapes(), moves(), choices(), composed(), spaces(), packed(), whole()

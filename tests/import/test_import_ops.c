@@ -132,6 +132,8 @@ static const struct op_case cases[] = {
     {"embedding_lookup", embedding_lookup, {"3x3"}},
     {"broadcast_to", broadcast_to, {"2x3x4"}},
     {"fill", fill, {"2x3", "2x3"}},
+    {"densify", densify, {"3x4", "3x4"}},
+    {"four_bits", four_bits, {"1x2"}},
     {"many_parts", many_parts, {"1x2", "1x2x1"}},
     {"shuffle", shuffle, {"1x2x2x3"}},
     {"sequence", sequence, {"1x6x2"}},
