@@ -71,6 +71,10 @@ bool ncc_tflite_build_lrn(struct build *b)
 /* What remains has the sign of the divisor. */
 static struct value *floor_mod(struct build *b, const char *suffix, struct value *x, struct value *y)
 {
+    if (x->dtype == DT_F32) {
+        struct value *whole = op1(b, OP_floor, "whole", NULL, op2(b, OP_div, "quotient", x, y, NULL));
+        return op2(b, OP_sub, suffix, x, op2(b, OP_mul, "part", whole, y, NULL), NULL);
+    }
     struct value *r = op2(b, OP_remainder, "remainder", x, y, NULL);
     return op2(b, OP_remainder, suffix, op2(b, OP_add, "above", r, y, NULL), y, NULL);
 }

@@ -69,6 +69,10 @@ static const struct kernel_case {
     {OP_matmul, "rows",
      "input %x f32 5x20\nconst %w f32 20x7 = random 1\n%y = matmul(%x, %w, _)\n%z = clip(%y) min=0 max=1\noutput %z\n",
      0},
+    {OP_matmul, "many matrices",
+     "input %x f32 2x5x4\ninput %w f32 2x4x3\nconst %b f32 3 = random 2\n%y = matmul(%x, %w, %b)\noutput %y\n", 0},
+    {OP_matmul, "one matrix times many", "input %x f32 5x4\ninput %w f32 1x3x4x2\n%y = matmul(%x, %w, _)\noutput %y\n", 0},
+    {OP_select, "known", F32 "const %k bool 3x1x1 = { 1, 0, 1 }\n%n = neg(%x)\n%y = select(%k, %x, %n)\noutput %y\n", 0},
     {OP_matmul, "two inputs", "input %x f32 5x20\ninput %w f32 20x7\n%y = matmul(%x, %w, _)\noutput %y\n", 0},
     {OP_q_matmul, "rows",
      "input %x u8 5x20 !q(0.05, 100)\nconst %w u8 20x7 = random 1\nconst %b i32 7 = { 1, -2000, 3, 4000, 5, 6, 7 }\n%y "
@@ -251,7 +255,7 @@ static const struct refusal {
                      "%y = add(%f, %x)\noutput %y\n"},
     {OP_logical_not, F32 "const %k bool 1 = { 1 }\n%bad = logical_not(%k) @\"bad\"\n%f = cast(%bad) to=f32\n"
                          "%y = add(%f, %x)\noutput %y\n"},
-    {OP_select, F32 "const %k bool 1 = { 1 }\n%bad = select(%k, %x, %x) @\"bad\"\noutput %bad\n"},
+    {OP_select, F32 "%k = comparison(%x, %x)\n%bad = select(%k, %x, %x) @\"bad\"\noutput %bad\n"},
     {OP_arg_max, F32 "%bad = arg_max(%x) axis=1 @\"bad\"\n%f = cast(%bad) to=f32\noutput %f\n"},
     {OP_top_k, F32 "%bad, %i = top_k(%x) axis=1 k=2 @\"bad\"\noutput %bad\n"},
     {OP_bit_shift, F32 "const %k i32 1 = { 3 }\n%bad = bit_shift(%k, %k) @\"bad\"\n%f = cast(%bad) to=f32\n"
@@ -262,7 +266,7 @@ static const struct refusal {
     {OP_pow, F32 K "%bad = pow(%x, %k) @\"bad\"\noutput %bad\n"},
     {OP_conv2d, F32 "input %w f32 4x3x3x3\n%bad = conv2d(%x, %w, _) @\"bad\"\noutput %bad\n"},
     {OP_conv2d_transpose, F32 "input %w f32 3x4x3x3\n%bad = conv2d_transpose(%x, %w) @\"bad\"\noutput %bad\n"},
-    {OP_matmul, "input %x f32 2x5x4\ninput %w f32 2x4x3\n%bad = matmul(%x, %w, _) @\"bad\"\noutput %bad\n"},
+    {OP_matmul, "input %x f32 300x5x4\ninput %w f32 300x4x3\n%bad = matmul(%x, %w, _) @\"bad\"\noutput %bad\n"},
     {OP_add, "input %x f32 1x3x2x2\nconst %k f32 2x1x1x1x1 = { 1, 2 }\n%bad = add(%x, %k) @\"bad\"\n%y = reshape(%bad) "
              "shape=[1,24]\noutput %y\n"},
     {OP_transpose, "input %x f32 2x60\n%z = reshape(%x) shape=[2,2,3,2,5]\n%bad = transpose(%z) perm=[4,3,2,1,0] "
