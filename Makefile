@@ -40,7 +40,7 @@ check-all:
 	@scripts/setup.sh --check all
 	$(CONFIGURE) $(SANITIZE) -G Ninja -DNCC_TESTS=ON -DNCC_SANITIZE=ON
 	@cmake --build $(SANITIZE)
-	@NCC_FUZZ_COUNT=$(FUZZ_COUNT) $(CTEST) $(SANITIZE)
+	@NCC_FUZZ_COUNT=$(FUZZ_COUNT) NCC_PLAN_GRAPHS=1000 $(CTEST) $(SANITIZE)
 	@$(MAKE) check
 
 fuzz:

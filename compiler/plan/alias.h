@@ -9,6 +9,7 @@ enum in_place {
     IN_PLACE_NEVER,
     IN_PLACE_ANY_ORDER,  /* where it is right in every order of the nodes: the node is the only reader */
     IN_PLACE_THIS_ORDER, /* where it is right in the present order */
+    IN_PLACE_CONVERSIONS, /* there, and quantize and dequantize too, whose elements change their size */
 };
 
 struct shared {

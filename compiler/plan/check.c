@@ -264,12 +264,25 @@ static bool overlap(const struct value *x, const struct value *y)
            y->addr < x->addr + ncc_plan_value_size(x);
 }
 
+/* Codes at the end of the floats that they become, floats that begin where their codes do: with the elements taken in
+ * order, none is overwritten before it is read (alias.c). */
+static bool converts_in_place(const struct value *x, const struct value *y)
+{
+    const int64_t from = ncc_plan_value_size(x), to = ncc_plan_value_size(y);
+    return x->mem == MEM_MAIN && y->mem == MEM_MAIN && ncc_shape_count(x->shape) == ncc_shape_count(y->shape) &&
+           (to > from ? x->addr + from == y->addr + to : x->addr == y->addr);
+}
+
 /* Element-wise operators read an element before they write it. */
 static bool may_be_in_place(const struct node *n, int index)
 {
     const bool elementwise =
         (ncc_op_desc(n->op)->flags & (OP_UNARY | OP_BINARY)) || n->op == OP_q_binary || n->op == OP_lookup;
     const struct value *x = n->in[index], *y = n->out[0];
+    if (n->op == OP_softmax) /* row by row; the largest of a row is found before any is written */
+        return x->addr == y->addr && ((const struct softmax_attrs *)n->attrs)->axis == x->shape.rank - 1;
+    if (n->op == OP_quantize || (n->op == OP_dequantize && x->dtype == DT_U8))
+        return converts_in_place(x, y);
     return elementwise && index < 2 && x->mem == MEM_MAIN && x->addr == y->addr &&
            ncc_shape_equal(x->shape, y->shape) && ncc_dtype_size(x->dtype) == ncc_dtype_size(y->dtype);
 }

@@ -5,9 +5,9 @@
 
 enum quick { IN_SOURCE_ORDER, FIRST_BRANCH_FIRST, LAST_BRANCH_FIRST, LEAST_KPU_FIRST, LEAST_MAIN_FIRST, N_QUICK };
 
-/* Of each segment: the quick routes, and up to one of each search. */
+/* Of each segment: the quick routes, and for each memory up to one that was searched and one that was polished. */
 struct choice {
-    struct route route[N_QUICK + N_DIMS];
+    struct route route[N_QUICK + 2 * N_DIMS];
     int n;
     bool searched[N_DIMS];
 };
@@ -20,7 +20,8 @@ struct plan_order {
     struct arena *arena;
 };
 
-enum { WORK = 60000000 }; /* steps of all searches together, well below a second */
+/* Steps of all searches together, and of polishing one segment: well below a second. */
+enum { WORK = 60000000, POLISH_WORK = 1000000 };
 
 /* ---- quick routes ---- */
 
@@ -164,6 +165,19 @@ static int64_t find_floor(const struct plan_order *p, int dim)
     return floor;
 }
 
+static void polish(struct plan_order *p, struct choice *c, struct order_search search)
+{
+    const int n = search.segment->end - search.segment->begin;
+    const struct route *best = best_route(c, search.dim, search.cap);
+    struct route *r = &c->route[c->n++];
+    int64_t work = POLISH_WORK;
+    *r = *best;
+    r->order = NCC_NEW(p->arena, int, n);
+    memcpy(r->order, best->order, (size_t)n * sizeof *r->order);
+    search.work = &work;
+    ncc_plan_order_polish(&p->walk, &search, p->arena, r);
+}
+
 /* Searches the segments from the worst on, until nothing more is to be gained. */
 static void search_segments(struct plan_order *p, int dim, int64_t cap)
 {
@@ -181,6 +195,8 @@ static void search_segments(struct plan_order *p, int dim, int64_t cap)
         out->order = NCC_NEW(p->arena, int, s->end - s->begin);
         ncc_plan_walk_to(&p->walk, s);
         c->n += ncc_plan_order_search(&p->walk, &search, p->arena, out, &proven);
+        if (!proven)
+            polish(p, c, search);
         const int64_t peak = best_route(c, dim, cap)->peak[dim];
         if (proven && peak > floor)
             floor = peak;

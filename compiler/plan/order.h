@@ -16,7 +16,7 @@
 /* Re-links the nodes. The source order stays wherever another is not better. */
 void ncc_plan_order(struct graph *g, const struct alias_map *m, struct arena *a);
 
-/* ---- the pieces: units.c, walk.c, order_search.c ---- */
+/* ---- the pieces: units.c, walk.c, order_search.c, order_polish.c ---- */
 
 enum { DIM_KPU, DIM_MAIN, N_DIMS };
 
@@ -97,5 +97,8 @@ struct order_search {
  * (its order is given memory by the caller): better than `best`. *proven: nothing is better. */
 bool ncc_plan_order_search(struct walk *w, const struct order_search *s, struct arena *scratch, struct route *out,
                            bool *proven);
+
+/* Lowers a route's peak further by moving units about, as long as there is work to spend. It stays within the cap. */
+void ncc_plan_order_polish(struct walk *w, const struct order_search *s, struct arena *scratch, struct route *r);
 
 #endif

@@ -50,6 +50,25 @@ static struct draft draft_main(const struct graph *g, enum in_place mode, int64_
     return d;
 }
 
+/* Sharing bytes makes buffers live longer, which may need more in the end, or be harder to place. So the choices are
+ * compared, and the first is kept unless another is better. */
+static struct draft best_draft(const struct graph *g, int64_t nodes, struct arena *a)
+{
+    static const enum in_place modes[] = {IN_PLACE_THIS_ORDER, IN_PLACE_CONVERSIONS, IN_PLACE_NEVER};
+    enum { N_MODES = sizeof modes / sizeof modes[0] };
+    const int64_t some = nodes < NCC_PLAN_NODES_PER_SECOND / 20 ? nodes : NCC_PLAN_NODES_PER_SECOND / 20;
+    struct draft best = draft_main(g, modes[0], some, a);
+    int mode = 0;
+    for (int i = 1; i < N_MODES; i++) {
+        const struct draft d = draft_main(g, modes[i], some, a);
+        if (d.main.peak >= best.main.peak)
+            continue;
+        best = d;
+        mode = i;
+    }
+    return best.main.optimal || nodes == some ? best : draft_main(g, modes[mode], nodes, a);
+}
+
 /* In a KPU RAM that is large enough anyway there is little to be gained by a long search. */
 static struct plan_memory draft_kpu(const struct draft *d, int64_t limit, int64_t nodes, struct arena *a)
 {
@@ -100,12 +119,7 @@ bool ncc_plan_make(struct graph *g, const struct plan_options *options, struct a
 
     const double seconds = options->solve_seconds < 0 ? 0 : options->solve_seconds < 1e6 ? options->solve_seconds : 1e6;
     const int64_t nodes = (int64_t)(seconds * NCC_PLAN_NODES_PER_SECOND);
-    struct draft d = draft_main(g, IN_PLACE_THIS_ORDER, nodes, a);
-    if (d.main.peak > d.main.bound) { /* longer lives are harder to place: perhaps without */
-        const struct draft apart = draft_main(g, IN_PLACE_NEVER, nodes, a);
-        if (apart.main.peak < d.main.peak)
-            d = apart;
-    }
+    const struct draft d = best_draft(g, nodes, a);
     *out = (struct plan){.n_ids = g->next_id, .n_steps = ncc_graph_n_nodes(g)};
     out->kpu = draft_kpu(&d, options->kpu_limit, nodes, a);
     finish(&d, a, out);

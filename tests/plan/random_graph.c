@@ -61,6 +61,14 @@ struct value *case_pool_layer(struct graph_case *c, struct value *x, int channel
     return layer(c, x, channels, 1);
 }
 
+struct value *case_quantize(struct graph_case *c, struct value *x)
+{
+    static const double scale[1] = {0.1}, zero[1] = {0};
+    struct value *q = CASE_NODE(c, OP_quantize, NULL, x);
+    q->quant = (struct quant){1, scale, zero};
+    return q;
+}
+
 struct value *case_upload(struct graph_case *c, struct value *x)
 {
     const struct kpu_upload_attrs a = {.h = x->shape.dim[2], .w = x->shape.dim[3]};
@@ -173,7 +181,12 @@ static void grow_main(struct grower *w)
         return;
     struct value *x = w->v[i];
     const int *d = x->shape.dim, what = random_int(w->r, 100);
-    if (what < 30) {
+    if (what < 8) {
+        keep(w, CASE_NODE(w->c, OP_dequantize, NULL, case_quantize(w->c, x)), false);
+    } else if (what < 12) {
+        const struct softmax_attrs last = {x->shape.rank - 1, 1};
+        keep(w, CASE_NODE(w->c, OP_softmax, &last, x), false);
+    } else if (what < 30) {
         keep(w, CASE_NODE(w->c, random_chance(w->r, 50) ? OP_relu : OP_sigmoid, NULL, x), false);
     } else if (what < 50) {
         for (int k = w->n - 1; k >= 0; k--) {

@@ -25,6 +25,7 @@ struct value *case_node(struct graph_case *c, enum op op, const void *attrs, str
 #define CASE_NODE(c, op, attrs, ...)                                                                                   \
     case_node((c), (op), (attrs), (struct value *const[]){__VA_ARGS__},                                                \
               (int)(sizeof((struct value *const[]){__VA_ARGS__}) / sizeof(struct value *)))
+struct value *case_quantize(struct graph_case *c, struct value *x);
 struct value *case_upload(struct graph_case *c, struct value *x);
 struct value *case_concat(struct graph_case *c, enum op op, struct value *const *in, int n_in); /* of channels */
 struct value *case_reshape(struct graph_case *c, struct value *x, int channels, int h, int w);

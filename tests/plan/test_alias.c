@@ -208,11 +208,44 @@ static void slices(void **state)
     case_close(&c);
 }
 
+static bool shares(const struct alias_map *m, const struct value *x, const struct value *y, int64_t offset)
+{
+    return m->buffer_of[x->id] == m->buffer_of[y->id] && m->offset_in[x->id] == m->offset_in[y->id] + offset;
+}
+
+/* Codes lie at the end of the floats that they become, also inside a concat, and at the start of those that they come
+ * from; a softmax works where its input is. */
+static void conversions(void **state)
+{
+    (void)state;
+    struct graph_case c;
+    struct alias_map m;
+    struct alias_conflict conflict;
+    case_open(&c);
+    struct value *x = case_input(&c, MEM_MAIN, 2, 8, 8);
+    struct value *r = CASE_NODE(&c, OP_relu, NULL, x), *q = case_quantize(&c, r);
+    struct value *s = CASE_NODE(&c, OP_transpose, &((struct transpose_attrs){{4, {0, 1, 3, 2}}}), q);
+    struct value *a = CASE_NODE(&c, OP_dequantize, NULL, s);
+    struct value *b = CASE_NODE(&c, OP_dequantize, NULL, case_quantize(&c, CASE_NODE(&c, OP_neg, NULL, x)));
+    struct value *both = case_concat(&c, OP_concat, (struct value *[]){a, b}, 2);
+    struct value *y = CASE_NODE(&c, OP_softmax, &((struct softmax_attrs){3, 1}), both);
+    ncc_graph_output(c.g, y, "y");
+    assert_true(ncc_plan_alias(c.g, IN_PLACE_CONVERSIONS, &c.arena, &m, &conflict));
+    assert_true(shares(&m, q, r, 0));
+    assert_true(shares(&m, s, a, 3 * 2 * 8 * 8));
+    assert_false(shares(&m, q, s, 0));
+    assert_true(shares(&m, y, both, 0));
+    assert_true(ncc_plan_alias(c.g, IN_PLACE_THIS_ORDER, &c.arena, &m, &conflict));
+    assert_false(shares(&m, q, r, 0));
+    assert_true(shares(&m, y, both, 0));
+    case_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes),       cmocka_unit_test(nested_kpu_concat), cmocka_unit_test(overlapping_concats),
-        cmocka_unit_test(impossible_concats), cmocka_unit_test(main_concat), cmocka_unit_test(slices), cmocka_unit_test(in_place),
+        cmocka_unit_test(impossible_concats), cmocka_unit_test(main_concat), cmocka_unit_test(slices), cmocka_unit_test(conversions), cmocka_unit_test(in_place),
         cmocka_unit_test(input_to_output),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
