@@ -77,14 +77,18 @@ struct value *ncc_lower_move(struct lowering *l, struct value *x, int a, int b, 
 /* Channels side by side. Members that cannot be placed there (they already lie beside others, or are only a view
  * of something) are copied first. */
 struct value *ncc_lower_beside(struct lowering *l, struct value *const *parts, int n, const char *name);
-/* The canvases of values with equal windows, by way of main memory where they differ. False: they do not fit. */
-bool ncc_lower_equal_canvases(struct lowering *l, struct value *const *v, int n, struct value **x);
 /* x with at least one row and one column more where h or w ask for it; the new ones are junk. NULL: not possible. */
 struct value *ncc_lower_grow(struct lowering *l, struct value *x, int h, int w);
 
 /* x declared with another size where that moves no address: any width of the layout's class; any height while all
  * channels share their lines. What is new is junk. */
 struct value *ncc_lower_recanvas(struct lowering *l, struct value *x, int h, int w);
+
+/* ---- align.c ---- */
+
+/* The canvases of values with equal windows: where they differ they grow and are moved, or take a detour through main
+ * memory, whatever is quickest. False: they do not fit. */
+bool ncc_lower_equal_canvases(struct lowering *l, struct value *const *v, int n, struct value **x);
 
 /* ---- surround.c ---- */
 
@@ -214,6 +218,7 @@ bool ncc_lower_pool_rides(const struct node *n);
 bool ncc_lower_pool_is_one(const struct node *n);
 /* Puts it into a job whose out_h, out_w are set; and what remains of it behind the layer y (pool may be NULL, y too). */
 void ncc_lower_ride(const struct node *pool, struct conv_job *j);
+struct value *ncc_lower_max_pool(struct lowering *l, const struct node *pool, struct value *x, const char **why); /* all steps */
 struct value *ncc_lower_after_ride(struct lowering *l, const struct node *pool, struct value *y, const char **why);
 /* The chip's mean of an average pool's size, or NCC_KPU_POOL_NONE. */
 int ncc_lower_mean_code(const struct node *pool);

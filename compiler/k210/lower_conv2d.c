@@ -50,6 +50,30 @@ static struct conv_job job_of(struct lowering *l, const struct node *n, bool dep
     };
 }
 
+/* A convolution and the pool behind it, which rides in its layer or not: it cannot look at junk. */
+struct conv_and_pool {
+    struct conv_job job;
+    struct node *n, *pool;
+};
+
+static struct value *riding(struct lowering *l, const void *conv_and_pool, int unused, const char **why)
+{
+    const struct conv_and_pool *c = conv_and_pool;
+    struct conv_job j = c->job;
+    (void)unused;
+    if (c->pool)
+        ncc_lower_ride(c->pool, &j);
+    return ncc_lower_after_ride(l, c->pool, ncc_lower_settled(l, &j, c->n->in[0], why), why);
+}
+
+static struct value *on_foot(struct lowering *l, const void *conv_and_pool, int unused, const char **why)
+{
+    const struct conv_and_pool *c = conv_and_pool;
+    (void)unused;
+    struct value *y = ncc_lower_settled(l, &c->job, c->n->in[0], why);
+    return y ? ncc_lower_max_pool(l, c->pool, y, why) : NULL;
+}
+
 bool ncc_lower_op_conv2d(struct lowering *l, struct node *n, const char **why)
 {
     const struct conv2d_attrs *a = n->attrs;
@@ -58,14 +82,14 @@ bool ncc_lower_op_conv2d(struct lowering *l, struct node *n, const char **why)
     struct conv_job j = job_of(l, n, depthwise);
     j.act = f.act;
     j.origin = f.origin;
-    if (f.pool)
-        ncc_lower_ride(f.pool, &j);
     j.x = ncc_lower_canvas(l, n->in[0]);
     if (!j.x) {
         *why = "the input does not fit the KPU";
         return false;
     }
-    struct value *y = ncc_lower_after_ride(l, f.pool, ncc_lower_settled(l, &j, n->in[0], why), why);
+    const struct lower_way ways[] = {{riding, 0}, {on_foot, 0}};
+    const struct conv_and_pool c = {j, n, f.pool};
+    struct value *y = ncc_lower_cheapest(l, ways, f.pool && f.pool->op == OP_max_pool ? 2 : 1, &c, why);
     if (!y)
         return false;
     ncc_lower_fused(l, n, &f, y);

@@ -95,29 +95,6 @@ bool ncc_lower_op_affine(struct lowering *l, struct node *n, const char **why)
     return finish(l, n, &f, ncc_lower_conv(l, &j, why));
 }
 
-/* ---- several maps ---- */
-
-static bool same_canvas(const struct value *a, const struct value *b)
-{
-    const struct window *x = &a->window, *y = &b->window;
-    return a->shape.dim[2] == b->shape.dim[2] && a->shape.dim[3] == b->shape.dim[3] && x->top == y->top &&
-           x->left == y->left && x->h == y->h && x->w == y->w;
-}
-
-bool ncc_lower_equal_canvases(struct lowering *l, struct value *const *v, int n, struct value **x)
-{
-    bool equal = true;
-    for (int i = 0; i < n; i++) {
-        if (!(x[i] = ncc_lower_canvas(l, v[i])))
-            return false;
-        equal = equal && same_canvas(x[0], x[i]);
-    }
-    for (int i = 0; i < n && !equal; i++)
-        if (!ncc_lower_is_full(x[i]) && !(x[i] = ncc_lower_clean(l, v[i])))
-            return false;
-    return true;
-}
-
 /* ---- concat of channels: no layer at all ---- */
 
 /* What comes from outside has given codes, which others beside it cannot share: a layer gives it codes of its own. */

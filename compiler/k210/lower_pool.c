@@ -132,6 +132,12 @@ struct value *ncc_lower_after_ride(struct lowering *l, const struct node *pool, 
     return y && pool && plan_of(pool, &plan) ? max_steps(l, pool, y, &plan, 1, why) : y;
 }
 
+struct value *ncc_lower_max_pool(struct lowering *l, const struct node *pool, struct value *x, const char **why)
+{
+    struct pool_plan plan;
+    return plan_of(pool, &plan) ? max_steps(l, pool, x, &plan, 0, why) : NULL;
+}
+
 /* ---- mean ---- */
 
 bool ncc_lower_pool_inside(const struct node *n)
@@ -186,16 +192,12 @@ static struct value *mean(struct lowering *l, const struct node *n, struct value
 
 bool ncc_lower_op_pool(struct lowering *l, struct node *n, const char **why)
 {
-    struct value *x = ncc_lower_canvas(l, n->in[0]), *y;
-    struct pool_plan plan;
+    struct value *x = ncc_lower_canvas(l, n->in[0]);
     if (!x) {
         *why = "the input does not fit the KPU";
         return false;
     }
-    if (n->op == OP_avg_pool)
-        y = mean(l, n, x, why);
-    else
-        y = plan_of(n, &plan) ? max_steps(l, n, x, &plan, 0, why) : NULL;
+    struct value *y = n->op == OP_avg_pool ? mean(l, n, x, why) : ncc_lower_max_pool(l, n, x, why);
     const struct fused f = {.end = n->out[0], .origin = n->origin};
     if (y)
         ncc_lower_fused(l, n, &f, y);

@@ -206,8 +206,8 @@ static const struct rule conv2d_rules[] = {
     {0},
 };
 static const struct rule reshape_rules[] = {
-    MAPS(maps_fit),
     {"only a vector can be reshaped, to a vector", NULL, stays_vector},
+    MAPS(maps_fit),
     {0},
 };
 static const struct rule matmul_rules[] = {

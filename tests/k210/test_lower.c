@@ -374,6 +374,11 @@ static const struct expectation expectations[] = {
      "input %x f32 1x16x32x32\ninput %v f32 1x16x1x1\nconst %w f32 16x16x3x3 = random 1\nconst %u f32 16x16x1x1 = random "
      "2\n%a = conv2d(%x, %w, _) " SAME "\n%b = conv2d(%v, %u, _)\n%g = sigmoid(%b)\n%o = mul(%a, %g)\noutput %o\n",
      -1, 0, 2},
+    {"8.3 sum of maps at different windows: one moves",
+     "input %x f32 1x4x12x12\nconst %w f32 4x4x3x3 = random 1\nconst %v f32 4x4x3x3 = random 2\n%a = conv2d(%x, %w, _)\n%r "
+     "= relu(%a)\n%b = conv2d(%x, %v, _) pad_top=1 pad_left=1\n%c = slice(%b) begin=[0,0,0,0] size=[1,4,10,10] "
+     "stride=[1,1,1,1]\n%t = relu(%c)\n%s = add(%r, %t)\noutput %s\n",
+     -1, 0, 0},
     {"12 more than 1024 inputs: a sum of two layers",
      "input %x f32 1x1500x4x4\nconst %w f32 20x1500x1x1 = random 1\n%y = conv2d(%x, %w, _)\n%o = relu(%y)\noutput "
      "%o\n",
