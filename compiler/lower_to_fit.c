@@ -166,10 +166,13 @@ static bool cut_around(struct compilation *c, int place, const struct trial *now
     const int n = ncc_bands_choices(c->graph, place, &c->k210, &c->scratch, choice, N_CHOICES);
     for (int i = 0; i < n; i++) {
         struct trial t;
+        const struct arena_mark before = ncc_arena_mark(&c->scratch);
         struct graph *g = ncc_graph_copy(c->graph, &c->scratch, &c->diags);
         ncc_bands_apply(g, &choice[i]);
-        if (!try(c, g, &t) || !is_better(&t, now))
+        if (!try(c, g, &t) || !is_better(&t, now)) {
+            ncc_arena_rewind(&c->scratch, &before);
             continue;
+        }
         note(c, &choice[i]);
         c->graph = g;
         return true;

@@ -5,6 +5,7 @@
  */
 #include "compiler/base/arena.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,14 +99,44 @@ void *ncc_arena_alloc(struct arena *a, size_t n, size_t size, size_t align)
     return at;
 }
 
+/* Gives back the blocks from `from` up to, not including, `to`. */
+static void free_blocks(struct arena *a, struct arena_block *from, const struct arena_block *to)
+{
+    while (from != to) {
+        struct arena_block *next = from->next;
+        a->exit->used -= from->size;
+        free(from);
+        from = next;
+    }
+}
+
+struct arena_mark ncc_arena_mark(const struct arena *a)
+{
+    return (struct arena_mark){a->head, a->head ? a->head->next : NULL, a->at, a->end};
+}
+
+/* Since the mark, common blocks came in front of its head, and own blocks behind it or behind those. The rest of the
+ * head must be zero again. */
+void ncc_arena_rewind(struct arena *a, const struct arena_mark *m)
+{
+    if (m->at) {
+        const bool same = a->end == m->end;
+        memset(m->at, 0, (size_t)((same ? a->at : m->end) - m->at));
+    }
+    free_blocks(a, a->head, m->head);
+    a->head = m->head;
+    if (m->head) {
+        free_blocks(a, m->head->next, m->behind);
+        m->head->next = m->behind;
+    }
+    a->at = m->at;
+    a->end = m->end;
+}
+
 void ncc_arena_release(struct arena *a)
 {
-    while (a->head) {
-        struct arena_block *next = a->head->next;
-        a->exit->used -= a->head->size;
-        free(a->head);
-        a->head = next;
-    }
+    free_blocks(a, a->head, NULL);
+    a->head = NULL;
     a->at = a->end = NULL;
 }
 

@@ -18,18 +18,18 @@
 #define NCC_BASE_ARENA_H
 
 #include <setjmp.h>
-#include <stdarg.h>
 #include <stdalign.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct exit {
-    jmp_buf env;        /* set by the API boundary with setjmp */
-    size_t used, peak;  /* bytes now in blocks; the most so far */
-    size_t limit;       /* 0: none; else bytes, over which allocation fails */
-    long n_allocs;      /* blocks asked for so far */
-    long fail_at;       /* tests: the n-th block fails (1 = first); 0: never */
+    jmp_buf env;       /* set by the API boundary with setjmp */
+    size_t used, peak; /* bytes now in blocks; the most so far */
+    size_t limit;      /* 0: none; else bytes, over which allocation fails */
+    long n_allocs;     /* blocks asked for so far */
+    long fail_at;      /* tests: the n-th block fails (1 = first); 0: never */
 };
 
 struct arena_block;
@@ -48,6 +48,20 @@ void *ncc_arena_alloc(struct arena *a, size_t n, size_t size, size_t align);
 
 /* Gives everything back to the system. The arena is empty afterwards and may be used again. */
 void ncc_arena_release(struct arena *a);
+
+/* A place to go back to: what was handed out since then is given back, for work that is tried and thrown away. Marks
+ * are rewound in the opposite order, and at most once.
+ *
+ *     const struct arena_mark m = ncc_arena_mark(a);
+ *     ... try something ...
+ *     ncc_arena_rewind(a, &m);
+ */
+struct arena_mark {
+    struct arena_block *head, *behind;
+    char *at, *end;
+};
+struct arena_mark ncc_arena_mark(const struct arena *a);
+void ncc_arena_rewind(struct arena *a, const struct arena_mark *m);
 
 #define NCC_NEW(a, type, n) ((type *)ncc_arena_alloc((a), (size_t)(n), sizeof(type), alignof(type)))
 

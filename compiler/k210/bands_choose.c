@@ -41,11 +41,14 @@ static double weights_us(const struct graph *g)
 
 static double estimate(struct choosing *c, const struct band_choice *choice)
 {
+    const struct arena_mark before = ncc_arena_mark(c->arena);
     struct graph *g = ncc_graph_copy(c->g, c->arena, c->g->diags);
     ncc_bands_apply(g, choice);
-    if (!ncc_k210_place(g, c->options, c->arena))
-        return 1e30;
-    return ncc_k210_placed_us(g, c->options) + weights_us(g);
+    double us = 1e30;
+    if (ncc_k210_place(g, c->options, c->arena))
+        us = ncc_k210_placed_us(g, c->options) + weights_us(g);
+    ncc_arena_rewind(c->arena, &before);
+    return us;
 }
 
 static void keep(struct choosing *c, struct band_choice choice, const int *node)

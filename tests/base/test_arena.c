@@ -48,6 +48,41 @@ static void gives_separate_zeroed_memory(void **state)
     assert_true(out.peak > 0);
 }
 
+/* Random marks and requests: what was there before a mark stays, what came after is zero when it is handed out again.
+ */
+static void rewinds(void **state)
+{
+    (void)state;
+    enum { KEPT = 40, TRIED = 60 };
+    struct exit out = {0};
+    struct arena a = ncc_arena_make(&out);
+    assert_int_equal(setjmp(out.env), 0);
+    srand(seed());
+    unsigned char *kept[KEPT];
+    size_t size[KEPT];
+    for (int i = 0; i < KEPT; i++) {
+        const size_t used = out.used;
+        const struct arena_mark m = ncc_arena_mark(&a);
+        for (int k = rand() % TRIED; k > 0; k--) {
+            const size_t n = (size_t)(rand() % 9 ? rand() % 3000 : rand() % 300000) + 1;
+            memset(ncc_arena_alloc(&a, n, 1, 8), 0xFF, n);
+        }
+        ncc_arena_rewind(&a, &m);
+        assert_int_equal(out.used, used);
+        size[i] = (size_t)(rand() % 20000) + 1;
+        kept[i] = ncc_arena_alloc(&a, size[i], 1, 8);
+        for (size_t k = 0; k < size[i]; k++)
+            if (kept[i][k] != 0)
+                fail_msg("byte %zu of request %d is not zero, NCC_SEED=%u", k, i, seed());
+        memset(kept[i], i + 1, size[i]);
+    }
+    for (int i = 0; i < KEPT; i++)
+        for (size_t k = 0; k < size[i]; k++)
+            assert_int_equal(kept[i][k], i + 1);
+    ncc_arena_release(&a);
+    assert_int_equal(out.used, 0);
+}
+
 static void needs_few_blocks(void **state)
 {
     (void)state;
@@ -179,6 +214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_separate_zeroed_memory),
+        cmocka_unit_test(rewinds),
         cmocka_unit_test(needs_few_blocks),
         cmocka_unit_test(empty_requests_are_valid),
         cmocka_unit_test(respects_the_limit),
