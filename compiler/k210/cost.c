@@ -30,10 +30,35 @@ static const double own_instructions[N_COST_KERNELS] = {
 #undef NCC_DEVICE_KERNEL
 #undef NCC_KERNEL_OWN
 
+#define NCC_KERNEL_V3(name, instructions, per, source) V3_##name,
+#define NCC_DEVICE_KERNEL_V3(name)
+enum v3_kernel {
+#include "runtime/kernels_v3.def"
+};
+#undef NCC_KERNEL_V3
+
+#define NCC_KERNEL_V3(name, instructions, per, source) instructions,
+static const double v3_kernels[] = {
+#include "runtime/kernels_v3.def"
+};
+#undef NCC_KERNEL_V3
+
+#define NCC_KERNEL_V3(name, instructions, per, source)
+#define NCC_KERNEL_V3_FOR(name, v3) [COST_##name] = 1 + V3_##v3,
+static const int v3_kernel_for[N_COST_KERNELS] = {
+    /* 0: there is none */
+#include "runtime/kernels_v3.def"
+};
+#undef NCC_KERNEL_V3
+#undef NCC_DEVICE_KERNEL_V3
+#undef NCC_KERNEL_V3_FOR
+
 double ncc_cost_instructions(enum cost_kernel k, bool broadcast, enum ncc_kpu_runtime runtime)
 {
     if (k == COST_none)
         return 0;
+    if (runtime == NCC_KPU_RUNTIME_V3 && v3_kernel_for[k])
+        return v3_kernels[v3_kernel_for[k] - 1];
     const bool binary = k == COST_quantized_binary || k == COST_binary;
     if (runtime == NCC_KPU_RUNTIME_NCC)
         return own_instructions[k] + (binary && broadcast ? BROADCAST_OWN : 0);
@@ -150,8 +175,8 @@ static double slice_instructions(const struct node *n, enum ncc_kpu_runtime runt
         return -1;
     if (r.n == 1)
         return 0;
-    return ncc_slice_copies_runs(&r) ? RUN_INSTRUCTIONS * (double)r.n + ncc_cost_instructions(COST_concat, false, runtime) *
-                                                                            work(n, COST_PER_BYTE)
+    return ncc_slice_copies_runs(&r) ? RUN_INSTRUCTIONS * (double)r.n +
+                                           ncc_cost_instructions(COST_concat, false, runtime) * work(n, COST_PER_BYTE)
                                      : -1;
 }
 

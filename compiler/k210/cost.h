@@ -1,5 +1,5 @@
-/* The cost model: microseconds of anything on the K210 at 400 MHz, from kpu/timing.h (KPU, copies) and runtime/kernels.def
- * (instructions of CPU kernels). Estimates for choosing, not promises.
+/* The cost model: microseconds of anything on the K210 at 400 MHz, from kpu/timing.h (KPU, copies) and
+ * runtime/kernels.def (instructions of CPU kernels). Estimates for choosing, not promises.
  */
 #ifndef NCC_K210_COST_H
 #define NCC_K210_COST_H
@@ -29,7 +29,8 @@ enum cost_per { COST_PER_OUT, COST_PER_IN, COST_PER_MAC, COST_PER_TAP, COST_PER_
 double ncc_cost_instructions_us(double n);
 
 /* Instructions of a kernel for one unit of its work, as each runtime's kernels were compiled; `broadcast`: one operand
- * of a binary kernel is. 0 for COST_none. The v3 runtime is taken to be like the v4 runtime where both have a kernel.
+ * of a binary kernel is. 0 for COST_none. Of the v3 runtime, that of its kernel for the same work; where it has none,
+ * the v4 runtime's.
  */
 double ncc_cost_instructions(enum cost_kernel k, bool broadcast, enum ncc_kpu_runtime runtime);
 enum cost_per ncc_cost_per(enum cost_kernel k);

@@ -8,9 +8,13 @@
 
 #include "compiler/report/report.h"
 
+#include <ncc/inspect.h>
+
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct fixture {
     struct exit exit;
@@ -178,8 +182,46 @@ static void compiled(void **state)
     free(text);
 }
 
+/* What a compilation says of its time is what an inspection of the file says. A compilation does not know of every copy
+ * that emission avoids, so they agree to some percent. */
+static void same_time_as_inspection(void **state)
+{
+    (void)state;
+    for (int version = 3; version <= 4; version++) {
+        char path[] = "/tmp/test_sources_XXXXXX", *text = NULL;
+        const int fd = mkstemp(path);
+        struct ncc_compile_options o;
+        struct ncc_estimate e;
+        size_t size, file_size;
+        FILE *out = open_memstream(&text, &size);
+        assert_true(fd >= 0 && close(fd) == 0);
+        ncc_compile_defaults(&o);
+        o.model = NCC_SOURCE_DIR "/examples/digits/digits.tflite";
+        o.dataset = NCC_SOURCE_DIR "/examples/digits/calib";
+        o.output = path;
+        o.kmodel_version = version;
+        o.json = true;
+        assert_int_equal(ncc_compile(&o, out, stderr), NCC_EXIT_DONE);
+        fclose(out);
+        cJSON *root = cJSON_Parse(text);
+        const cJSON *ms = cJSON_GetObjectItem(cJSON_GetObjectItem(root, "summary"), "est_ms");
+        void *file = ncc_kmodel_load(path, &file_size, stderr);
+        assert_true(ncc_estimate(file, file_size, NCC_FIRMWARE_AUTO, &e));
+        const double said = 1e3 * cJSON_GetObjectItem(ms, "total")->valuedouble;
+        const double seen = e.kpu_us + e.copy_us + e.cpu_us;
+        if (!(fabs(said / seen - 1) < 0.1))
+            fail_msg("version %d: %.1f us when compiled, %.1f us when inspected", version, said, seen);
+        assert_true(fabs(1e3 * cJSON_GetObjectItem(ms, "kpu")->valuedouble - e.kpu_us) < 1e-6 * seen);
+        cJSON_Delete(root);
+        free(file);
+        free(text);
+        unlink(path);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fates), cmocka_unit_test(page), cmocka_unit_test(compiled)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fates), cmocka_unit_test(page), cmocka_unit_test(compiled),
+                                       cmocka_unit_test(same_time_as_inspection)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
