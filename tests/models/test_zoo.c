@@ -23,10 +23,11 @@
 
 #include <cmocka.h>
 
-enum set { NO_LABELS, IC01, VWW01, KWS01, DIGITS };
+/* KWS01_REAL: as real numbers; LARGE_DIGITS: 64 x 64, three planes. */
+enum set { NO_LABELS, IC01, VWW01, KWS01, KWS01_REAL, DIGITS, LARGE_DIGITS };
 
-/* calib: a folder of pictures in the zoo; "ic": planar copies of datasets/ic_calib; NULL: the stored inputs; "none": the
- * model is quantised and needs no samples. */
+/* calib: a folder of pictures in the zoo; "ic": planar copies of datasets/ic_calib; NULL: the stored inputs; "none":
+ * the model is quantised and needs no samples. */
 static const struct model {
     const char *name, *calib;
     enum set labels;
@@ -71,6 +72,22 @@ static const struct model {
     {"tinymaix_mnist_arduino_q", "none", DIGITS, 0},
     {"tinymaix_mnist_dw_q", "none", DIGITS, 0},
     {"tinymaix_mnist_valid_q", "none", DIGITS, 0},
+    {"onnx/mlperf_ic_resnet8_f32", "ic", IC01, 0},
+    {"onnx/mlperf_ic_resnet8_q", "none", IC01, 0},
+    {"onnx/mlperf_kws_q", "none", KWS01_REAL, 0},
+    {"onnx/nncase_conv", NULL, NO_LABELS, 0},
+    {"onnx/onnxzoo_mnist_8", "images/mnist_bmp_tinymaix", DIGITS, 0},
+    {"onnx/onnxzoo_super_resolution_10", NULL, NO_LABELS, 0},
+    {"onnx/pt_mnist_lenet", "images/mnist_bmp_tinymaix", DIGITS, 0},
+    {"onnx/pt_mobilenetv2_035_64", "images/mnist_bmp_tinymaix", LARGE_DIGITS, 0},
+    {"onnx/pt_opmix", NULL, NO_LABELS, 0},
+    {"onnx/pt_unet64", NULL, NO_LABELS, 0},
+    {"onnx/retinaface_mbnet025", NULL, NO_LABELS, 0},
+    {"onnx/ulfg_slim320_full", "images/faces_nncase", NO_LABELS, 0},
+    {"onnx/ulfg_slim320_nopost", "images/faces_nncase", NO_LABELS, 0},
+    {"onnx/ulfg_slim320_simplified", "images/faces_nncase", NO_LABELS, 0},
+    {"onnx/yunet_final_160x120", "images/faces_nncase", NO_LABELS, 0},
+    {"onnx/yunet_s_320", "images/faces_nncase", NO_LABELS, 0},
 };
 enum { N_MODELS = sizeof models / sizeof models[0] };
 
@@ -119,7 +136,8 @@ static void read_shape(struct job *j, int k)
 {
     const cJSON *input = tensor_of(j, "inputs", k), *shape = cJSON_GetObjectItem(input, "shape");
     const int n = cJSON_GetArraySize(shape);
-    j->is_packed = zoo_is_packed(j->model->name) && strcmp(word(input, "layout"), "NCHW") != 0;
+    j->is_packed = (zoo_is_packed(j->model->name) && strcmp(word(input, "layout"), "NCHW") != 0) ||
+                   strcmp(word(input, "layout"), "NHWC") == 0;
     j->is_bgr = strcmp(word(input, "order"), "BGR") == 0;
     for (int i = 0; i < 4; i++)
         j->dim[i] = i < n ? cJSON_GetArrayItem(shape, i)->valueint : 1;
@@ -127,6 +145,18 @@ static void read_shape(struct job *j, int k)
         j->dim[2] = j->dim[1];
         j->dim[1] = 1;
     }
+}
+
+/* Planar pixels of which each plane has a mean of its own become what the model takes: no option of ours says that. */
+static void subtract_means(const struct job *j, int k, struct zoo_array *x)
+{
+    const cJSON *how = cJSON_GetObjectItem(tensor_of(j, "inputs", k), "preprocess");
+    const cJSON *means = cJSON_GetObjectItem(how, "mean");
+    const size_t n = (size_t)cJSON_GetArraySize(means);
+    for (size_t i = 0; n > 0 && i < x->n; i++)
+        x->v[i] = (float)(((double)x->v[i] - cJSON_GetArrayItem(means, (int)(i * n / x->n))->valuedouble) *
+                          cJSON_GetObjectItem(how, "scale")->valuedouble);
+    x->bytes = x->bytes && n == 0;
 }
 
 /* The stored input of a sample, planar: pixels where the model has a norm, bytes where it takes codes (int8 ones plus
@@ -147,17 +177,23 @@ static struct zoo_array stored_input(struct job *j, int k, int sample)
         for (size_t i = 0; i < x.n; i++)
             x.v[i] += 128;
     }
+    subtract_means(j, k, &x);
     return x;
 }
 
 /* Bytes for the kmodel: pixels, or codes of floats. */
-static uint8_t *to_codes(struct job *j, const struct zoo_array *x)
+static void put_codes(const struct job *j, const struct zoo_array *x, uint8_t *q)
 {
-    uint8_t *q = NCC_NEW(&j->arena, uint8_t, x->n);
     for (size_t i = 0; i < x->n; i++) {
         const double code = x->bytes ? (double)x->v[i] : rint((double)x->v[i] / j->in_scale + j->in_zero);
         q[i] = (uint8_t)fmin(255, fmax(0, code));
     }
+}
+
+static uint8_t *to_codes(struct job *j, const struct zoo_array *x)
+{
+    uint8_t *q = NCC_NEW(&j->arena, uint8_t, x->n);
+    put_codes(j, x, q);
     return q;
 }
 
@@ -233,6 +269,12 @@ static void compile_model(struct job *j)
     o.dataset = calibration(j);
     o.quiet = true;
     o.board = "any=1000000000"; /* the outputs are what is looked at */
+    /* ONNX models may leave dimensions open. */
+    struct ncc_shape_override shape = {.name = word(tensor_of(j, "inputs", 0), "name"), .rank = 4};
+    memcpy(shape.dim, j->dim, sizeof j->dim);
+    o.shapes = &shape;
+    o.n_shapes =
+        strncmp(j->model->name, "onnx/", 5) == 0 && strcmp(word(tensor_of(j, "inputs", 0), "layout"), "NCHW") == 0;
     o.has_norm = j->norm.known;
     if (j->norm.known) {
         o.mean = (float)(j->norm.mean / 255);
@@ -277,7 +319,7 @@ static const float *output(struct job *j, int k)
 {
     const float *y = ncc_model_output_data(&j->m, (uint32_t)k);
     const cJSON *shape = cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(j->meta, "outputs"), k), "shape");
-    if (cJSON_GetArraySize(shape) != 4 || !j->is_packed)
+    if (cJSON_GetArraySize(shape) != 4 || !j->is_packed || strncmp(j->model->name, "onnx/", 5) == 0)
         return y;
     const int h = cJSON_GetArrayItem(shape, 1)->valueint, w = cJSON_GetArrayItem(shape, 2)->valueint;
     const int c = cJSON_GetArrayItem(shape, 3)->valueint;
@@ -309,6 +351,23 @@ static void run_sample(struct job *j, int sample)
     run_bytes(j, bytes);
 }
 
+/* How alike an output is to the expected one: the cosine. Where all expected numbers are small beside what the model can
+ * give (a detector's scores where there is nothing to see) they are a few codes, which have no direction to speak of;
+ * there it counts that the output is as small. */
+static double likeness(const struct job *j, int k, struct zoo_array want, const float *is)
+{
+    const cJSON *range = cJSON_GetObjectItem(tensor_of(j, "outputs", k), "range");
+    const bool known = cJSON_GetArraySize(range) == 2;
+    const double span =
+        known ? cJSON_GetArrayItem(range, 1)->valuedouble - cJSON_GetArrayItem(range, 0)->valuedouble : 0;
+    double most = 0, off = 0;
+    for (size_t i = 0; i < want.n; i++) {
+        most = fmax(most, fabs((double)want.v[i]));
+        off = fmax(off, fabs((double)want.v[i] - (double)is[i]));
+    }
+    return most < span / 32 && off < span / 50 ? 1 : ncc_cosine(want.v, is, want.n);
+}
+
 static void run_golden(struct job *j)
 {
     const int n_outputs = cJSON_GetArraySize(cJSON_GetObjectItem(j->meta, "outputs"));
@@ -322,7 +381,7 @@ static void run_golden(struct job *j)
             const struct zoo_array want = zoo_golden(&j->arena, j->model->name, file);
             make_real(j, k, want);
             assert_int_equal(ncc_model_output(&j->m, (uint32_t)k).size, want.n * sizeof(float));
-            const double cosine = ncc_cosine(want.v, output(j, k), want.n);
+            const double cosine = likeness(j, k, want, output(j, k));
             j->r.worst_cosine = fmin(j->r.worst_cosine, cosine);
             j->r.mean_cosine += cosine / (n_outputs * n_samples(j));
         }
@@ -377,6 +436,11 @@ static struct zoo_labelled load_labelled(struct job *j)
         return zoo_load_labelled(&j->arena, "ic01", 32, 32, 3);
     case VWW01:
         return zoo_load_labelled(&j->arena, "vww01", 96, 96, 3);
+    case KWS01_REAL: /* what a code of MLPerf's own quantised model means */
+        j->norm = (struct zoo_norm){true, 128 + 83, 0.5847029094853677};
+        return zoo_load_signed(&j->arena, "kws01", 49, 10, 1);
+    case LARGE_DIGITS:
+        return zoo_enlarge(&j->arena, zoo_load_digits(&j->arena), 28, 64, 3);
     case KWS01:
         return zoo_load_signed(&j->arena, "kws01", 49, 10, 1);
     default:
@@ -400,8 +464,13 @@ static void score(struct job *j)
         ncc_eval_run(e, set.n, &(const struct eval_hooks){.ctx = &s, .feed = feed_picture, .done = keep_class}));
     ncc_eval_close(e);
     j->r.float_top1 = percent_right(&s);
+    struct zoo_array x = {NCC_NEW(&j->arena, float, set.size), (size_t)set.size, false};
+    uint8_t *bytes = NCC_NEW(&j->arena, uint8_t, set.size);
     for (int i = 0; i < set.n; i++) {
-        run_bytes(j, (const void *[]){set.pictures + (size_t)i * (size_t)set.size});
+        for (int k = 0; k < set.size; k++)
+            x.v[k] = (float)((set.pictures[(size_t)i * (size_t)set.size + (size_t)k] - j->norm.mean) * j->norm.scale);
+        put_codes(j, &x, bytes);
+        run_bytes(j, (const void *[]){bytes});
         s.found[i] = largest(ncc_model_output_data(&j->m, 0), (int)(ncc_model_output(&j->m, 0).size / sizeof(float)));
     }
     j->r.top1 = percent_right(&s);
@@ -437,7 +506,8 @@ static int complain(const struct model *m, bool holds, const char *what)
     return !holds;
 }
 
-/* Integer programs that round differently lead this net astray: TFLite's own kernels reach 0.97 against TFLite Micro. */
+/* Integer programs that round differently lead this net astray: TFLite's own kernels reach 0.97 against TFLite Micro.
+ */
 static double least_cosine(const struct model *m)
 {
     return strcmp(m->name, "tflm_retinaface_torch_int8") == 0 ? 0.94 : 0.98;

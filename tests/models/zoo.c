@@ -2,6 +2,7 @@
 
 #include "compiler/data/npy.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -86,7 +87,7 @@ struct zoo_norm zoo_norm(const cJSON *meta)
 {
     const cJSON *input = cJSON_GetArrayItem(cJSON_GetObjectItem(meta, "inputs"), 0);
     const cJSON *how = cJSON_GetObjectItem(input, "preprocess");
-    if (!cJSON_IsObject(how))
+    if (!cJSON_IsObject(how) || !cJSON_IsNumber(cJSON_GetObjectItem(how, "mean")))
         return (struct zoo_norm){false, 0, 1};
     return (struct zoo_norm){true, cJSON_GetObjectItem(how, "mean")->valuedouble,
                              cJSON_GetObjectItem(how, "scale")->valuedouble};
@@ -186,4 +187,30 @@ struct zoo_labelled zoo_load_digits(struct arena *a)
     for (size_t i = 0; i < y.n; i++)
         s.label[i] = (int)y.v[i];
     return s;
+}
+
+/* Between pixel centres; at the edge the outermost pixel. */
+static double pixel_at(const uint8_t *picture, int side, double y, double x)
+{
+    y = fmin(fmax(y, 0), side - 1);
+    x = fmin(fmax(x, 0), side - 1);
+    const int y0 = (int)y, x0 = (int)x, y1 = y0 + 1 < side ? y0 + 1 : y0, x1 = x0 + 1 < side ? x0 + 1 : x0;
+    const double up = picture[y0 * side + x0] * (1 - (x - x0)) + picture[y0 * side + x1] * (x - x0);
+    const double low = picture[y1 * side + x0] * (1 - (x - x0)) + picture[y1 * side + x1] * (x - x0);
+    return up * (1 - (y - y0)) + low * (y - y0);
+}
+
+struct zoo_labelled zoo_enlarge(struct arena *a, struct zoo_labelled s, int from, int to, int n_planes)
+{
+    struct zoo_labelled large = s;
+    large.size = n_planes * to * to;
+    large.pictures = NCC_NEW(a, uint8_t, (size_t)s.n * (size_t)large.size);
+    uint8_t *p = large.pictures;
+    for (int i = 0; i < s.n; i++)
+        for (int k = 0; k < n_planes; k++)
+            for (int y = 0; y < to; y++)
+                for (int x = 0; x < to; x++)
+                    *p++ = (uint8_t)rint(pixel_at(s.pictures + (size_t)i * (size_t)s.size, from,
+                                                  (y + 0.5) * from / to - 0.5, (x + 0.5) * from / to - 0.5));
+    return large;
 }

@@ -26,7 +26,8 @@ struct zoo_labelled {
     int *label;
 };
 
-/* What the stored pixels become before the model sees them: (pixel - mean) * scale. */
+/* What the stored pixels become before the model sees them: (pixel - mean) * scale. Not known when each plane has a
+ * mean of its own. */
 struct zoo_norm {
     bool known;
     double mean, scale;
@@ -57,6 +58,8 @@ void zoo_make_planar(struct arena *a, const char *from, const char *to, int h, i
 struct zoo_labelled zoo_load_labelled(struct arena *a, const char *name, int h, int w, int c);
 struct zoo_labelled zoo_load_signed(struct arena *a, const char *name, int h, int w, int c);
 struct zoo_labelled zoo_load_digits(struct arena *a);
+/* Square grey pictures of side `from`, bilinear to side `to`, on n_planes equal planes. */
+struct zoo_labelled zoo_enlarge(struct arena *a, struct zoo_labelled s, int from, int to, int n_planes);
 
 void zoo_make_folder(const char *path);
 void zoo_write(const char *path, const void *data, size_t size);
