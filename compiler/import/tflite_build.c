@@ -14,7 +14,7 @@ bool ncc_tflite_refuse(struct build *b, const char *rule, const char *remedy, co
         text = ncc_arena_vprintf(b->m->arena, found, args);
         va_end(args);
     }
-    const struct place where = {.file = b->m->file, .node = b->name, .op = b->op ? b->op->code->name : NULL};
+    const struct place where = {.file = b->m->file, .node = b->name, .op = b->op && b->op->code ? b->op->code->name : NULL};
     if (text)
         ncc_diag_error(b->m->diags, FAULT_INPUT, where, rule, remedy, "%s", text);
     else
@@ -366,6 +366,14 @@ struct value *ncc_tflite_round(struct build *b, const struct tf_tensor *t, struc
         attrs.qmin = 0, attrs.qmax = 255;
     if (t->type == TF_I16)
         attrs.qmin = INT16_MIN, attrs.qmax = INT16_MAX;
+    for (int i = 0; i < t->zero_point.n; i++) {
+        const int64_t zero = ncc_fb_vector_i64(t->zero_point, i);
+        if (zero < attrs.qmin || zero > attrs.qmax) {
+            ncc_tflite_refuse(b, "a zero point must be one of the codes", "export the model again", "'%s': %lld",
+                              t->name, (long long)zero);
+            return NULL;
+        }
+    }
     if (t->scale.n > 1)
         attrs.axis = ncc_layout_axis(f.perm, t->quant_axis);
     struct value *in[3] = {f.v, pairs_of(b, t, false), pairs_of(b, t, true)};

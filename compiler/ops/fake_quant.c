@@ -12,11 +12,11 @@ static const struct attr_desc attrs_table[] = {
     {0},
 };
 
-static bool positive_and_finite(const struct value *scale)
+static bool positive_and_sane(const struct value *scale)
 {
     const float *s = scale->data;
     for (int64_t i = 0; s && i < ncc_shape_count(scale->shape); i++)
-        if (!(s[i] > 0 && s[i] < INFINITY))
+        if (!(s[i] > 0 && s[i] < 1e30f)) /* times a code it is finite, too */
             return false;
     return true;
 }
@@ -35,7 +35,7 @@ static bool infer(struct infer *i)
         return ncc_infer_refuse(i, "there must be as many zero points as scales");
     if (p->qmin > p->qmax)
         return ncc_infer_refuse(i, "qmin must not be above qmax");
-    return positive_and_finite(scale) || ncc_infer_refuse(i, "scales must be positive and finite");
+    return positive_and_sane(scale) || ncc_infer_refuse(i, "scales must be positive and below 1e30");
 }
 
 /* Real numbers to the nearest ones that codes stand for. NaN becomes the lowest. */

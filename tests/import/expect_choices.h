@@ -35,6 +35,8 @@ COMPARING(sign, (a > 0) - (a < 0))
 /* 15 codes of 1.8 / 14; zero is code 1 + 0.7 * 14 / 1.8 = 6.44: 6 */
 COMPARING(fake_quant, (clamp(roundf(a / (1.8f / 14)) + 6, 1, 15) - 6) * (1.8f / 14))
 
+COMPARING(quantize_int16, fmaxf(roundf(a / 0.125f) * 0.125f, 0))
+
 static void reduce_bool(const float *const *x, float *const *y, bool all)
 {
     for (int i = 0; i < 20; i++) {

@@ -349,6 +349,21 @@ def composed():
     m.write(m.op("FULLY_CONNECTED", [x, z, -1], [[2, 3]], "FullyConnected"))
 
 
+def sixteen_bits():
+    q = {"scale": [0.125], "zero_point": [0]}
+    m = Model("quantize_int16")
+    x = m.input([1, 3, 4, 5])
+    a = m.op("QUANTIZE", [x], [[1, 3, 4, 5]], type="i16", quant=q)
+    a = m.op("RELU", [a], [[1, 3, 4, 5]], type="i16", quant=q)
+    m.write(m.op("DEQUANTIZE", [a], [[1, 3, 4, 5]]))
+    m = Model("zero_point_beyond")
+    x = m.input([1, 4], "i8", quant={"scale": [0.5], "zero_point": [200]})
+    m.write(m.op("DEQUANTIZE", [x], [[1, 4]]))
+    m = Model("scale_nan")
+    x = m.input([1, 4], "i8", quant={"scale": [float("nan")], "zero_point": [0]})
+    m.write(m.op("DEQUANTIZE", [x], [[1, 4]]))
+
+
 def packed():
     m = Model("densify")  # 3 x 4, rows dense, columns sparse; then 4 x 4 in blocks of 2 x 2, of which two are there
     x = m.input([3, 4])
@@ -507,4 +522,4 @@ def whole():
 
 
 os.makedirs(os.path.join(FOLDER, "models"), exist_ok=True)
-layers(), elements(), shapes(), moves(), choices(), composed(), spaces(), packed(), whole()
+layers(), elements(), shapes(), moves(), choices(), composed(), spaces(), packed(), sixteen_bits(), whole()

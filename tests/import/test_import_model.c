@@ -204,6 +204,8 @@ static void faults_have_messages(void **state)
         {"cycle", "must be made before it"},
         {"made_twice", "made only once"},
         {"version_4", "version 4"},
+        {"zero_point_beyond", "one of the codes"},
+        {"scale_nan", "scales must be positive"},
         {"sparse_beyond", "must fit its shape"},
         {"short_constant", "16 bytes instead of 20"},
     };

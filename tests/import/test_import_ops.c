@@ -132,6 +132,7 @@ static const struct op_case cases[] = {
     {"embedding_lookup", embedding_lookup, {"3x3"}},
     {"broadcast_to", broadcast_to, {"2x3x4"}},
     {"fill", fill, {"2x3", "2x3"}},
+    {"quantize_int16", quantize_int16, {MAP}},
     {"densify", densify, {"3x4", "3x4"}},
     {"four_bits", four_bits, {"1x2"}},
     {"many_parts", many_parts, {"1x2", "1x2x1"}},
