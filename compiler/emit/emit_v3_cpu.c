@@ -170,6 +170,29 @@ static void emit_avg_pool(struct writing_v3 *w, const struct node *n)
     V3_EMIT(w, average_pool2d, b, NULL, 0, NULL, 0);
 }
 
+static void emit_max_pool(struct writing_v3 *w, const struct node *n)
+{
+    const struct pool_attrs *a = n->attrs;
+    if (n->out[0]->dtype != DT_U8) {
+        ncc_emit_v3_refuse(w, n, "kmodel v3 has max pools of codes only");
+        return;
+    }
+    const struct ncc_km3_quantized_max_pool2d b = {
+        ON_MAIN,
+        from(w, n),
+        to(w, n),
+        map_of(n->in[0]),
+        map_of(n->out[0]),
+        (uint32_t)a->kernel_w,
+        (uint32_t)a->kernel_h,
+        (uint32_t)a->stride_w,
+        (uint32_t)a->stride_h,
+        (uint32_t)a->pad_left,
+        (uint32_t)a->pad_top,
+    };
+    V3_EMIT(w, quantized_max_pool2d, b, NULL, 0, NULL, 0);
+}
+
 /* ---- moving: pools of one pixel pick pixels ---- */
 
 /* Where and how densely pixels are taken. */
@@ -313,13 +336,14 @@ typedef void emit_fn(struct writing_v3 *w, const struct node *n);
 static emit_fn *method_of(const struct node *n)
 {
     static emit_fn *const methods[N_OPS] = {
-        [OP_quantize] = emit_quantize, [OP_dequantize] = emit_dequantize,
-        [OP_lookup] = emit_lookup,     [OP_add] = emit_add,
-        [OP_matmul] = emit_matmul,     [OP_softmax] = emit_softmax,
-        [OP_sigmoid] = emit_sigmoid,   [OP_reduce] = emit_reduce,
-        [OP_avg_pool] = emit_avg_pool, [OP_slice] = emit_slice,
-        [OP_pad] = emit_pad,           [OP_transpose] = emit_transpose,
-        [OP_concat] = emit_concat,     [OP_resize] = emit_resize,
+        [OP_quantize] = emit_quantize,   [OP_dequantize] = emit_dequantize,
+        [OP_lookup] = emit_lookup,       [OP_add] = emit_add,
+        [OP_matmul] = emit_matmul,       [OP_softmax] = emit_softmax,
+        [OP_sigmoid] = emit_sigmoid,     [OP_max_pool] = emit_max_pool,
+        [OP_reduce] = emit_reduce,       [OP_avg_pool] = emit_avg_pool,
+        [OP_slice] = emit_slice,         [OP_pad] = emit_pad,
+        [OP_transpose] = emit_transpose, [OP_concat] = emit_concat,
+        [OP_resize] = emit_resize,
     };
     return methods[n->op];
 }

@@ -131,6 +131,13 @@ static bool concat_of_codes(const struct integers *t, const struct node *n)
     return true;
 }
 
+/* kmodel v3 has no other maximum than that of codes, which are those of the input. */
+static bool pools_codes(const struct integers *t, const struct node *n)
+{
+    return t->options->kmodel_v3 && n->op == OP_max_pool && n->in[0]->dtype == DT_U8 &&
+           n->in[0]->quant.n_channels == 1 && (!t->wanted[n->out[0]->id] || same_codes(n->out[0], n->in[0]));
+}
+
 static bool all_u8(const struct node *n)
 {
     for (int i = 0; i < n->n_in; i++)
@@ -177,7 +184,7 @@ static bool visit_cpu(struct integers *t, struct node *n)
 {
     if (moves_codes(t, n)) {
         visit_mover(t, n);
-    } else if (n->op == OP_concat && concat_of_codes(t, n)) {
+    } else if (pools_codes(t, n) || (n->op == OP_concat && concat_of_codes(t, n))) {
         n->out[0]->quant = n->in[0]->quant;
         become_u8(n);
     } else if (has_integer_form(t, n) && all_u8(n) && worth_it(t, n) &&

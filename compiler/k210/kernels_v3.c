@@ -8,6 +8,7 @@ bool ncc_k210_v3_has_kernel(enum op op)
     case OP_avg_pool:
     case OP_concat:
     case OP_matmul:
+    case OP_max_pool:
     case OP_pad:
     case OP_reduce:
     case OP_reshape:

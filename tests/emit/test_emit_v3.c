@@ -36,6 +36,9 @@ static const struct kernel_case {
     {"average pool", MAP "%y = avg_pool(%m) kernel_h=2 kernel_w=3 stride_h=2 stride_w=3\noutput %y\n"},
     {"average pool, padded",
      MAP "%y = avg_pool(%m) kernel_h=3 kernel_w=3 pad_top=1 pad_left=1 pad_bottom=1 pad_right=1\noutput %y\n"},
+    {"max pool of codes, padded",
+     U8 "%z = max_pool(%q) kernel_h=3 kernel_w=2 stride_h=2 stride_w=3 pad_top=1 pad_left=1 "
+        "pad_bottom=1 !q(0.02, 100)\n" OUT},
     {"slice of floats", MAP "%y = slice(%m) begin=[0,0,1,2] size=[1,3,4,3] stride=[1,1,1,1]\noutput %y\n"},
     {"slice with strides", MAP "%y = slice(%m) begin=[0,0,1,0] size=[1,3,2,3] stride=[1,1,3,2]\noutput %y\n"},
     {"slice of codes", U8 "%z = slice(%q) begin=[0,0,2,3] size=[1,3,4,4] stride=[1,1,1,1] !q(0.02, 100)\n" OUT},
@@ -77,7 +80,8 @@ static const struct {
     {"pad with a code that is not 0",
      U8 "%bad = pad(%q) before=[0,0,1,1] after=[0,0,1,1] @\"bad\" !q(0.02, 100)\n%y = dequantize(%bad)\noutput %y\n"},
     {"h and w exchanged", MAP "%bad = transpose(%m) perm=[0,1,3,2] @\"bad\"\noutput %bad\n"},
-    {"transpose of codes", U8 "%bad = transpose(%q) perm=[0,2,3,1] @\"bad\" !q(0.02, 100)\n%y = dequantize(%bad)\noutput %y\n"},
+    {"transpose of codes",
+     U8 "%bad = transpose(%q) perm=[0,2,3,1] @\"bad\" !q(0.02, 100)\n%y = dequantize(%bad)\noutput %y\n"},
     {"concat of columns", MAP "%s = sigmoid(%m)\n%bad = concat(%m, %s) axis=3 @\"bad\"\noutput %bad\n"},
     {"bilinear", MAP "%bad = resize(%m) mode=bilinear out_h=12 out_w=14 @\"bad\"\noutput %bad\n"},
     {"two inputs", "input %i f32 1x10\ninput %k f32 1x10\nconst %w f32 10x4 = random 1\n%a = matmul(%i, %w, _)\n%b = "
@@ -151,8 +155,8 @@ static void refused(void **unused)
     assert_int_equal(n_bad, 0);
 }
 
-/* One integer graph written in both formats: the same layers, so the same codes; floats to their last bits. Nets that need a
- * CPU kernel which only version 4 has are refused. */
+/* One integer graph written in both formats: the same layers, so the same codes; floats to their last bits. Nets that
+ * need a CPU kernel which only version 4 has are refused. */
 static bool same_in_both(struct net *n, const struct compiled *v4, const struct compiled *v3, char *why)
 {
     struct ncc_sim *sim = ncc_sim_new();
