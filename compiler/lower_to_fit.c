@@ -1,14 +1,15 @@
 /* Placement and lowering until the result fits KPU RAM.
  *
  * Which tensors are alive together is only known after planning. So the graph is lowered and planned on trial. Where a
- * map is too large for a layer, or too much is alive at once, the graph is cut into bands there (k210/bands.h); what
- * cannot be helped that way is barred from the KPU, node by node from the peak on. Every round makes less too large,
+ * map is too large for a layer, or too much is alive at once, the graph is cut into bands there (k210/bands.h), or a map
+ * that waits is spilled; what cannot be helped that way is barred from the KPU, node by node from the peak on. Every round makes less too large,
  * or bars a node more, and with all of them barred nothing is left in KPU RAM.
  */
 #include "compiler/steps.h"
 
 #include "compiler/ir/eval.h"
 #include "compiler/k210/bands.h"
+#include "compiler/k210/cost.h"
 #include "kpu/layout.h"
 #include "kpu/limits.h"
 
@@ -121,6 +122,22 @@ static const char *peak_origin(struct compilation *c, const struct trial *t)
     return origin_of(at);
 }
 
+static int64_t kpu_bytes(const struct value *v)
+{
+    const struct shape *s = &v->shape;
+    return s->rank == 4 ? ncc_kpu_bytes(s->dim[1], s->dim[2], s->dim[3]) : 0;
+}
+
+static const char *what_does_not_fit(struct compilation *c, const struct node *n, const struct trial *t)
+{
+    const int64_t in = n->in[0] ? kpu_bytes(n->in[0]) : 0, out = kpu_bytes(n->out[0]);
+    const int64_t others = t->plan.kpu.bound > in + out ? t->plan.kpu.bound - in - out : 0;
+    return ncc_arena_printf(&c->arena,
+                            "its layers and what else is alive do not fit the 2 MiB of KPU RAM together: input %lld "
+                            "bytes there, result %lld, up to %lld more",
+                            (long long)in, (long long)out, (long long)others);
+}
+
 /* Bars the canonical node behind the lowered node at the peak, else any that is still on the KPU. */
 static bool bar_one(struct compilation *c, const struct trial *t)
 {
@@ -132,7 +149,7 @@ static bool bar_one(struct compilation *c, const struct trial *t)
             if (n->barred || !p->on_kpu || (strict && !begins_with(origin, own)))
                 continue;
             n->barred = true;
-            n->reason = "its layers and what else is alive do not fit the 2 MiB of KPU RAM together";
+            n->reason = what_does_not_fit(c, n, t);
             return true;
         }
     }
@@ -159,8 +176,16 @@ static void note(struct compilation *c, const struct band_choice *choice)
     NCC_PUSH(&c->arena, &c->report.bands, b);
 }
 
+/* A graph in which less is too large, and what it is estimated to take; none: graph is NULL. */
+struct way {
+    struct graph *graph;
+    double us;
+    struct band_choice bands; /* n 0: none */
+    const struct value *spilled;
+};
+
 /* Cuts the graph around the node at a place, in the fastest way that leaves less too large. */
-static bool cut_around(struct compilation *c, int place, const struct trial *now)
+static struct way cut_around(struct compilation *c, int place, const struct trial *now)
 {
     struct band_choice choice[N_CHOICES];
     const int n = ncc_bands_choices(c->graph, place, &c->k210, &c->scratch, choice, N_CHOICES);
@@ -169,30 +194,128 @@ static bool cut_around(struct compilation *c, int place, const struct trial *now
         const struct arena_mark before = ncc_arena_mark(&c->scratch);
         struct graph *g = ncc_graph_copy(c->graph, &c->scratch, &c->diags);
         ncc_bands_apply(g, &choice[i]);
-        if (!try(c, g, &t) || !is_better(&t, now)) {
-            ncc_arena_rewind(&c->scratch, &before);
-            continue;
-        }
-        note(c, &choice[i]);
-        c->graph = g;
-        return true;
+        if (try(c, g, &t) && is_better(&t, now))
+            return (struct way){g, choice[i].us, choice[i], NULL};
+        ncc_arena_rewind(&c->scratch, &before);
     }
-    return false;
+    return (struct way){0};
 }
 
 /* Tries the nodes that are too large, and the one at the peak. */
-static bool cut_somewhere(struct compilation *c, const struct trial *now)
+static struct way cut_somewhere(struct compilation *c, const struct trial *now)
 {
     int n;
     const bool *large = find_large(c, c->graph, now->lowered, &n);
     const char *origin = now->overflow ? peak_origin(c, now) : NULL;
+    struct way w = {0};
     int place = 0;
-    for (const struct node *k = c->graph->first; k; k = k->next, place++) {
+    for (const struct node *k = c->graph->first; k && !w.graph; k = k->next, place++) {
         const bool at_peak = origin && begins_with(origin, k->origin ? k->origin : k->name) && ncc_bands_possible(k);
-        if ((large[place] || at_peak) && cut_around(c, place, now))
-            return true;
+        if (large[place] || at_peak)
+            w = cut_around(c, place, now);
     }
-    return false;
+    return w;
+}
+
+/* ---- spills ---- */
+
+enum { MAX_SPILLS = 12 };
+
+/* Maps that wait in KPU RAM while the node at `place` runs, cheapest first. */
+static int find_waiting(struct compilation *c, const struct trial *now, int place, struct value **out)
+{
+    double cost[MAX_SPILLS];
+    int n = 0, at = 0;
+    const struct node *p = now->placed->first;
+    for (struct node *k = c->graph->first; k && at < place; k = k->next, p = p->next, at++) {
+        struct value *v = k->out[0];
+        if (!p->on_kpu || k->n_out != 1 || v->shape.rank != 4 || v->dtype != DT_F32)
+            continue;
+        bool later = false, here = false;
+        int reader = 0;
+        for (const struct node *r = c->graph->first; r; r = r->next, reader++)
+            for (int i = 0; i < r->n_in; i++)
+                if (r->in[i] == v) {
+                    later |= reader > place;
+                    here |= reader == place;
+                }
+        if (!later || here)
+            continue;
+        const double us = ncc_cost_download_us(v, c->k210.runtime) + ncc_cost_upload_us(v, c->k210.runtime);
+        int to = n < MAX_SPILLS ? n++ : MAX_SPILLS - 1;
+        if (to == MAX_SPILLS - 1 && n == MAX_SPILLS && out[to] && cost[to] <= us)
+            continue;
+        for (; to > 0 && cost[to - 1] > us; to--) {
+            cost[to] = cost[to - 1];
+            out[to] = out[to - 1];
+        }
+        cost[to] = us;
+        out[to] = v;
+    }
+    return n;
+}
+
+static int place_of(const struct graph *g, const char *origin)
+{
+    int place = 0;
+    for (const struct node *k = g->first; k; k = k->next, place++)
+        if (begins_with(origin, k->origin ? k->origin : k->name))
+            return place;
+    return -1;
+}
+
+/* The cheapest spill that makes everything fit, else the one that leaves least over. */
+static struct way spill_something(struct compilation *c, const struct trial *now)
+{
+    const char *origin = peak_origin(c, now);
+    const int place = origin ? place_of(c->graph, origin) : -1;
+    struct value *waiting[MAX_SPILLS] = {0};
+    const int n = place < 0 ? 0 : find_waiting(c, now, place, waiting);
+    struct way best = {0};
+    struct trial least = *now;
+    for (int i = 0; i < n && (!best.graph || least.overflow > 0); i++) {
+        struct trial t;
+        struct graph *g = ncc_graph_copy(c->graph, &c->scratch, &c->diags);
+        struct value *v = NULL;
+        for (const struct node *k = g->first; k; k = k->next)
+            v = k->out[0]->id == waiting[i]->id ? k->out[0] : v;
+        ncc_k210_spill(g, v, place);
+        if (!try(c, g, &t) || !is_better(&t, &least))
+            continue;
+        least = t;
+        best = (struct way){g, ncc_k210_placed_us(t.placed, &c->k210), {0}, waiting[i]};
+    }
+    return best;
+}
+
+/* ---- the loop ---- */
+
+static void note_spill(struct compilation *c, const struct value *v)
+{
+    const int *d = v->shape.dim;
+    const struct report_spill s = {ncc_arena_printf(&c->arena, "%s", v->name), ncc_kpu_bytes(d[1], d[2], d[3])};
+    NCC_PUSH(&c->arena, &c->report.spills, s);
+}
+
+/* Bands or a spill, whichever is faster. False: neither helps. */
+static bool make_room(struct compilation *c, const struct trial *now)
+{
+    if (c->k210.cpu_only || (!now->n_large && !now->overflow))
+        return false;
+    struct way w = cut_somewhere(c, now);
+    if (now->overflow && !now->n_large) {
+        const struct way s = spill_something(c, now);
+        if (s.graph && (!w.graph || s.us < w.us))
+            w = s;
+    }
+    if (!w.graph)
+        return false;
+    if (w.spilled)
+        note_spill(c, w.spilled);
+    else
+        note(c, &w.bands);
+    c->graph = w.graph;
+    return true;
 }
 
 bool ncc_step_lower(struct compilation *c)
@@ -202,8 +325,7 @@ bool ncc_step_lower(struct compilation *c)
     do {
         if (!try(c, c->graph, &t))
             return false;
-    } while (((t.n_large > 0 || t.overflow > 0) && !c->k210.cpu_only && cut_somewhere(c, &t)) ||
-             (t.overflow > 0 && bar_one(c, &t)));
+    } while (make_room(c, &t) || (t.overflow > 0 && bar_one(c, &t)));
     c->report.bands_extra = macs > 0 ? ncc_graph_macs(c->graph) / macs - 1 : 0;
     c->graph = lower(c, c->graph, &c->arena, NULL);
     return c->graph != NULL;

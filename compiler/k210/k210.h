@@ -31,6 +31,9 @@ void ncc_k210_estimate(struct graph *g, const struct k210_options *options, stru
 /* What a node costs on the CPU as placement counts it: clamps that the kernel before them does cost nothing. */
 double ncc_k210_cpu_us(const struct graph *g, const struct node *n, enum ncc_kpu_runtime runtime);
 bool ncc_k210_place(struct graph *g, const struct k210_options *options, struct arena *scratch);
+/* Sends a value of the canonical graph through main memory for those of its readers that stand at `place` or behind it
+ * (nodes are counted from 0): KPU RAM need not keep it in between. */
+void ncc_k210_spill(struct graph *g, struct value *v, int place);
 double ncc_k210_placed_us(const struct graph *g, const struct k210_options *options); /* estimate, after placement */
 bool ncc_k210_lower(struct graph *g, const struct k210_options *options, struct arena *scratch);
 /* `patches`, by ids of this graph's values, may be NULL. */

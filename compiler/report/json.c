@@ -110,6 +110,13 @@ char *ncc_report_json(const struct report *r, struct arena *a)
         cJSON_AddItemToArray(bands, b);
     }
     cJSON_AddNumberToObject(root, "bands_extra_macs", r->bands_extra);
+    cJSON *spills = cJSON_AddArrayToObject(root, "spills");
+    for (int i = 0; i < r->spills.n; i++) {
+        cJSON *s = cJSON_CreateObject();
+        cJSON_AddStringToObject(s, "name", r->spills.v[i].name);
+        cJSON_AddNumberToObject(s, "bytes", (double)r->spills.v[i].bytes);
+        cJSON_AddItemToArray(spills, s);
+    }
     ncc_report_json_layers(root, r);
     if (r->sources.n)
         add_sources(root, r);

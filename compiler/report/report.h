@@ -56,6 +56,12 @@ struct report_bands {
     int rows, cols;           /* pieces */
 };
 
+/* A map that leaves KPU RAM for a while. */
+struct report_spill {
+    const char *name;
+    int64_t bytes; /* of KPU RAM */
+};
+
 struct report {
     const char *model, *output;
     int kmodel_version;
@@ -79,6 +85,7 @@ struct report {
     } buffers;
     int n_steps;
     struct { struct report_bands *v; int n, cap; } bands;
+    struct { struct report_spill *v; int n, cap; } spills;
     double bands_extra; /* multiply-adds that bands compute twice, as a share of the model's */
     struct board board;
     int64_t file_bytes, main_memory_bytes, input_bytes;

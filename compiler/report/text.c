@@ -77,6 +77,9 @@ void ncc_report_text(const struct report *r, bool verbose, FILE *out)
         fprintf(out, "%-16s '%s' to '%s' in %d x %d pieces (rows x columns)\n", "bands", b->first, b->last, b->rows,
                 b->cols);
     }
+    for (int i = 0; i < r->spills.n; i++)
+        fprintf(out, "%-16s '%s', %.1f KiB, waits in main memory\n", "spilled", r->spills.v[i].name,
+                kib(r->spills.v[i].bytes));
     if (r->bands.n)
         fprintf(out, "%-16s %.1f %% more multiply-adds than in one piece\n", "", 100 * r->bands_extra);
     fprintf(out, "%-16s %d KPU layers, %d CPU kernels, %d crossings\n", "plan", r->kpu_layers, r->cpu_kernels,
