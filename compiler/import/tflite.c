@@ -75,6 +75,8 @@ static bool is_transpose(struct tflite *m, const struct tf_operator *op, const i
     return memcmp(perm.v, order, 4 * sizeof *order) == 0;
 }
 
+enum { MOST_BETWEEN = 8 }; /* operators between an input and its transposition */
+
 /* Operators that do the same in any order of the dimensions, when what they read beside their first input is constant. */
 static bool minds_no_order(const struct tflite *m, const struct tf_operator *op)
 {
@@ -88,8 +90,9 @@ static bool minds_no_order(const struct tflite *m, const struct tf_operator *op)
     return good && op->n_out == 1 && op->out[0] >= 0;
 }
 
-/* Whether all that operators from number `first` on do to a tensor ends in making it NHWC: then it is NCHW now. */
-static bool is_channels_first(struct tflite *m, int tensor, int first)
+/* Whether all that operators from number `first` on do to a tensor ends, `most` operators later, in making it NHWC: then
+ * it is NCHW now. */
+static bool is_channels_first(struct tflite *m, int tensor, int first, int most)
 {
     static const int to_nhwc[4] = {0, 2, 3, 1};
     bool found = false;
@@ -99,7 +102,7 @@ static bool is_channels_first(struct tflite *m, int tensor, int first)
             if (op->in[k] != tensor)
                 continue;
             if (k != 0 || !(is_transpose(m, op, to_nhwc) ||
-                            (minds_no_order(m, op) && is_channels_first(m, op->out[0], i + 1))))
+                            (most > 0 && minds_no_order(m, op) && is_channels_first(m, op->out[0], i + 1, most - 1))))
                 return false;
             found = true;
         }
@@ -158,7 +161,7 @@ static bool make_input(struct tflite *m, int tensor)
         return complain(m, t->name, "inputs of this type are not supported", "convert the model to float32",
                         ncc_tflite_type_name(t->type));
     const bool is_map = t->stored.rank == 4 && !(t->stored.dim[1] == 1 && t->stored.dim[2] == 1);
-    const bool first = is_map && is_channels_first(m, tensor, 0);
+    const bool first = is_map && is_channels_first(m, tensor, 0, MOST_BETWEEN);
     const struct ints perm = is_map && !first ? ncc_layout_channels_first(4) : ncc_layout_identity(t->stored.rank);
     m->channels_first |= first;
     if (!input_shape(m, t, perm, &t->shape))

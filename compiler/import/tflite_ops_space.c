@@ -118,17 +118,28 @@ static bool give_space(struct build *b, const struct blocks *s)
     return ncc_tflite_give_native(b, 0, v ? ncc_tflite_op(b, OP_slice, NULL, &cut, &v, 1) : NULL);
 }
 
+static bool is_built(const struct tflite *m, const struct tf_operator *op)
+{
+    bool good = op && op->n_in >= op->code->row->min_in && op->n_in <= op->code->row->max_in && !op->is_refused;
+    for (int k = 0; good && k < op->n_in; k++)
+        good = op->in[k] < 0 ? k >= op->code->row->min_in : m->tensors[op->in[k]].n_forms > 0;
+    return good;
+}
+
 /* Exporters write a dilated convolution as space to batch, convolution, batch to space. What the three read and write
  * is the same as of one convolution whose taps are a block apart, with the padding of the first less the crop
  * of the last. */
 static bool is_dilated_conv(struct build *b, const struct blocks *s, const struct tf_operator **conv, struct dilated *d)
 {
     struct tflite *m = b->m;
-    const struct tf_operator *first;
     struct blocks in;
+    if (!ncc_fb_spend(&m->fb, 2 * (int64_t)m->n_ops)) /* to find makers */
+        return false;
     *conv = ncc_tflite_maker(m, b->op->in[0]);
-    if (s->n != 2 || !*conv || !ncc_tflite_is_plain_conv(m, *conv) ||
-        !(first = ncc_tflite_maker(m, (*conv)->in[0])) || first->code->row->builder != ncc_tflite_build_space_to_batch)
+    if (s->n != 2 || !*conv || !ncc_tflite_is_plain_conv(m, *conv) || !is_built(m, *conv))
+        return false;
+    const struct tf_operator *first = ncc_tflite_maker(m, (*conv)->in[0]);
+    if (!first || first->code->row->builder != ncc_tflite_build_space_to_batch || !is_built(m, first))
         return false;
     struct build before = {.m = m, .op = first, .row = first->code->row, .name = first->name};
     if (!read_blocks(&before, &in) || in.n != 2)

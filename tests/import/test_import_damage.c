@@ -7,7 +7,8 @@
 static const char *const names[] = {"conv_same", "transpose_conv_same", "fully_connected_keep", "shape",
                                     "strided_slice", "mirror_pad_symmetric", "split", "gather", "resize_bilinear",
                                     "shuffle", "sequence", "dequantize", "concatenation", "pack_unpack",
-                                    "reduce_max", "unsupported"};
+                                    "reduce_max", "quantize", "densify", "four_bits", "dilated", "gather_nd", "cumsum",
+                                    "batch_to_space_nd", "topk_v2", "one_hot", "fill", "head_and_tail", "unsupported"};
 enum { N_COPIES = 1000, MOST_MS = 2000 };
 
 static uint32_t next(uint64_t *state)
