@@ -72,6 +72,8 @@ void ncc_lower_undo(struct lowering *l, const struct attempt *a)
             l->forms[i].kpu = NULL;
         if (is_newer(l->forms[i].main, a))
             l->forms[i].main = NULL;
+        if (is_newer(l->forms[i].spread, a))
+            l->forms[i].spread = NULL;
     }
     remove_unread(l, a, NULL);
     l->span->detour_us = a->detour_us;

@@ -70,6 +70,8 @@ struct value *ncc_lower_canvas(struct lowering *l, struct value *v)
     struct form *f = &l->forms[v->id];
     if (f->kpu)
         return f->kpu;
+    if (f->spread)
+        return f->kpu = ncc_lower_packed(l, v);
     if (feeds_kpu_only(l, v) && fits(v->shape.dim[1], v->shape.dim[2], v->shape.dim[3])) {
         v->mem = MEM_KPU;
         v->window = ncc_lower_full(v);
@@ -144,7 +146,7 @@ static struct value *download(struct lowering *l, struct value *canvas, struct w
     return crop(l, m, 0, m->shape.dim[1], w);
 }
 
-static bool was_uploaded(const struct value *canvas)
+bool ncc_lower_was_uploaded(const struct value *canvas)
 {
     while (canvas->def && canvas->def->op == OP_kpu_recanvas)
         canvas = canvas->def->in[0];
@@ -153,12 +155,15 @@ static bool was_uploaded(const struct value *canvas)
 
 struct value *ncc_lower_main(struct lowering *l, struct value *v)
 {
-    if (v->id >= l->n_forms || !l->forms[v->id].kpu)
+    if (v->id >= l->n_forms || (!l->forms[v->id].kpu && !l->forms[v->id].spread))
         return v;
     struct form *f = &l->forms[v->id];
-    if (f->main || was_uploaded(f->kpu))
+    if (f->spread && f->spread->def->op != OP_kpu_concat)
+        ncc_lower_canvas(l, v); /* a concatenation comes part by part, without what lies between */
+    struct value *canvas = f->kpu ? f->kpu : f->spread;
+    if (f->main || ncc_lower_was_uploaded(canvas))
         return f->main ? f->main : v;
-    struct value *m = download(l, f->kpu, f->kpu->window);
+    struct value *m = download(l, canvas, canvas->window);
     if (!ncc_shape_equal(m->shape, v->shape)) {
         struct reshape_attrs r = {{v->shape.rank, {0}}};
         for (int i = 0; i < v->shape.rank; i++)

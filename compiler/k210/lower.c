@@ -132,7 +132,7 @@ static bool lower_node(struct lowering *l, struct node *n, const char **why)
 static void visit(struct lowering *l, struct node *n)
 {
     if (n->on_kpu) {
-        if (l->forms[n->out[0]->id].kpu)
+        if (l->forms[n->out[0]->id].kpu || l->forms[n->out[0]->id].spread)
             return; /* fused into an earlier layer */
         const char *why = "no KPU form of this operator is known";
         const struct node *before = n->prev;

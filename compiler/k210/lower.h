@@ -13,6 +13,8 @@
 
 struct form {
     struct value *kpu, *main;
+    struct value *spread; /* a canvas where channel c lies at slot[c]: spread.c */
+    const int *slot;
 };
 
 /* The layers that stand for the first piece of a map: those for the other pieces are of their families. */
@@ -66,6 +68,8 @@ void ncc_lower_undo(struct lowering *l, const struct attempt *a);
 struct value *ncc_lower_canvas(struct lowering *l, struct value *v);
 /* The value packed in main memory, in its canonical shape. */
 struct value *ncc_lower_main(struct lowering *l, struct value *v);
+/* Does the canvas show what was uploaded? */
+bool ncc_lower_was_uploaded(const struct value *canvas);
 /* A canvas whose window is all of it, by way of main memory: for when nothing else helps. */
 struct value *ncc_lower_clean(struct lowering *l, struct value *v);
 
@@ -89,6 +93,18 @@ struct value *ncc_lower_recanvas(struct lowering *l, struct value *x, int h, int
 /* The canvases of values with equal windows: where they differ they grow and are moved, or take a detour through main
  * memory, whatever is quickest. False: they do not fit. */
 bool ncc_lower_equal_canvases(struct lowering *l, struct value *const *v, int n, struct value **x);
+
+/* ---- spread.c ---- */
+
+/* Notes that channel c of v lies at slot[c] of a canvas. */
+void ncc_lower_set_spread(struct lowering *l, const struct value *v, struct value *canvas, const int *slot);
+/* A canvas with v's channels: at *slot, or (NULL) where they are counted. NULL: does not fit. */
+struct value *ncc_lower_spread(struct lowering *l, struct value *v, const int **slot);
+/* Weights [out_c][in_c][taps] for such a canvas of n_slots channels. */
+const float *ncc_lower_slotted(struct lowering *l, const float *w, int out_c, int taps, int in_c, const int *slot,
+                               int n_slots);
+/* The channels of a value that is spread, moved together. */
+struct value *ncc_lower_packed(struct lowering *l, const struct value *v);
 
 /* ---- surround.c ---- */
 

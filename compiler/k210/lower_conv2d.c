@@ -53,7 +53,8 @@ static struct conv_job job_of(struct lowering *l, const struct node *n, bool dep
 /* A convolution and the pool behind it, which rides in its layer or not: it cannot look at junk. */
 struct conv_and_pool {
     struct conv_job job;
-    struct node *n, *pool;
+    struct value *in; /* may come by way of main memory; NULL: not, its channels are counted otherwise there */
+    struct node *pool;
 };
 
 static struct value *riding(struct lowering *l, const void *conv_and_pool, int unused, const char **why)
@@ -63,14 +64,14 @@ static struct value *riding(struct lowering *l, const void *conv_and_pool, int u
     (void)unused;
     if (c->pool)
         ncc_lower_ride(c->pool, &j);
-    return ncc_lower_after_ride(l, c->pool, ncc_lower_settled(l, &j, c->n->in[0], why), why);
+    return ncc_lower_after_ride(l, c->pool, ncc_lower_settled(l, &j, c->in, why), why);
 }
 
 static struct value *on_foot(struct lowering *l, const void *conv_and_pool, int unused, const char **why)
 {
     const struct conv_and_pool *c = conv_and_pool;
     (void)unused;
-    struct value *y = ncc_lower_settled(l, &c->job, c->n->in[0], why);
+    struct value *y = ncc_lower_settled(l, &c->job, c->in, why);
     return y ? ncc_lower_max_pool(l, c->pool, y, why) : NULL;
 }
 
@@ -82,13 +83,16 @@ bool ncc_lower_op_conv2d(struct lowering *l, struct node *n, const char **why)
     struct conv_job j = job_of(l, n, depthwise);
     j.act = f.act;
     j.origin = f.origin;
-    j.x = ncc_lower_canvas(l, n->in[0]);
+    const int *slot = NULL;
+    j.x = a->groups == 1 ? ncc_lower_spread(l, n->in[0], &slot) : ncc_lower_canvas(l, n->in[0]);
     if (!j.x) {
         *why = "the input does not fit the KPU";
         return false;
     }
+    if (slot)
+        j.w = ncc_lower_slotted(l, j.w, j.out_c, j.kh * j.kw, n->in[0]->shape.dim[1], slot, j.x->shape.dim[1]);
     const struct lower_way ways[] = {{riding, 0}, {on_foot, 0}};
-    const struct conv_and_pool c = {j, n, f.pool};
+    const struct conv_and_pool c = {j, slot ? NULL : n->in[0], f.pool};
     struct value *y = ncc_lower_cheapest(l, ways, f.pool && f.pool->op == OP_max_pool ? 2 : 1, &c, why);
     if (!y)
         return false;

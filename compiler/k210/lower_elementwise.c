@@ -117,14 +117,15 @@ bool ncc_lower_op_concat(struct lowering *l, struct node *n, const char **why)
         *why = "the parts do not fit the KPU";
         return false;
     }
-    for (int i = 0; i + 1 < n->n_in; i++)
-        if (x[i]->shape.dim[1] % ncc_kpu_layout_of(x[i]->shape.dim[3]).group) {
-            *why = "a part's channels do not fill whole lines";
-            return false;
-        }
-    for (int i = 0; i < n->n_in; i++)
+    int *slot = NCC_NEW(l->g->arena, int, n->out[0]->shape.dim[1]);
+    for (int i = 0, at = 0, c = 0; i < n->n_in; i++) {
+        const int group = ncc_kpu_layout_of(x[i]->shape.dim[3]).group, count = x[i]->shape.dim[1];
+        for (int k = 0; k < count; k++)
+            slot[c++] = at + k;
+        at = (at + count + group - 1) / group * group;
         if (!(x[i] = own_codes(l, n, x[i], why)))
             return false;
-    const struct fused f = {.end = n->out[0], .origin = n->origin};
-    return finish(l, n, &f, ncc_lower_beside(l, x, n->n_in, n->name));
+    }
+    ncc_lower_set_spread(l, n->out[0], ncc_lower_beside(l, x, n->n_in, n->name), slot);
+    return true;
 }

@@ -43,6 +43,7 @@ static void check(struct net *n, const struct graph *g, const char *name, uint64
     if (!ncc_graph_verify(g, "lower")) {
         ncc_diag_print(&n->diags, stderr);
         show(n->g, "network", &n->arena);
+        show(g, "lowered", &n->arena);
         fail_msg("%s: the lowered graph is broken", name);
     }
     const char *illegal = net_illegal_layer(g);
@@ -277,6 +278,20 @@ static const struct expectation expectations[] = {
      "axes=[2,3]\noutput %m\n",
      4, 0, 0},
     {"7 global mean, 25x5", "input %x f32 1x12x25x5\n%m = reduce(%x) axes=[2,3]\noutput %m\n", -1, 0, 0},
+    {"12 concat whose parts do not fill lines, read by a convolution and a pool",
+     "input %x f32 1x3x12x12\nconst %w f32 5x3x1x1 = random 1\nconst %v f32 7x3x1x1 = random 2\nconst %u f32 4x12x3x3 = "
+     "random 3\n%a = conv2d(%x, %w, _)\n%b = conv2d(%x, %v, _)\n%c = concat(%a, %b) axis=1\n%o = conv2d(%c, %u, _) " SAME
+     "\n%p = max_pool(%c) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\noutput %o\noutput %p\n",
+     -1, 1, 0},
+    {"12 channels from inside a line on",
+     "input %x f32 1x3x12x12\nconst %w f32 16x3x1x1 = random 1\nconst %u f32 4x7x3x3 = random 3\n%a = conv2d(%x, %w, "
+     "_)\n%c = slice(%a) begin=[0,6,0,0] size=[1,7,12,12] stride=[1,1,1,1]\n%o = conv2d(%c, %u, _) " SAME "\noutput %o\n",
+     2, 0, 0},
+    {"12 concat of different windows",
+     "input %x f32 1x4x12x12\nconst %w f32 8x4x3x3 = random 1\nconst %v f32 8x4x5x5 = random 2\n%a = conv2d(%x, %w, "
+     "_)\n%b = conv2d(%x, %v, _) pad_top=1 pad_left=1 pad_bottom=1 pad_right=1\n%c = concat(%a, %b) axis=1\nconst %u f32 "
+     "4x16x1x1 = random 3\n%o = conv2d(%c, %u, _)\noutput %o\n",
+     -1, 0, 0},
     {"8.3 sum",
      "input %x f32 1x6x12x12\nconst %w f32 6x6x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME
      "\n%z = relu(%y)\n%s = add(%z, %y)\n%o = relu(%s)\noutput %o\n",
