@@ -109,12 +109,13 @@ static bool is_packed_map(const struct run *r, const cJSON *t, int hwc[3])
     return zoo_is_packed(r->model) && cJSON_GetArraySize(shape) == 4;
 }
 
-/* What is subtracted from element i of n: one number, or one for each channel of a planar map. */
-static double mean_at(const struct run *r, size_t i, size_t n)
+/* What the model is fed for stored element i of n: its mean is one number, or one for each channel of a planar map. */
+static float prepared(const cJSON *how, float x, size_t i, size_t n)
 {
-    const cJSON *mean = cJSON_GetObjectItem(cJSON_GetObjectItem(tensor(r, "inputs", 0), "preprocess"), "mean");
+    const cJSON *mean = cJSON_GetObjectItem(how, "mean"), *scale = cJSON_GetObjectItem(how, "scale");
     const size_t n_channels = (size_t)cJSON_GetArraySize(mean);
-    return n_channels ? cJSON_GetArrayItem(mean, (int)(i / (n / n_channels)))->valuedouble : mean->valuedouble;
+    const cJSON *own = n_channels ? cJSON_GetArrayItem(mean, (int)(i / (n / n_channels))) : mean;
+    return (float)(((double)x - own->valuedouble) * scale->valuedouble);
 }
 
 static const float *input(struct run *r, int sample)
@@ -123,10 +124,10 @@ static const float *input(struct run *r, int sample)
     int hwc[3];
     snprintf(file, sizeof file, "in0_s%d.npy", sample);
     const struct zoo_array x = zoo_golden(r->arena, r->model, file);
-    const struct zoo_norm norm = zoo_norm(r->meta);
+    const cJSON *how = cJSON_GetObjectItem(tensor(r, "inputs", 0), "preprocess");
     assert_int_equal(ncc_model_input(&r->m, 0).size, x.n * sizeof(float));
-    for (size_t i = 0; norm.known && i < x.n; i++)
-        x.v[i] = (float)((x.v[i] - mean_at(r, i, x.n)) * norm.scale);
+    for (size_t i = 0; cJSON_IsObject(how) && i < x.n; i++)
+        x.v[i] = prepared(how, x.v[i], i, x.n);
     if (!is_packed_map(r, tensor(r, "inputs", 0), hwc))
         return x.v;
     float *planar = NCC_NEW(r->arena, float, x.n);
