@@ -34,6 +34,7 @@ struct compilation {
     bool made_up;          /* the samples are not real (made_up.h) */
     bool evaluating;       /* the samples are to be run, not to calibrate with */
     struct observations seen;
+    struct graph *legal;   /* before it was lowered; kept for --min-sqnr, else NULL */
     struct graph *real;    /* the lowered graph with its quants, before it became integers */
     struct plan plan;
     struct bytes file;     /* the kmodel */

@@ -16,6 +16,7 @@ const struct step ncc_compile_steps[] = {
     {"observe", ncc_step_observe, true},      /* which values occur */
     {"quantise", ncc_step_quantise, true},    /* ranges and scales */
     {"integers", ncc_step_integers, false},   /* codes, batch-norm words, tables */
+    {"precision", ncc_step_precision, false}, /* how near to the real graph; --min-sqnr */
     {"plan", ncc_step_plan, false},           /* order, addresses */
     {"emit", ncc_step_emit, false},           /* kmodel */
     {"summarise", ncc_step_summarise, false}, /* sizes, times, why */

@@ -143,7 +143,11 @@ bool ncc_step_canonical(struct compilation *c)
 
 bool ncc_step_legalise(struct compilation *c)
 {
-    return c->k210.cpu_only || ncc_k210_legalise(c->graph, &c->k210, &c->scratch);
+    if (!c->k210.cpu_only && !ncc_k210_legalise(c->graph, &c->k210, &c->scratch))
+        return false;
+    if (c->options->min_sqnr > 0)
+        c->legal = ncc_graph_copy(c->graph, &c->arena, &c->diags);
+    return true;
 }
 
 /* ---- samples ---- */

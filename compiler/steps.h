@@ -15,6 +15,7 @@ bool ncc_step_equalise(struct compilation *c);
 bool ncc_step_observe(struct compilation *c);
 bool ncc_step_quantise(struct compilation *c);
 bool ncc_step_integers(struct compilation *c);
+bool ncc_step_precision(struct compilation *c); /* precision.c */
 bool ncc_step_plan(struct compilation *c);
 bool ncc_step_emit(struct compilation *c);
 bool ncc_step_summarise(struct compilation *c);

@@ -203,6 +203,11 @@ static bool take(const struct parser *p, const struct option *o, char *text)
             return wrong(p, o, "a number of seconds", text);
         *(double *)to = number;
         return true;
+    case KIND_DECIBEL:
+        if (!read_number(text, 0, 150, &number))
+            return wrong(p, o, "a number of decibels, 0..150", text);
+        *(double *)to = number;
+        return true;
     case KIND_SHAPE:
         return take_shape(p, o, text);
     case KIND_INPUT:

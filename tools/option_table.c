@@ -67,6 +67,8 @@ const struct option ncc_options[] = {
      "nchw, or native for the source model's order"},
     {0, "calibrate-method", "METHOD", RESULT, KIND_TEXT, AT(compile.calibrate_method), NULL,
      "how ranges follow from the samples: auto, minmax (no_clip), percentile, l2 (mse), kl (default: auto)"},
+    {0, "min-sqnr", "DB", RESULT, KIND_DECIBEL, AT(compile.min_sqnr), NULL,
+     "precision of every output on the samples; part of the model stays in floating point for it"},
     {0, "no-equalise", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_equalise), NULL,
      "leave out: scale shifted between neighbouring layers"},
     {0, "no-slices", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_slices), NULL,

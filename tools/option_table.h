@@ -14,6 +14,7 @@ enum kind {
     KIND_MEAN,    /* float; from now on there are a mean and a std */
     KIND_STD,     /* the same, and not 0 */
     KIND_SECONDS, /* double */
+    KIND_DECIBEL, /* double */
     KIND_SHAPE,   /* NAME=1,3,224,224, several times */
     KIND_INPUT,   /* a tensor's name, several times */
     KIND_OUTPUT,

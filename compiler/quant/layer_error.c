@@ -37,8 +37,8 @@ struct job {
     void *ctx;
     struct layer *layer;
     int n_layers, n_channels;
-    struct store *store;     /* [thread] */
-    struct layer_sums *sums; /* [sample][layer] */
+    struct store *store;               /* [thread] */
+    struct layer_sums *sums, *outputs; /* [sample][layer], [sample][output] */
     struct progress progress;
 };
 
@@ -333,6 +333,20 @@ static void compare(const struct job *j, struct store *s, int layer, struct laye
     }
 }
 
+static void compare_output(const struct job *j, const struct store *s, int output, struct layer_sums *sum)
+{
+    const struct value *v = j->codes->outputs.v[output].value, *y = j->real->outputs.v[output].value;
+    const float *want = s->real[y->id].data;
+    const struct quant *q = v->dtype == DT_U8 && v->quant.n_channels ? &v->quant : NULL;
+    sum->n = ncc_shape_count(y->shape);
+    const int64_t run = q && q->n_channels > 1 ? sum->n / y->shape.dim[1] : sum->n;
+    for (int64_t i = 0; i < sum->n; i++) {
+        const double e = element(&s->total[v->id], q, (int)(i / run), i) - (double)want[i];
+        sum->signal += (double)want[i] * (double)want[i];
+        sum->total += e * e;
+    }
+}
+
 static void judge(void *ctx, int sample, int thread, const struct tensor *const *outputs)
 {
     struct job *j = ctx;
@@ -340,6 +354,8 @@ static void judge(void *ctx, int sample, int thread, const struct tensor *const 
     run_codes(j, &j->store[thread]);
     for (int i = 0; i < j->n_layers; i++)
         compare(j, &j->store[thread], i, &j->sums[(size_t)sample * j->n_layers + i]);
+    for (int k = 0; k < j->codes->outputs.n; k++)
+        compare_output(j, &j->store[thread], k, &j->outputs[(size_t)sample * j->codes->outputs.n + k]);
 }
 
 static void step(void *ctx)
@@ -429,7 +445,12 @@ static int n_silent(const struct job *j, int n_threads, const struct layer *l)
 
 static void sum_up(const struct job *j, int n_threads, int n_samples, struct arena *a, struct layer_errors *out)
 {
-    *out = (struct layer_errors){NCC_NEW(a, struct layer_error, j->n_layers), j->n_layers};
+    const int n_outputs = j->codes->outputs.n;
+    *out = (struct layer_errors){NCC_NEW(a, struct layer_error, j->n_layers), j->n_layers,
+                                 NCC_NEW(a, struct layer_sums, n_outputs), n_outputs};
+    for (int s = 0; s < n_samples; s++)
+        for (int k = 0; k < n_outputs; k++)
+            add_sums(&out->outputs[k], &j->outputs[(size_t)s * n_outputs + k]);
     for (int i = 0; i < j->n_layers; i++) {
         struct layer_error *e = &out->v[i];
         *e = (struct layer_error){.node = j->layer[i].node, .n_channels = j->layer[i].n_channels};
@@ -452,6 +473,7 @@ bool ncc_quant_layer_errors(const struct graph *real, const struct graph *codes,
     for (int t = 0; t < n_threads; t++)
         open_store(&j, &j.store[t], real_values, code_values, arena);
     j.sums = NCC_NEW(arena, struct layer_sums, (size_t)n_samples * j.n_layers);
+    j.outputs = NCC_NEW(arena, struct layer_sums, (size_t)n_samples * codes->outputs.n);
     struct evaluator *e = ncc_eval_open(real, EVAL_FAST, 0);
     if (!e) {
         ncc_diag_error(real->diags, FAULT_INPUT, (struct place){.file = real->file},

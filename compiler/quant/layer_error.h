@@ -34,6 +34,8 @@ struct layer_error {
 struct layer_errors {
     struct layer_error *v; /* in the order of the integer graph; nodes that only move codes are left out */
     int n;
+    struct layer_sums *outputs; /* of the graph's outputs: signal, total and n only */
+    int n_outputs;
 };
 
 /* Signal to noise in dB, INFINITY when exact. */

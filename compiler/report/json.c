@@ -1,5 +1,7 @@
 #include "compiler/report/json.h"
 
+#include <math.h>
+
 static cJSON *shape_json(struct shape s)
 {
     return cJSON_CreateIntArray(s.dim, s.rank);
@@ -77,6 +79,24 @@ static void add_summary(cJSON *root, const struct report *r)
     cJSON_AddNumberToObject(ms, "cpu", r->cpu_us / 1e3);
 }
 
+static void add_precision(cJSON *root, const struct report_precision *p)
+{
+    if (!p->n_samples)
+        return;
+    cJSON *o = cJSON_AddObjectToObject(root, "precision");
+    if (isfinite(p->db))
+        cJSON_AddNumberToObject(o, "worst_sqnr_db", p->db);
+    else
+        cJSON_AddNullToObject(o, "worst_sqnr_db");
+    cJSON_AddNumberToObject(o, "samples", p->n_samples);
+    cJSON_AddNumberToObject(o, "float_nodes", p->n_float);
+    if (p->reason) {
+        cJSON_AddStringToObject(o, "least_precise", p->layer);
+        cJSON_AddNumberToObject(o, "least_precise_db", p->layer_db);
+        cJSON_AddStringToObject(o, "reason", p->reason);
+    }
+}
+
 char *ncc_report_json(const struct report *r, struct arena *a)
 {
     cJSON *root = cJSON_CreateObject();
@@ -120,6 +140,7 @@ char *ncc_report_json(const struct report *r, struct arena *a)
     ncc_report_json_layers(root, r);
     if (r->sources.n)
         add_sources(root, r);
+    add_precision(root, &r->precision);
     add_summary(root, r);
     char *text = cJSON_Print(root);
     cJSON_Delete(root);

@@ -25,13 +25,13 @@ struct report_layer {
 /* What became of a node of the source model. */
 struct report_source {
     const char *name, *op; /* in the words of its format */
-    const char *on;     /* "kpu", "cpu", "kpu, cpu"; "free": a way to look at bytes; "folded": nothing is left to do;
-                              "left out": no output depends on it */
-    const char *as;     /* the operations that it became, or what folded it */
-    const char *with;   /* the source nodes that share those layers, or "" */
-    const char *reason; /* why it is on the CPU, or NULL */
-    double est_us;      /* of its layers, copies on its behalf included; a shared layer counts for its first node */
-    int *layers;        /* indices of report.layers */
+    const char *on;        /* "kpu", "cpu", "kpu, cpu"; "free": a way to look at bytes; "folded": nothing is left to do;
+                                 "left out": no output depends on it */
+    const char *as;        /* the operations that it became, or what folded it */
+    const char *with;      /* the source nodes that share those layers, or "" */
+    const char *reason;    /* why it is on the CPU, or NULL */
+    double est_us;         /* of its layers, copies on its behalf included; a shared layer counts for its first node */
+    int *layers;           /* indices of report.layers */
     int n_layers;
 };
 
@@ -62,7 +62,18 @@ struct report_spill {
     int64_t bytes; /* of KPU RAM */
 };
 
+/* Against the lowered graph in real numbers, on the first samples. */
+struct report_precision {
+    double db;                  /* of the worst output; INFINITY: equal */
+    int n_samples;              /* 0: not measured */
+    const char *layer, *reason; /* the least precise layer, if it is worth a look, else NULL */
+    double layer_db;
+    int n_float, n_nodes; /* nodes that stay in floating point for --min-sqnr, of so many */
+    bool head;            /* the first ones, else the last */
+};
+
 struct report {
+    struct report_precision precision;
     const char *model, *output;
     int kmodel_version;
     const char *input_text; /* "feed planar uint8 RGB, 0..255, 3x96x96" */

@@ -2,6 +2,7 @@
 
 #include "kpu/limits.h"
 
+#include <math.h>
 #include <string.h>
 
 static double kib(int64_t bytes)
@@ -49,6 +50,24 @@ static void print_tensors(const char *title, const struct report_tensor *v, int 
     }
 }
 
+static void print_precision(const struct report_precision *p, FILE *out)
+{
+    if (!p->n_samples)
+        return;
+    fprintf(out, "%-16s ", "precision");
+    if (isinf(p->db))
+        fputs("exact", out);
+    else
+        fprintf(out, "%.1f dB signal to noise of the worst output", p->db);
+    fprintf(out, ", on %d sample%s\n", p->n_samples, p->n_samples == 1 ? "" : "s");
+    if (p->n_float)
+        fprintf(out, "%-16s the %s %d of %d nodes stay in floating point for it\n", "", p->head ? "first" : "last",
+                p->n_float, p->n_nodes);
+    if (p->reason)
+        fprintf(out, "%-16s least precise: %.60s, %.1f dB alone: %s; ncc eval shows all\n", "", p->layer, p->layer_db,
+                p->reason);
+}
+
 void ncc_report_text(const struct report *r, bool verbose, FILE *out)
 {
     if (verbose) {
@@ -82,6 +101,7 @@ void ncc_report_text(const struct report *r, bool verbose, FILE *out)
                 kib(r->spills.v[i].bytes));
     if (r->bands.n)
         fprintf(out, "%-16s %.1f %% more multiply-adds than in one piece\n", "", 100 * r->bands_extra);
+    print_precision(&r->precision, out);
     fprintf(out, "%-16s %d KPU layers, %d CPU kernels, %d crossings\n", "plan", r->kpu_layers, r->cpu_kernels,
             r->crossings);
     fprintf(out, "%-16s %.2f ms with the %s runtime: KPU %.2f, copies %.2f, CPU %.2f\n", "estimated time",

@@ -49,6 +49,17 @@ for option in --no-slices --no-equalise --no-channel-scales --no-bias-correction
     says "$option"
 done
 
+# Precision is told; and if more is wanted than codes give, a part of the model stays in floating point.
+expect 0 "dB signal to noise of the worst output, on 1 sample" compile "$model" a2.kmodel --dataset "$digits/calib"
+same a.kmodel a2.kmodel
+expect 0 "" compile "$model" same.kmodel --dataset "$digits/calib" --min-sqnr 30
+same a.kmodel same.kmodel
+expect 0 "nodes stay in floating point" compile "$model" precise.kmodel --dataset "$digits/calib" --min-sqnr 100 --report precise.json
+worst=$(grep -o '"worst_sqnr_db":[^,]*' precise.json | grep -oE '[0-9]+' | head -1) # nothing: exact
+[ "${worst:-1000}" -ge 100 ] || fail "--min-sqnr 100 gives $worst dB"
+expect 0 "conv 3x3" eval "$model" a.kmodel --dataset "$digits/calib" --min-sqnr 30
+expect 2 "decibels" compile "$model" x.kmodel --dataset "$digits/calib" --min-sqnr -3
+
 # What is wrong.
 expect 2 "no samples" eval "$model" a.kmodel
 expect 1 "nowhere.kmodel" eval "$model" nowhere.kmodel --dataset "$digits/calib"
