@@ -127,7 +127,7 @@ static bool bind(struct test *t, int how)
     bool any = how == BIND_NOTHING;
     if (how == BIND_ALL && !makes_constants(t))
         return false;
-    g->initializer = realloc(NULL, (g->n_initializer + MAX_TENSORS) * sizeof *g->initializer);
+    g->initializer = NCC_NEW(t->arena, Onnx__TensorProto *, MAX_TENSORS);
     g->n_initializer = 0;
     for (int i = 0; i < t->n_in; i++) {
         const char *name = g->input[i]->name;
@@ -293,8 +293,6 @@ static enum verdict judge(struct test *t)
         if (how > 0 && (n_own > 0 || !bind(t, how)))
             continue;
         t->g = import_bound(t);
-        if (how > 0)
-            free(t->model->graph->initializer);
         t->model->graph->initializer = own;
         t->model->graph->n_initializer = n_own;
         if (!t->g && is_out_of_reach(t))
