@@ -13,9 +13,10 @@
 #include "kpu/layout.h"
 #include "kpu/limits.h"
 
+#include <math.h>
 #include <string.h>
 
-enum { N_CHOICES = 8 };
+enum { N_CHOICES = 8, MAX_TRIES = 4 };
 
 /* A canonical graph lowered and planned. */
 struct trial {
@@ -209,10 +210,13 @@ static struct way cut_somewhere(struct compilation *c, const struct trial *now)
     const char *origin = now->overflow ? peak_origin(c, now) : NULL;
     struct way w = {0};
     int place = 0;
-    for (const struct node *k = c->graph->first; k && !w.graph; k = k->next, place++) {
+    int tries = 0; /* each takes a while */
+    for (const struct node *k = c->graph->first; k && !w.graph && tries < MAX_TRIES; k = k->next, place++) {
         const bool at_peak = origin && begins_with(origin, k->origin ? k->origin : k->name) && ncc_bands_possible(k);
-        if (large[place] || at_peak)
-            w = cut_around(c, place, now);
+        if (!large[place] && !at_peak)
+            continue;
+        w = cut_around(c, place, now);
+        tries++;
     }
     return w;
 }
@@ -326,7 +330,7 @@ bool ncc_step_lower(struct compilation *c)
         if (!try(c, c->graph, &t))
             return false;
     } while (make_room(c, &t) || (t.overflow > 0 && bar_one(c, &t)));
-    c->report.bands_extra = macs > 0 ? ncc_graph_macs(c->graph) / macs - 1 : 0;
+    c->report.bands_extra = macs > 0 ? fmax(ncc_graph_macs(c->graph) / macs - 1, 0) : 0;
     c->graph = lower(c, c->graph, &c->arena, NULL);
     return c->graph != NULL;
 }
