@@ -5,6 +5,7 @@
  *     tflite_const.c     constants as values of the graph; integers that shape the graph
  *     tflite_sparse.c    sparse constants and those of four bits made dense
  *     tflite_build.c     what builders call: operands in the order they need, nodes, results, refusals
+ *     tflite_codes.c     what a quantised model's integers stand for
  *     tflite_ops.def     one row per operator: its builder and what the builder needs to know
  *     tflite_ops_*.c     the builders
  */
