@@ -64,6 +64,19 @@ static void sigmoid(struct code *c)
     binary(c, NCC_KM_BINARY_DIV);
 }
 
+/* x / (1 + exp(-beta x)) */
+static void swish(struct code *c, float beta)
+{
+    element(c);
+    op(c, NCC_KM_NNIL_LDC_1);
+    element(c);
+    number(c, -beta);
+    binary(c, NCC_KM_BINARY_MUL);
+    unary(c, NCC_KM_UNARY_EXP);
+    binary(c, NCC_KM_BINARY_ADD);
+    binary(c, NCC_KM_BINARY_DIV);
+}
+
 /* 1 - 2 / (exp(2 x) + 1) */
 static void tangent(struct code *c)
 {
@@ -313,6 +326,9 @@ static bool rare_function(struct code *c, const struct node *n)
         return true;
     case OP_softsign:
         softsign(c);
+        return true;
+    case OP_swish:
+        swish(c, ((const struct swish_attrs *)n->attrs)->beta);
         return true;
     case OP_mish:
         mish(c);

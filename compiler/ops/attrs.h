@@ -66,6 +66,9 @@ struct thresholded_relu_attrs {
 struct shrink_attrs {
     float lambda, bias;
 };
+struct swish_attrs {
+    float beta;
+};
 /* ONNX's two forms: by the error function, or by tanh of a polynomial. */
 struct gelu_attrs {
     bool by_tanh;

@@ -3,6 +3,7 @@
  *     max(x, 0) -> relu            max(x, a x) -> leaky_relu       min, max with constants -> clip
  *     clip, clip -> clip           equal slopes: prelu -> leaky_relu
  *     x * relu6(x + 3) / 6 -> hard_swish     relu(x) - a * relu(-x) -> prelu
+ *     x * sigmoid(b x) -> swish              x * (1 + erf(x / sqrt(2))) / 2 -> gelu
  */
 #include "compiler/pass/match.h"
 #include "compiler/pass/passes.h"
@@ -147,7 +148,7 @@ static bool parts_to_prelu(struct graph *g, struct node *n)
     return false;
 }
 
-/* ---- hard swish ---- */
+/* ---- hard swish, swish, gelu ---- */
 
 /* A product of at most two varying factors and constants. */
 struct product {
@@ -218,14 +219,61 @@ static bool is_gate(const struct value *v, const struct value *x, double scale)
            nearly(scale * a, 1.0 / 6) && nearly(scale * b, 0.5);
 }
 
-static bool product_to_hard_swish(struct graph *g, struct node *n)
+/* sigmoid(beta x) */
+static bool is_sigmoid(const struct value *v, const struct value *x, double scale, double *beta)
+{
+    const struct node *s = ncc_match_def(v, OP_sigmoid);
+    double b;
+    return s && nearly(scale, 1) && read_line(s->in[0], x, beta, &b) && b == 0;
+}
+
+/* scale * (a erf(x / sqrt(2)) + b), both products 1/2 */
+static bool is_erf_gate(struct value *v, const struct value *x, double scale)
+{
+    double a = 1, b = 0, in_a, in_b, shift;
+    while (v->def && v->def->op != OP_erf) {
+        struct value *above;
+        float c;
+        if (!ncc_match_with_uniform(v->def, &above, &c))
+            return false;
+        if (v->def->op == OP_add)
+            b += a * c;
+        else if (v->def->op == OP_mul)
+            a *= c;
+        else if (v->def->op == OP_div)
+            a /= c;
+        else
+            return false;
+        v = above;
+    }
+    shift = scale * b;
+    return v->def && nearly(scale * a, 0.5) && nearly(shift, 0.5) && read_line(v->def->in[0], x, &in_a, &in_b) &&
+           nearly(in_a, 0.70710678118654752) && in_b == 0;
+}
+
+/* The function that x times the gate v times scale is, or NULL. */
+static struct value *gated(struct graph *g, struct node *n, struct value *x, struct value *v, double scale)
+{
+    double beta;
+    if (is_gate(v, x, scale))
+        return NCC_OP(g, OP_hard_swish, n->name, NULL, x);
+    if (is_sigmoid(v, x, scale, &beta)) {
+        const struct swish_attrs a = {(float)beta};
+        return NCC_OP(g, OP_swish, n->name, &a, x);
+    }
+    return is_erf_gate(v, x, scale) ? NCC_OP(g, OP_gelu, n->name, NULL, x) : NULL;
+}
+
+static bool product_to_unary(struct graph *g, struct node *n)
 {
     struct product p = {.n = 0, .scale = 1};
     if (!collect(g, n->out[0], 0, &p) || p.n != 2)
         return false;
     for (int i = 0; i < 2; i++) {
-        if (is_gate(p.factor[1 - i], p.factor[i], p.scale) && ncc_shape_equal(p.factor[i]->shape, n->out[0]->shape))
-            return ncc_match_become(g, n, NCC_OP(g, OP_hard_swish, n->name, NULL, p.factor[i]), NULL);
+        struct value *x = p.factor[i];
+        if (ncc_shape_equal(x->shape, n->out[0]->shape) &&
+            ncc_match_become(g, n, gated(g, n, x, p.factor[1 - i], p.scale), NULL))
+            return true;
     }
     return false;
 }
@@ -243,8 +291,8 @@ bool ncc_pass_activations(struct graph *g, struct arena *scratch)
         {"leaky_to_relu", OP_leaky_relu, leaky_to_relu},
         {"add_to_prelu", OP_add, parts_to_prelu},
         {"sub_to_prelu", OP_sub, parts_to_prelu},
-        {"mul_to_hard_swish", OP_mul, product_to_hard_swish},
-        {"div_to_hard_swish", OP_div, product_to_hard_swish},
+        {"mul_to_unary", OP_mul, product_to_unary},
+        {"div_to_unary", OP_div, product_to_unary},
     };
     (void)scratch;
     return ncc_rewrite_run(g, set, NCC_COUNT(set));

@@ -134,6 +134,8 @@ static const struct kernel_case {
     {OP_sign, "alone", F32 "%y = sign(%x)\noutput %y\n", 0},
     {OP_softplus, "alone", F32 "%y = softplus(%x)\noutput %y\n", 0},
     {OP_softsign, "alone", F32 "%y = softsign(%x)\noutput %y\n", 0},
+    {OP_swish, "alone", F32 "%y = swish(%x)\noutput %y\n", 0},
+    {OP_swish, "far out", F32 "const %k f32 1 = { 100 }\n%l = mul(%x, %k)\n%y = swish(%l) beta=2\noutput %y\n", 0},
     {OP_mish, "alone", F32 "%y = mish(%x)\noutput %y\n", 0},
     {OP_erf, "alone", F32 "%y = erf(%x)\noutput %y\n", 0},
     {OP_sinh, "alone", F32 "%y = sinh(%x)\noutput %y\n", 0},
