@@ -60,7 +60,7 @@ static bool follow(struct lowering *l, struct value *const *x, int n, int patter
 static bool detour(struct lowering *l, struct value *const *v, struct value *const *x, int n, struct value **y)
 {
     for (int i = 0; i < n; i++) {
-        y[i] = ncc_lower_is_full(x[i]) ? x[i] : ncc_lower_clean(l, v[i]);
+        y[i] = ncc_lower_is_full(x[i]) ? x[i] : ncc_lower_clean(l, v[i], 0, 0);
         if (!y[i])
             return false;
     }

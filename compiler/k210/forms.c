@@ -32,24 +32,32 @@ static struct value *upload_vector(struct lowering *l, struct value *v, int c)
     return NCC_OP(l->g, OP_kpu_recanvas, ncc_name(l->g, v->name, "canvas"), &wide, x);
 }
 
-static struct value *upload_map(struct lowering *l, struct value *v)
+static int most(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+/* On a canvas of at least least_h x least_w. */
+static struct value *upload_map(struct lowering *l, struct value *v, int least_h, int least_w)
 {
     const int h = v->shape.dim[2], w = v->shape.dim[3];
-    struct value *x = pad_to(l, v, h < NCC_KPU_MIN_H ? NCC_KPU_MIN_H : h, w < NCC_KPU_MIN_W ? NCC_KPU_MIN_W : w);
+    struct value *x = pad_to(l, v, most(h, most(least_h, NCC_KPU_MIN_H)), most(w, most(least_w, NCC_KPU_MIN_W)));
     const struct kpu_upload_attrs u = {.h = h, .w = w, .outside = OUT_ZERO};
     return NCC_OP(l->g, OP_kpu_upload, ncc_name(l->g, v->name, "upload"), &u, x);
 }
 
-static struct value *upload(struct lowering *l, struct value *v)
+static struct value *upload(struct lowering *l, struct value *v, int least_h, int least_w)
 {
     const struct shape s = v->shape;
     const bool vector = s.rank == 2 && s.dim[0] == 1;
     if (!vector && (s.rank != 4 || s.dim[0] != 1))
         return NULL;
     const int h = vector ? 1 : s.dim[2], w = vector ? 1 : s.dim[3];
-    if (!fits(s.dim[1], h, w))
+    if (!fits(s.dim[1], most(h, least_h), most(w, least_w)))
         return NULL;
-    return h == 1 && w == 1 ? upload_vector(l, v, s.dim[1]) : upload_map(l, v);
+    if (h == 1 && w == 1 && least_h <= NCC_KPU_MIN_H && least_w <= NCC_KPU_MIN_W)
+        return upload_vector(l, v, s.dim[1]);
+    return vector ? NULL : upload_map(l, v, least_h, least_w);
 }
 
 /* A graph input that only the KPU reads is fed into KPU RAM by the runtime itself. */
@@ -77,7 +85,7 @@ struct value *ncc_lower_canvas(struct lowering *l, struct value *v)
         v->window = ncc_lower_full(v);
         f->kpu = v;
     } else {
-        f->kpu = upload(l, v);
+        f->kpu = upload(l, v, 0, 0);
     }
     return f->kpu;
 }
@@ -173,10 +181,10 @@ struct value *ncc_lower_main(struct lowering *l, struct value *v)
     return f->main = m;
 }
 
-struct value *ncc_lower_clean(struct lowering *l, struct value *v)
+struct value *ncc_lower_clean(struct lowering *l, struct value *v, int least_h, int least_w)
 {
     const struct attempt a = ncc_lower_begin(l);
-    struct value *x = upload(l, ncc_lower_main(l, v));
+    struct value *x = upload(l, ncc_lower_main(l, v), least_h, least_w);
     l->span->detour_us += ncc_lower_copied(l, &a);
     return x;
 }

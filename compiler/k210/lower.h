@@ -70,8 +70,9 @@ struct value *ncc_lower_canvas(struct lowering *l, struct value *v);
 struct value *ncc_lower_main(struct lowering *l, struct value *v);
 /* Does the canvas show what was uploaded? */
 bool ncc_lower_was_uploaded(const struct value *canvas);
-/* A canvas whose window is all of it, by way of main memory: for when nothing else helps. */
-struct value *ncc_lower_clean(struct lowering *l, struct value *v);
+/* By way of main memory, for when nothing else helps: a canvas of at least that size, with the window in its upper left
+ * corner and zero around it. */
+struct value *ncc_lower_clean(struct lowering *l, struct value *v, int least_h, int least_w);
 
 /* A copy moved by (a, b): out(r, c) = x(r + a, c + b), |a|, |b| <= 1; (0, 0) is a plain copy. */
 struct value *ncc_lower_shift(struct lowering *l, struct value *x, int a, int b);

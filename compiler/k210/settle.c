@@ -50,6 +50,17 @@ static struct value *roomy(struct lowering *l, const struct conv_job *j)
     return h == more_h && w == more_w ? NULL : ncc_lower_grow(l, j->x, more_h, more_w);
 }
 
+/* Through main memory to the upper left corner of a canvas that has all the room. */
+static struct value *clean_with_room(struct lowering *l, const struct conv_job *j, struct value *v)
+{
+    struct conv_job at_corner = *j;
+    struct value corner = *j->x;
+    corner.window.top = corner.window.left = 0;
+    at_corner.x = &corner;
+    const int h = needed(&at_corner, true), w = needed(&at_corner, false);
+    return h > corner.window.h || w > corner.window.w ? ncc_lower_clean(l, v, h, w) : NULL;
+}
+
 /* The input for a way, or NULL where that is not possible or no other than an earlier one. */
 static struct value *input_for(struct lowering *l, const struct conv_job *j, struct value *v, enum way way)
 {
@@ -60,8 +71,7 @@ static struct value *input_for(struct lowering *l, const struct conv_job *j, str
         const bool looks_beyond = j->seen_h > j->out_h || j->seen_w > j->out_w; /* then the pool goes by itself */
         if (!v || j->copy || looks_beyond || (way == DETOUR && ncc_lower_is_full(j->x)))
             return NULL; /* there is zero around what comes from main memory */
-        on.x = ncc_lower_clean(l, v);
-        return way == DETOUR || !on.x ? on.x : roomy(l, &on);
+        return way == DETOUR ? ncc_lower_clean(l, v, 0, 0) : clean_with_room(l, j, v);
     }
     if (way >= ROOM && !(on.x = roomy(l, j)))
         return NULL;

@@ -84,7 +84,7 @@ static bool rounds_floats(const struct graph *g)
     return false;
 }
 
-enum { N_NETS = 400 };
+enum { N_NETS = 360 };
 
 static void run_networks(void **unused)
 {

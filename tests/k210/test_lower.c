@@ -204,6 +204,10 @@ static const struct expectation expectations[] = {
      "input %x f32 1x256x12x12\nconst %w f32 256x1x3x3 = random 1\n%y = conv2d(%x, %w, _) groups=256 " SAME
      "\n%z = relu(%y)\n%o = add(%z, %x)\noutput %o\n",
      13, 0, 0},
+    {"5 more outputs than the canvas has room for, nor its layout: through main memory",
+     "input %x f32 1x8x16x16\nconst %v f32 8x8x3x3 = random 2\nconst %w f32 8x8x3x3 = random 1\n%a = conv2d(%x, %v, _) " SAME
+     "\n%y = conv2d(%a, %w, _) pad_top=4 pad_left=4 pad_bottom=4 pad_right=4 dil_h=2 dil_w=2\noutput %y\n",
+     -1, 0, 1},
     {"5 valid after valid",
      "input %x f32 1x4x12x12\nconst %w f32 5x4x3x3 = random 1\nconst %v f32 5x5x3x3 = random 2\n%y = conv2d(%x, %w, "
      "_)\n%z = relu(%y)\n%o = conv2d(%z, %v, _)\noutput %o\n",
