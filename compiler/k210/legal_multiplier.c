@@ -53,8 +53,7 @@ static struct value *apart(struct graph *g, const struct node *n, struct value *
 
 static struct value *as_is(struct graph *g, const struct node *n, struct value *const *x)
 {
-    return NCC_OP(g, OP_conv2d, n->name, n->attrs, x[0], ncc_legal_const(g, n->in[1]),
-                  ncc_legal_const(g, n->n_in > 2 ? n->in[2] : NULL));
+    return ncc_legal_again(g, n, x[0]);
 }
 
 static struct value *unordered(struct graph *g, const struct node *n, struct value *const *x)

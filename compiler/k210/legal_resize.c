@@ -16,29 +16,14 @@
 
 /* ---- a convolution in front of it ---- */
 
-static struct value *resized(struct graph *g, const struct node *n, struct value *x)
-{
-    struct value *y = NCC_OP(g, OP_resize, n->name, n->attrs, x);
-    y->def->origin = n->origin ? n->origin : n->name;
-    return y;
-}
-
-static struct value *convolved(struct graph *g, const struct node *n, struct value *x)
-{
-    struct value *y = NCC_OP(g, OP_conv2d, n->name, n->attrs, x, ncc_legal_const(g, n->in[1]),
-                             ncc_legal_const(g, n->n_in > 2 ? n->in[2] : NULL));
-    y->def->origin = n->origin ? n->origin : n->name;
-    return y;
-}
-
 static struct value *resize_first(struct graph *g, const struct node *n, struct value *const *x)
 {
-    return convolved(g, n, resized(g, n->in[0]->def, x[0]));
+    return ncc_legal_again(g, n, ncc_legal_again(g, n->in[0]->def, x[0]));
 }
 
 static struct value *conv_first(struct graph *g, const struct node *n, struct value *const *x)
 {
-    return resized(g, n->in[0]->def, convolved(g, n, x[0]));
+    return ncc_legal_again(g, n->in[0]->def, ncc_legal_again(g, n, x[0]));
 }
 
 bool ncc_legal_conv_before_resize(const struct legaliser *l, struct node *n)
@@ -55,7 +40,7 @@ bool ncc_legal_conv_before_resize(const struct legaliser *l, struct node *n)
     struct value *end = n->out[0];
     if (((const struct resize_attrs *)resize->attrs)->mode == RESIZE_NEAREST)
         end = ncc_legal_unaries(l->g, n->out[0], &u);
-    struct value *y = resized(l->g, resize, ncc_legal_apply(l->g, &u, convolved(l->g, n, x)));
+    struct value *y = ncc_legal_again(l->g, resize, ncc_legal_apply(l->g, &u, ncc_legal_again(l->g, n, x)));
     return ncc_match_become(l->g, end->def, y, resize);
 }
 
@@ -132,7 +117,7 @@ static struct value *filtered(struct graph *g, const struct node *n, struct valu
 
 static struct value *bilinear_as_is(struct graph *g, const struct node *n, struct value *const *x)
 {
-    return resized(g, n, x[0]);
+    return ncc_legal_again(g, n, x[0]);
 }
 
 static struct value *bilinear_filtered(struct graph *g, const struct node *n, struct value *const *x)

@@ -49,6 +49,17 @@ double ncc_legal_us(const struct legaliser *l, const struct node *n, struct valu
     return us + (y->def && !y->def->on_kpu && y->shape.rank == 4 ? ncc_cost_upload_us(y, l->options->runtime) : 0);
 }
 
+struct value *ncc_legal_again(struct graph *g, const struct node *n, struct value *x)
+{
+    struct value *in[3] = {x};
+    for (int i = 1; i < n->n_in; i++)
+        in[i] = ncc_legal_const(g, n->in[i]);
+    struct value *y = ncc_op(g, n->op, n->name, n->attrs, in, n->n_in);
+    if (y)
+        y->def->origin = n->origin ? n->origin : n->name;
+    return y;
+}
+
 struct value *ncc_legal_const(struct graph *g, const struct value *v)
 {
     return v ? ncc_const(g, v->name, v->dtype, v->shape, v->data) : NULL;

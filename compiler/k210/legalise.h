@@ -29,13 +29,16 @@ double ncc_legal_us(const struct legaliser *l, const struct node *n, struct valu
 /* The constant v in graph g, sharing its data. NULL: NULL. */
 struct value *ncc_legal_const(struct graph *g, const struct value *v);
 
+/* n's operator, attributes and constants (inputs 1 and 2) on another x. */
+struct value *ncc_legal_again(struct graph *g, const struct node *n, struct value *x);
+
 /* ---- legal_matmul.c ---- */
 
 /* matmul of a flattened map -> valid convolution; matmul of several rows -> 1x1 convolution. */
 bool ncc_legal_flat_matmul(const struct legaliser *l, struct node *n);
 bool ncc_legal_many_rows(const struct legaliser *l, struct node *n);
 
-/* ---- legal_linear.c ---- */
+/* ---- legal_linear.c, legal_prelu.c ---- */
 
 /* conv2d behind conv2d, one of them 1x1 -> one; add or sub of two -> one; prelu behind conv2d -> halves, which the next
  * conv2d puts together or one of 1x1. */

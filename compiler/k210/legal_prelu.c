@@ -1,0 +1,115 @@
+/* PReLU behind a convolution: its halves are outputs of the convolution, and are put together again by the weights of
+ * whatever linear layer reads them.
+ *
+ *     prelu(W x + b) = [I, -slope] relu([W; -W] x + [b; -b])
+ */
+#include "compiler/k210/linear.h"
+#include "compiler/pass/match.h"
+
+static float slope_at(const struct node *prelu, int c)
+{
+    const float *s = prelu->in[1]->data;
+    return ncc_shape_count(prelu->in[1]->shape) == 1 ? s[0] : s[c];
+}
+
+/* relu([W; -W] x + [b; -b]) */
+static struct value *halves(struct graph *g, const struct node *conv, const struct node *prelu, struct value *x)
+{
+    struct linear l = ncc_linear_of(g, conv);
+    const size_t n = ncc_linear_n_weights(&l), c = (size_t)l.out_c;
+    float *w = NCC_NEW(g->arena, float, 2 * n), *b = NCC_NEW(g->arena, float, 2 * c);
+    for (size_t i = 0; i < 2 * n; i++)
+        w[i] = i < n ? l.w[i] : -l.w[i - n];
+    for (size_t i = 0; i < 2 * c; i++)
+        b[i] = i < c ? l.b[i] : -l.b[i - c];
+    l.w = w;
+    l.b = b;
+    l.out_c *= 2;
+    struct value *h = ncc_linear_node(g, conv, "halves", &l, x);
+    h = NCC_OP(g, OP_relu, ncc_name(g, prelu->name, "halves"), NULL, h);
+    h->def->origin = prelu->origin ? prelu->origin : prelu->name;
+    return h;
+}
+
+/* [I, -slope] */
+static struct linear together(struct graph *g, const struct node *prelu)
+{
+    const int c = prelu->out[0]->shape.dim[1];
+    struct linear l = {
+        .a = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1}, .out_c = c, .in_c = 2 * c, .kh = 1, .kw = 1};
+    float *w = NCC_NEW(g->arena, float, ncc_linear_n_weights(&l));
+    for (int o = 0; o < c; o++) {
+        w[(size_t)o * (size_t)(2 * c) + (size_t)o] = 1;
+        w[(size_t)o * (size_t)(2 * c) + (size_t)(c + o)] = -slope_at(prelu, o);
+    }
+    l.w = w;
+    l.b = NCC_NEW(g->arena, float, c);
+    return l;
+}
+
+static struct value *prelu_as_is(struct graph *g, const struct node *n, struct value *const *x)
+{
+    return ncc_legal_again(g, n, ncc_legal_again(g, n->in[0]->def, x[0]));
+}
+
+static struct value *prelu_in_conv(struct graph *g, const struct node *n, struct value *const *x)
+{
+    const struct linear l = together(g, n);
+    return ncc_linear_node(g, n, NULL, &l, halves(g, n->in[0]->def, n, x[0]));
+}
+
+/* With the convolution that alone reads the PReLU. */
+static struct value *next_as_is(struct graph *g, const struct node *n, struct value *const *x)
+{
+    return ncc_legal_again(g, n, prelu_as_is(g, n->in[0]->def, x));
+}
+
+static struct value *next_after_prelu_in_conv(struct graph *g, const struct node *n, struct value *const *x)
+{
+    return ncc_legal_again(g, n, prelu_in_conv(g, n->in[0]->def, x));
+}
+
+static struct value *next_on_halves(struct graph *g, const struct node *n, struct value *const *x)
+{
+    const struct node *prelu = n->in[0]->def;
+    const struct linear first = together(g, prelu), second = ncc_linear_of(g, n), l = ncc_linear_composed(g, &first, &second);
+    return ncc_linear_node(g, n, NULL, &l, halves(g, prelu->in[0]->def, prelu, x[0]));
+}
+
+static struct node *prelu_behind_conv(const struct graph *g, const struct value *v)
+{
+    struct node *n = ncc_match_only(g, v, OP_prelu);
+    const int c = n ? n->out[0]->shape.dim[1] : 0;
+    if (!n || !ncc_match_floats(n->in[1]) || !ncc_linear_only_conv(g, n->in[0]))
+        return NULL;
+    const int64_t slopes = ncc_shape_count(n->in[1]->shape);
+    const struct conv2d_attrs *a = n->in[0]->def->attrs;
+    return (slopes == 1 || (slopes == c && n->in[1]->shape.rank >= 3)) && a->groups == 1 ? n : NULL;
+}
+
+bool ncc_legal_conv_on_halves(const struct legaliser *l, struct node *n)
+{
+    const struct node *prelu = prelu_behind_conv(l->g, n->in[0]);
+    if (!prelu || !ncc_match_is_layer(n) || ((const struct conv2d_attrs *)n->attrs)->groups != 1)
+        return false;
+    struct value *x = prelu->in[0]->def->in[0];
+    const double us = ncc_legal_us(l, n, &x, 1, next_on_halves);
+    if (us >= ncc_legal_us(l, n, &x, 1, next_as_is) || us >= ncc_legal_us(l, n, &x, 1, next_after_prelu_in_conv))
+        return false;
+    return ncc_match_become(l->g, n, next_on_halves(l->g, n, &x), NULL);
+}
+
+bool ncc_legal_prelu_in_conv(const struct legaliser *l, struct node *n)
+{
+    if (!ncc_match_floats(n->in[1]) || !ncc_linear_only_conv(l->g, n->in[0]))
+        return false;
+    const int64_t slopes = ncc_shape_count(n->in[1]->shape);
+    const struct node *conv = n->in[0]->def;
+    if ((slopes != 1 && (slopes != n->out[0]->shape.dim[1] || n->in[1]->shape.rank < 3)) ||
+        ((const struct conv2d_attrs *)conv->attrs)->groups != 1)
+        return false;
+    struct value *x = conv->in[0];
+    if (ncc_legal_us(l, n, &x, 1, prelu_in_conv) >= ncc_legal_us(l, n, &x, 1, prelu_as_is))
+        return false;
+    return ncc_match_become(l->g, n, prelu_in_conv(l->g, n, &x), conv);
+}
