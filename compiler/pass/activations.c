@@ -148,7 +148,7 @@ static bool parts_to_prelu(struct graph *g, struct node *n)
     return false;
 }
 
-/* ---- hard swish, swish, gelu ---- */
+/* ---- hard swish, swish, gelu, mish ---- */
 
 /* A product of at most two varying factors and constants. */
 struct product {
@@ -251,6 +251,14 @@ static bool is_erf_gate(struct value *v, const struct value *x, double scale)
            nearly(in_a, 0.70710678118654752) && in_b == 0;
 }
 
+/* tanh(softplus(x)) */
+static bool is_mish_gate(const struct value *v, const struct value *x, double scale)
+{
+    const struct node *tanh = ncc_match_def(v, OP_tanh);
+    const struct node *softplus = tanh ? ncc_match_def(tanh->in[0], OP_softplus) : NULL;
+    return softplus && softplus->in[0] == x && nearly(scale, 1);
+}
+
 /* The function that x times the gate v times scale is, or NULL. */
 static struct value *gated(struct graph *g, struct node *n, struct value *x, struct value *v, double scale)
 {
@@ -261,6 +269,8 @@ static struct value *gated(struct graph *g, struct node *n, struct value *x, str
         const struct swish_attrs a = {(float)beta};
         return NCC_OP(g, OP_swish, n->name, &a, x);
     }
+    if (is_mish_gate(v, x, scale))
+        return NCC_OP(g, OP_mish, n->name, NULL, x);
     return is_erf_gate(v, x, scale) ? NCC_OP(g, OP_gelu, n->name, NULL, x) : NULL;
 }
 
