@@ -357,9 +357,11 @@ static void run_sample(struct job *j, int sample)
 static double likeness(const struct job *j, int k, struct zoo_array want, const float *is)
 {
     const cJSON *range = cJSON_GetObjectItem(tensor_of(j, "outputs", k), "range");
+    const cJSON *scale = cJSON_GetArrayItem(cJSON_GetObjectItem(tensor_of(j, "outputs", k), "quant_scale"), 0);
     const bool known = cJSON_GetArraySize(range) == 2;
+    const double unit = scale ? scale->valuedouble : 1; /* ranges of quantised outputs are in codes */
     const double span =
-        known ? cJSON_GetArrayItem(range, 1)->valuedouble - cJSON_GetArrayItem(range, 0)->valuedouble : 0;
+        known ? (cJSON_GetArrayItem(range, 1)->valuedouble - cJSON_GetArrayItem(range, 0)->valuedouble) * unit : 0;
     double most = 0, off = 0;
     for (size_t i = 0; i < want.n; i++) {
         most = fmax(most, fabs((double)want.v[i]));
