@@ -407,7 +407,7 @@ static void settle(const struct state *s)
         const bool alone = v && !s->mixed[id] && group->n_members == 1;
         if (alone && !group->given && group->range.hi > group->range.lo && has_channels(s, v))
             group->quant = ncc_quant_channels(s->seen->v[id].channel_min, s->seen->v[id].channel_max, v->shape.dim[1],
-                                              group->range, s->g->arena);
+                                              group->range, s->seen->v[id].n, s->g->arena);
     }
 }
 

@@ -56,6 +56,9 @@ bool ncc_quant_by_channel(const struct graph *g, const struct value *v)
  * speak up one day, and the factors between channels must leave room in the layer's sums. */
 #define LEAST_SHARE (1.0 / 256)
 
+/* Below so many values per channel, its need counts for FEW_MARGIN times as much. */
+enum { FEW_SEEN = 400, FEW_MARGIN = 4 };
+
 /* The scale at which codes with this zero point reach both ends. */
 static double needed(double lo, double hi, int zero)
 {
@@ -63,12 +66,12 @@ static double needed(double lo, double hi, int zero)
     return fmax(below, above);
 }
 
-static double scale_for(double lo, double hi, double whole, int zero)
+static double scale_for(double lo, double hi, double whole, int zero, double margin)
 {
-    return sqrt(whole * fmin(fmax(needed(lo, hi, zero), whole * LEAST_SHARE), whole));
+    return sqrt(whole * fmin(fmax(margin * needed(lo, hi, zero), whole * LEAST_SHARE), whole));
 }
 
-static int best_zero(const float *min, const float *max, int n, struct range whole)
+static int best_zero(const float *min, const float *max, int n, struct range whole, double margin)
 {
     int best = 0;
     double least = INFINITY;
@@ -76,7 +79,7 @@ static int best_zero(const float *min, const float *max, int n, struct range who
         const double all = needed((double)whole.lo, (double)whole.hi, zero);
         double sum = 0;
         for (int c = 0; c < n && isfinite(all); c++)
-            sum += pow(scale_for((double)min[c], (double)max[c], all, zero), 2);
+            sum += pow(scale_for((double)min[c], (double)max[c], all, zero, margin), 2);
         if (isfinite(all) && sum < least) {
             least = sum;
             best = zero;
@@ -85,13 +88,16 @@ static int best_zero(const float *min, const float *max, int n, struct range who
     return best;
 }
 
-struct quant ncc_quant_channels(const float *min, const float *max, int n, struct range whole, struct arena *a)
+struct quant ncc_quant_channels(const float *min, const float *max, int n, struct range whole, int64_t n_seen,
+                                struct arena *a)
 {
+    /* The extremes of a channel that showed few values tell little about the next one. */
+    const double margin = n_seen < (int64_t)n * FEW_SEEN ? FEW_MARGIN : 1;
     double *scale = NCC_NEW(a, double, n), *zero_point = NCC_NEW(a, double, n);
-    const int zero = best_zero(min, max, n, whole);
+    const int zero = best_zero(min, max, n, whole, margin);
     const double all = needed((double)whole.lo, (double)whole.hi, zero);
     for (int c = 0; c < n; c++) {
-        scale[c] = scale_for((double)min[c], (double)max[c], all, zero);
+        scale[c] = scale_for((double)min[c], (double)max[c], all, zero, margin);
         zero_point[c] = zero;
     }
     return (struct quant){n, scale, zero_point};

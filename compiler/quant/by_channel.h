@@ -32,7 +32,9 @@ bool ncc_quant_is_copy(const struct node *n);
 bool ncc_quant_by_channel(const struct graph *g, const struct value *v);
 
 /* The quant of n channels with values in min[c]..max[c] (0 between them), where `whole` is the range that would do for
- * all of them together. The arrays are in the arena. */
-struct quant ncc_quant_channels(const float *min, const float *max, int n, struct range whole, struct arena *a);
+ * all of them together; `n_seen` values were seen in all, and where these are few, channels get more room. The arrays
+ * are in the arena. */
+struct quant ncc_quant_channels(const float *min, const float *max, int n, struct range whole, int64_t n_seen,
+                                struct arena *a);
 
 #endif

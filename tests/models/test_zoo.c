@@ -97,6 +97,7 @@ struct result {
     int crossings;
     bool optimal;
     double mean_cosine, worst_cosine, float_top1, top1; /* percent */
+    double sqnr;                                        /* dB, mean over outputs and samples; equal ones count as 100 */
 };
 
 struct job {
@@ -351,9 +352,9 @@ static void run_sample(struct job *j, int sample)
     run_bytes(j, bytes);
 }
 
-/* How alike an output is to the expected one: the cosine. Where all expected numbers are small beside what the model can
- * give (a detector's scores where there is nothing to see) they are a few codes, which have no direction to speak of;
- * there it counts that the output is as small. */
+/* How alike an output is to the expected one: the cosine. Where all expected numbers are small beside what the model
+ * can give (a detector's scores where there is nothing to see) they are a few codes, which have no direction to speak
+ * of; there it counts that the output is as small. */
 static double likeness(const struct job *j, int k, struct zoo_array want, const float *is)
 {
     const cJSON *range = cJSON_GetObjectItem(tensor_of(j, "outputs", k), "range");
@@ -386,6 +387,7 @@ static void run_golden(struct job *j)
             const double cosine = likeness(j, k, want, output(j, k));
             j->r.worst_cosine = fmin(j->r.worst_cosine, cosine);
             j->r.mean_cosine += cosine / (n_outputs * n_samples(j));
+            j->r.sqnr += fmin(100, ncc_sqnr_db(want.v, output(j, k), want.n)) / (n_outputs * n_samples(j));
         }
     }
 }
@@ -526,7 +528,7 @@ static int judge(const struct model *m, const struct result *r)
 
 static void print_row(const struct model *m, const struct result *r)
 {
-    printf("%-26s %.5f %.5f", m->name, r->mean_cosine, r->worst_cosine);
+    printf("%-26s %.5f %.5f %5.1f", m->name, r->mean_cosine, r->worst_cosine, r->sqnr);
     if (m->labels != NO_LABELS)
         printf("  %5.1f %5.1f", r->float_top1, r->top1);
     else
@@ -540,14 +542,29 @@ static void write_results(const struct result *r)
 {
     FILE *f = fopen(NCC_SOURCE_DIR "/tests/results.csv", "w");
     assert_non_null(f);
-    fprintf(
-        f,
-        "model,est_ms,kpu_ms,copy_ms,cpu_ms,kpu_ram,kpu_ram_bound,main_memory,kmodel_bytes,crossings,worst_cosine\n");
-    for (int i = 0; i < N_MODELS; i++)
-        fprintf(f, "%s,%.3f,%.3f,%.3f,%.3f,%lld,%lld,%lld,%lld,%d,%.4f\n", models[i].name, r[i].est, r[i].kpu,
+    fprintf(f, "model,est_ms,kpu_ms,copy_ms,cpu_ms,kpu_ram,kpu_ram_bound,main_memory,kmodel_bytes,crossings,worst_"
+               "cosine,sqnr_db,"
+               "float_top1,top1\n");
+    for (int i = 0; i < N_MODELS; i++) {
+        fprintf(f, "%s,%.3f,%.3f,%.3f,%.3f,%lld,%lld,%lld,%lld,%d,%.4f,%.1f", models[i].name, r[i].est, r[i].kpu,
                 r[i].copy, r[i].cpu, (long long)r[i].kpu_peak, (long long)r[i].kpu_bound, (long long)r[i].main,
-                (long long)r[i].bytes, r[i].crossings, r[i].worst_cosine);
+                (long long)r[i].bytes, r[i].crossings, r[i].worst_cosine, r[i].sqnr);
+        fprintf(f, models[i].labels != NO_LABELS ? ",%.1f,%.1f\n" : ",,\n", r[i].float_top1, r[i].top1);
+    }
     assert_int_equal(fclose(f), 0);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = ((const struct result *)a)->sqnr, y = ((const struct result *)b)->sqnr;
+    return (x > y) - (x < y);
+}
+
+/* Reorders the results. */
+static double median_sqnr(struct result *r)
+{
+    qsort(r, N_MODELS, sizeof *r, ascending);
+    return N_MODELS % 2 ? r[N_MODELS / 2].sqnr : (r[N_MODELS / 2 - 1].sqnr + r[N_MODELS / 2].sqnr) / 2;
 }
 
 static void zoo(void **state)
@@ -558,8 +575,8 @@ static void zoo(void **state)
         skip();
     }
     zoo_make_folder(NCC_BINARY_DIR "/zoo");
-    printf("%-26s %7s %7s %6s %5s %4s %8s %8s %8s %8s %8s\n", "model", "cosine", "worst", "source", "top-1", "x", "KPU",
-           "bound", "main", "bytes", "ms");
+    printf("%-26s %7s %7s %5s %6s %5s %4s %8s %8s %8s %8s %8s\n", "model", "cosine", "worst", "dB", "source", "top-1",
+           "x", "KPU", "bound", "main", "bytes", "ms");
     static struct result r[N_MODELS];
     int n_bad = 0;
     for (int i = 0; i < N_MODELS; i++) {
@@ -569,6 +586,7 @@ static void zoo(void **state)
     }
     if (getenv("NCC_UPDATE_RESULTS"))
         write_results(r);
+    printf("median signal to noise %.1f dB\n", median_sqnr(r));
     assert_int_equal(n_bad, 0);
 }
 

@@ -323,9 +323,10 @@ static void check_by_channel(const struct world *w, const struct value *y, bool 
         assert_true(y->quant.zero_point[c] == zero);
         const double own = fmax(zero > 0 ? -(double)o->channel_min[c] / zero : 0,
                                 (double)o->channel_max[c] / (255 - zero));
-        assert_true(own > 0 && fabs(y->quant.scale[c] / sqrt(own * whole) - 1) < 1e-6);
+        const double need = fmin(whole, own * (o->n < 3 * 400 ? 4 : 1)); /* few values: more room */
+        assert_true(own > 0 && fabs(y->quant.scale[c] / sqrt(need * whole) - 1) < 1e-6);
     }
-    assert_true(y->quant.scale[1] < y->quant.scale[0] / 2);
+    assert_true(y->quant.scale[1] < y->quant.scale[0]);
 }
 
 static void test_by_channel(void **state)
