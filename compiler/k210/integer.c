@@ -16,16 +16,23 @@
 
 /* v is finer than the steepest output code by 2^8, so that its rounding does not show; up to 2^12 where the
  * multipliers would have few bits otherwise. Coarser is better for the table, whose slopes have 20 binary places. */
-enum { V_BITS = 8, MAX_V_BITS = 12, GOOD_MUL = 128, GOOD_MUL_OF_GRID = 1024 };
+struct fineness {
+    int bits, max_bits; /* of v below a code: to begin with, and at most, until the largest multiplier is */
+    int good_mul;
+};
+static const struct fineness plain = {8, 12, 128};
+/* Where the weights keep the source's grid, layers differ from the source's only by how they round. */
+static const struct fineness on_grid = {12, 14, 16384};
 
 enum { MAX_MUL = (1 << (NCC_KPU_MUL_BITS_SAFE - 1)) - 1 };
 
 struct channel {
     double lo, hi; /* of its weights, input scales included; lo <= 0 <= hi */
-    double grid;   /* of which all its weights are multiples lo .. hi / grid, as those of a quantised model are; 0: none */
+    double
+        grid; /* of which all its weights are multiples lo .. hi / grid, as those of a quantised model are; 0: none */
     double factor; /* of weights and bias: the sign, and what gives all outputs the table's scale */
     double bias;
-    double scale;  /* of a weight's code */
+    double scale; /* of a weight's code */
     struct ncc_kpu_bn bn;
     int64_t acc_lo, acc_hi; /* over all possible inputs */
 };
@@ -310,16 +317,20 @@ static void set_multiplier(const struct layer *l, struct channel *c)
     c->scale = exact ? c->grid : ldexp(c->bn.mul, -shift) * l->v_scale;
 }
 
-/* Whether the multipliers have bits enough: where the weights' scale does not follow from them, more are needed. */
-static bool good_multipliers(const struct layer *l)
+static const struct fineness *fineness_of(const struct layer *l)
 {
-    bool exact = false;
+    for (int o = 0; o < l->n_out; o++)
+        if (grid_fits(&l->c[o], l->w_zero))
+            return &on_grid;
+    return &plain;
+}
+
+static int largest_multiplier(const struct layer *l)
+{
     int largest = 0;
-    for (int o = 0; o < l->n_out; o++) {
+    for (int o = 0; o < l->n_out; o++)
         largest = l->c[o].bn.mul > largest ? l->c[o].bn.mul : largest;
-        exact = exact || grid_fits(&l->c[o], l->w_zero);
-    }
-    return largest >= (exact ? GOOD_MUL_OF_GRID : GOOD_MUL);
+    return largest;
 }
 
 static void set_multipliers(struct layer *l)
@@ -452,11 +463,12 @@ static void choose_scales(struct layer *l, const struct integer_options *options
     const double slope = ncc_act_slope(&l->a->act, z_lo, z_hi, -zero * y_scale, (255 - zero) * y_scale);
     /* In powers of two, so that slopes such as 1 stay exact in the table. */
     const double steep = slope > 0 ? fmin(fmax(ceil(log2(slope) - 1e-3), -6), 8) : 0;
-    int bits = V_BITS;
+    const struct fineness *fine = fineness_of(l);
+    int bits = fine->bits;
     do {
         l->v_scale = y_scale * exp2(-bits - steep);
         set_multipliers(l);
-    } while (!good_multipliers(l) && bits++ < MAX_V_BITS);
+    } while (largest_multiplier(l) < fine->good_mul && bits++ < fine->max_bits);
     while (!quantise(l, options ? options->patches : NULL, a)) {
         l->v_scale *= 2;
         set_multipliers(l);

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 /* Per layer: many where the budget covers all layers, else fewer for more layers. */
-enum { MANY_POINTS = 512, FEW_POINTS = 256, THOROUGH_POINTS = 3072 };
+/* Fewer than some times the weights of a sum are fitted too closely. */
+enum { QUICK_POINTS = 1024, THOROUGH_POINTS = 3072 };
 
 static bool is_layer(const struct node *n)
 {
@@ -45,10 +46,7 @@ struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, doub
         if (is_layer(k) && gathers[k->out[0]->id])
             layer[n++] = k;
     qsort(layer, n, sizeof *layer, by_work);
-    double all = 0;
-    for (int i = 0; i < n; i++)
-        all += work(layer[i]);
-    const int max = thorough ? THOROUGH_POINTS : all * MANY_POINTS <= budget ? MANY_POINTS : FEW_POINTS;
+    const int max = thorough ? THOROUGH_POINTS : QUICK_POINTS;
     table.per_sample = max / n_samples > 0 ? max / n_samples : 1;
     const int points = table.per_sample * (n_samples < max ? n_samples : max);
     for (int i = 0; i < n; i++) {
