@@ -5,6 +5,7 @@
  * file, but its front and the two largest bodies that follow each other. */
 #include "compiler/board.h"
 #include "compiler/steps.h"
+#include "compiler/what_fits.h"
 
 #include <ncc/stream.h>
 
@@ -69,8 +70,9 @@ static const char *other_boards(int64_t needed, struct arena *a)
     return names;
 }
 
-/* Working memory and input grow with the area of the picture, the model does not. */
-static const char *smaller_input(const struct report *r, struct arena *a)
+/* Working memory and input grow with the area of the picture, the model does not. An estimate, for models that must be
+ * exported again to take another size. */
+static const char *about_smaller(const struct report *r, struct arena *a)
 {
     const double left = (double)(r->board.bytes - r->resident_bytes);
     const double grows = (double)(r->main_memory_bytes + r->input_bytes);
@@ -95,13 +97,18 @@ static int64_t stream_bytes(const struct compilation *c)
     return (int64_t)ncc_stream_work_size(&source);
 }
 
-static const char *remedy(const struct report *r, struct arena *a)
+static const char *remedy(const struct compilation *c, struct arena *a)
 {
+    const struct report *r = &c->report;
     const int64_t limit = r->board.bytes, streamed = r->stream_bytes + r->input_bytes;
-    const char *smaller = smaller_input(r, a), *boards = other_boards(ncc_report_ram(r), a);
+    const char *smaller = r->resident_bytes > limit ? NULL : ncc_smaller_that_fits(c, a);
+    const char *cut = ncc_cut_that_fits(c, a), *boards = other_boards(ncc_report_ram(r), a);
+    smaller = smaller ? smaller : about_smaller(r, a);
     const char *text = r->resident_bytes > limit ? "fewer or narrower layers" : "a smaller model";
     if (smaller)
         text = ncc_arena_printf(a, "%s, or %s", text, smaller);
+    if (cut)
+        text = ncc_arena_printf(a, "%s, or %s", text, cut);
     if (boards)
         text = ncc_arena_printf(a, "%s, or a firmware that leaves more (--board %s)", text, boards);
     if (!r->streamed && r->stream_bytes > 0 && streamed <= limit)
@@ -117,10 +124,10 @@ static void refuse(struct compilation *c)
     const struct report *r = &c->report;
     const struct board *b = &r->board;
     const char *source = b->source ? ncc_arena_printf(a, " (%s)", b->source) : "";
-    const char *working =
-        ncc_plan_explain(c->graph, &c->plan, MEM_MAIN, b->bytes - r->resident_bytes - r->input_bytes, a);
+    const int64_t left = b->bytes - r->resident_bytes - r->input_bytes;
+    const char *working = ncc_plan_explain(c->graph, &c->plan, MEM_MAIN, left > 0 ? left : 0, a);
     ncc_diag_error(&c->diags, FAULT_NO_FIT, (struct place){c->options->model, NULL, NULL},
-                   ncc_arena_printf(a, "the model needs more general RAM than is there on %s", b->name), remedy(r, a),
+                   ncc_arena_printf(a, "the model needs more general RAM than is there on %s", b->name), remedy(c, a),
                    "%lld bytes of %lld%s: %s %lld, working memory %lld, input %lld\n%s\n%s",
                    (long long)ncc_report_ram(r), (long long)b->bytes, source,
                    r->streamed ? "model, as much as is in RAM at a time" : "model", (long long)r->resident_bytes,
@@ -151,9 +158,13 @@ bool ncc_step_weights(struct compilation *c)
     const struct board *b = &c->report.board;
     if (c->options->stream || bytes <= b->bytes)
         return true;
+    const char *cut = ncc_cut_that_fits(c, &c->arena);
     ncc_diag_error(&c->diags, FAULT_NO_FIT, (struct place){c->options->model, NULL, NULL},
                    ncc_arena_printf(&c->arena, "the weights alone need more general RAM than is there on %s", b->name),
-                   "fewer or narrower layers, or leave the weights in flash, with ncc's runtime (--stream)",
+                   ncc_arena_printf(&c->arena,
+                                    "fewer or narrower layers%s%s, or leave the weights in flash, with ncc's runtime "
+                                    "(--stream)",
+                                    cut ? ", or " : "", cut ? cut : ""),
                    "at least %lld bytes of %lld\n%s", (long long)bytes, (long long)b->bytes,
                    weights_text(c->graph, least_per_weight(c), &c->arena));
     return false;

@@ -32,6 +32,7 @@ struct compilation {
     const char *data_text; /* one line about the samples */
     float **samples;       /* [sample * n_inputs + input], decoded once; NULL: too many, decoded when needed */
     bool made_up;          /* the samples are not real (made_up.h) */
+    bool trying;           /* only to see whether it fits (what_fits.h) */
     bool evaluating;       /* the samples are to be run, not to calibrate with */
     struct observations seen;
     struct graph *legal;   /* before it was lowered; kept for --min-sqnr, else NULL */

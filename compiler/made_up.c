@@ -40,8 +40,9 @@ static float *make(struct compilation *c, int sample, const struct value *v)
 {
     const int64_t n = ncc_shape_count(v->shape);
     float *x = NCC_NEW(&c->arena, float, n);
+    const float lo = v->range.known ? v->range.lo : 0, hi = v->range.known ? v->range.hi : 1;
     for (int64_t i = 0; i < n; i++)
-        x[i] = v->range.lo + (v->range.hi - v->range.lo) * at(sample, &v->shape, i);
+        x[i] = lo + (hi - lo) * at(sample, &v->shape, i);
     return x;
 }
 

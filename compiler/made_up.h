@@ -2,7 +2,8 @@
  *
  * A quantised model says what range each of its values has, but lowering makes some that it does not know, such as
  * the parts of a sum. Those get what they reach on a few waves and noise that span the inputs' ranges. Nothing else is
- * taken from them: no means, no scales of channels, no rounding of weights.
+ * taken from them: no means, no scales of channels, no rounding of weights. While it is only tried whether a model
+ * fits (what_fits.h), samples from 0 to 1 stand for those of any other.
  */
 #ifndef NCC_COMPILER_MADE_UP_H
 #define NCC_COMPILER_MADE_UP_H

@@ -10,6 +10,7 @@
 #include "compiler/pass/pass.h"
 #include "compiler/quant/equalise.h"
 #include "compiler/quant/slices.h"
+#include "compiler/what_fits.h"
 #include "kmodel/kmodel_v3.h"
 #include "kpu/limits.h"
 
@@ -213,7 +214,7 @@ bool ncc_step_samples(struct compilation *c)
     if (!o->dataset) {
         if (c->k210.cpu_only && !c->evaluating)
             return true;
-        if (!c->evaluating && ncc_made_up_possible(c))
+        if (c->trying || (!c->evaluating && ncc_made_up_possible(c)))
             return ncc_made_up_samples(c);
         ncc_diag_error(&c->diags, FAULT_USAGE, whole(c),
                        c->evaluating ? "there are no samples to evaluate"
@@ -238,7 +239,8 @@ static void quantise_input(struct compilation *c, struct value *v, int input)
 {
     const struct ncc_compile_options *o = c->options;
     const bool of_model = v->range.known && !o->has_norm;
-    if (c->k210.float_input || (!of_model && !o->has_norm && !ncc_data_has_bytes(&c->data, 0, input)))
+    const bool bytes = of_model || o->has_norm || (!c->made_up && ncc_data_has_bytes(&c->data, 0, input));
+    if (c->k210.float_input || !bytes)
         return; /* from the samples */
     double *scale = NCC_NEW(&c->arena, double, 1), *zero = NCC_NEW(&c->arena, double, 1);
     if (of_model) {
@@ -308,10 +310,13 @@ bool ncc_step_plan(struct compilation *c)
     const struct plan_options o = {.solve_seconds = c->options->solve_seconds, .kpu_limit = NCC_KPU_RAM_SIZE};
     if (!ncc_plan_make(c->graph, &o, &c->arena, &c->plan) || !ncc_plan_check(c->graph, &c->plan, &c->scratch))
         return false;
-    if (c->plan.kpu.peak > o.kpu_limit)
+    if (c->plan.kpu.peak > o.kpu_limit) {
+        const char *smaller = ncc_smaller_that_fits(c, &c->arena), *cut = ncc_cut_that_fits(c, &c->arena);
         ncc_diag_error(&c->diags, FAULT_NO_FIT, whole(c), "the model does not fit the 2 MiB of KPU RAM",
-                       "a smaller input, or fewer channels in the layers named", "%s",
-                       ncc_plan_explain(c->graph, &c->plan, MEM_KPU, o.kpu_limit, &c->arena));
+                       ncc_arena_printf(&c->arena, "%s%s%s, or fewer channels in the layers named",
+                                        smaller ? smaller : "a smaller input", cut ? ", or " : "", cut ? cut : ""),
+                       "%s", ncc_plan_explain(c->graph, &c->plan, MEM_KPU, o.kpu_limit, &c->arena));
+    }
     return c->diags.n_errors == 0;
 }
 

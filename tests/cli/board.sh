@@ -16,6 +16,7 @@ needed=$(($(member file_bytes) + $(member main_memory_bytes) + $(member input_by
 [ "$(member file_bytes)" = "$(stat -c %s sizes.kmodel)" ] || fail "the report's file size is not that of the file"
 
 expect 0 "fits: " compile "$model" just.kmodel --dataset "$calib" --board "mine=$needed"
+cp stdout fitting
 expect 3 "more general RAM than is there on mine" compile "$model" out.kmodel --dataset "$calib" --board "mine=$((needed - 1))"
 says "$needed bytes of $((needed - 1))"
 says "weights by layer:"
@@ -25,12 +26,23 @@ absent out.kmodel
 same sizes.kmodel just.kmodel
 
 # Weights that can never fit are told before anything long is done.
-expect 3 "the weights alone need more" compile "$model" out.kmodel --dataset "$calib" --board "mine=20000"
+expect 3 "the weights alone need more" compile "$model" out.kmodel --dataset "$calib" --board "mine=27000"
 says "at least "
+says "a cut with --output-tensor '"
 
-# An input that is smaller fits, and the message knows about how small.
-expect 3 "an input of about " compile "$model" out.kmodel --dataset "$calib" --board "mine=$((needed - 1))"
+# What is suggested works: a smaller input, the largest that fits, and a tensor to cut at.
+missing="mine=$((needed - 1))"
+expect 3 "an input of " compile "$model" out.kmodel --dataset "$calib" --board "$missing"
+size=$(sed -n 's/.*an input of \([0-9]*x[0-9]*\) .*/\1/p' stderr)
+[ "$size" = 24x24 ] || fail "of 8x8, 16x16, 24x24 the last fits, not '$size'"
+input=$(sed -n 's/^input  *\([^,]*\),.*/\1/p' fitting)
+cut=$(sed -n "s/.*--output-tensor '\([^']*\)'.*/\1/p" stderr)
+[ -n "$cut" ] || fail "no tensor to cut at"
+expect 0 "fits: " compile "$model" smaller.kmodel --dataset "$calib" --board "$missing" --input-shape "$input=1,1,24,24"
+expect 0 "fits: " compile "$model" cut.kmodel --dataset "$calib" --board "$missing" --output-tensor "$cut"
 expect 3 "fewer or narrower layers" compile "$model" out.kmodel --dataset "$calib" --board mine=36000
+cut=$(sed -n "s/.*--output-tensor '\([^']*\)'.*/\1/p" stderr)
+expect 0 "fits: " compile "$model" cut.kmodel --dataset "$calib" --board mine=36000 --output-tensor "$cut"
 
 # Streaming: less than the model, to the byte, and the same results.
 stream=$(($(member stream_bytes) + $(member input_bytes)))
