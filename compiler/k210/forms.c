@@ -166,7 +166,7 @@ struct value *ncc_lower_main(struct lowering *l, struct value *v)
     if (v->id >= l->n_forms || (!l->forms[v->id].kpu && !l->forms[v->id].spread))
         return v;
     struct form *f = &l->forms[v->id];
-    if (f->spread && f->spread->def->op != OP_kpu_concat)
+    if (f->spread && !(f->spread->def && f->spread->def->op == OP_kpu_concat))
         ncc_lower_canvas(l, v); /* a concatenation comes part by part, without what lies between */
     struct value *canvas = f->kpu ? f->kpu : f->spread;
     if (f->main || ncc_lower_was_uploaded(canvas))
