@@ -116,6 +116,23 @@ static void test_outputs(void **state)
     assert_true(n_compared > N_NET_KINDS / 2);
 }
 
+/* Outputs that nothing computes are exact, whatever their type. */
+static void test_constant_outputs(void **state)
+{
+    (void)state;
+    struct net n;
+    net_open(&n);
+    net_parse(&n, "input %x f32 1x4x8x8 !q(0.0157, 128)\nconst %w f32 4x4x1x1 = random 3\nconst %k f32 1x7 = random 4\n"
+                  "%a = conv2d(%x, %w, _)\noutput %a\noutput %k\n");
+    const struct k210_options o = {.runtime = NCC_KPU_RUNTIME_V4};
+    const struct compiled c = compile_net(&n, &o, true, 1, "constant output");
+    const struct layer_errors e = measure(&n, &c, 1);
+    assert_int_equal(e.n_outputs, 2);
+    assert_true(e.outputs[0].total > 0);
+    assert_true(e.outputs[1].total == 0);
+    net_close(&n);
+}
+
 /* A chain of three layers, built by hand. */
 static struct compiled compile_chain(struct net *n, uint64_t *random)
 {
@@ -194,6 +211,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outputs),
+        cmocka_unit_test(test_constant_outputs),
         cmocka_unit_test(test_blame),
         cmocka_unit_test(test_reasons),
     };
