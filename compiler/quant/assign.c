@@ -481,9 +481,12 @@ bool ncc_quant_assign(struct graph *g, const struct observations *seen, enum ran
     collect(&s);
     find_uploads(&s);
     tie_moves(&s);
-    do
+    bool united;
+    do {
         settle(&s);
-    while (unite_for_readers(&s) | unite_families(&s));
+        united = unite_for_readers(&s);
+        united = unite_families(&s) || united;
+    } while (united);
     for (int id = 0; id < s.n; id++)
         if (s.value[id] && !s.mixed[id])
             write_ordinary(&s, s.value[id]);
