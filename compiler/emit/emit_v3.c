@@ -105,6 +105,7 @@ static void emit_node(struct writing_v3 *w, const struct node *n)
 {
     switch ((int)n->op) {
     case OP_kpu_concat:
+    case OP_kpu_stack:
     case OP_kpu_slice:
     case OP_kpu_recanvas:
     case OP_reshape:
