@@ -158,13 +158,9 @@ bool ncc_step_weights(struct compilation *c)
     const struct board *b = &c->report.board;
     if (c->options->stream || bytes <= b->bytes)
         return true;
-    const char *cut = ncc_cut_that_fits(c, &c->arena);
     ncc_diag_error(&c->diags, FAULT_NO_FIT, (struct place){c->options->model, NULL, NULL},
                    ncc_arena_printf(&c->arena, "the weights alone need more general RAM than is there on %s", b->name),
-                   ncc_arena_printf(&c->arena,
-                                    "fewer or narrower layers%s%s, or leave the weights in flash, with ncc's runtime "
-                                    "(--stream)",
-                                    cut ? ", or " : "", cut ? cut : ""),
+                   "fewer or narrower layers, or leave the weights in flash, with ncc's runtime (--stream)",
                    "at least %lld bytes of %lld\n%s", (long long)bytes, (long long)b->bytes,
                    weights_text(c->graph, least_per_weight(c), &c->arena));
     return false;

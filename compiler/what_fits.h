@@ -1,5 +1,6 @@
 /* What would fit, when a model does not: a smaller input, or the model cut short. Both are found by compiling such
- * models to the end, quietly and with made-up samples; so what is suggested is known to work, in bytes.
+ * models to the end, quietly and with made-up samples; so what is suggested is known to work, in bytes. Each search ends
+ * 5 seconds after its start, or with the try that was begun by then, which takes about as long as the model itself did.
  */
 #ifndef NCC_COMPILER_WHAT_FITS_H
 #define NCC_COMPILER_WHAT_FITS_H
