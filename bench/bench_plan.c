@@ -49,7 +49,6 @@ static struct planned plan_model(const char *model)
     struct ncc_compile_options o;
     ncc_compile_defaults(&o);
     o.model = model;
-    o.board = "any=1000000000000"; /* large models are planned like others */
     o.quiet = true;
     FILE *log = open_memstream(&p.log, &log_size);
     if (!log)
@@ -135,12 +134,6 @@ static bool is_model(const char *path)
     return false;
 }
 
-/* Lowering takes minutes, not planning. */
-static bool is_slow(const char *path)
-{
-    return !strcmp(ncc_file_base(path), "light_resnet50.onnx");
-}
-
 static void bench_folders(const char *zoo, struct arena *a, struct totals *t)
 {
     static const char *const folders[] = {"tflite", "onnx", "caffe"};
@@ -151,9 +144,7 @@ static void bench_folders(const char *zoo, struct arena *a, struct totals *t)
         if (!ncc_file_list(ncc_arena_printf(a, "%s/%s", zoo, folders[i]), a, &d, &files))
             continue;
         for (int k = 0; k < files.n; k++)
-            if (is_model(files.v[k]) && is_slow(files.v[k]))
-                printf("%-34s is left out: it takes minutes; name it as an argument\n", ncc_file_base(files.v[k]));
-            else if (is_model(files.v[k]))
+            if (is_model(files.v[k]))
                 bench_model(files.v[k], t);
     }
     ncc_diag_print(&d, stdout);
