@@ -7,7 +7,7 @@
 #include "tests/k210/compiled.h"
 
 #include "compiler/ir/text.h"
-#include "compiler/k210/integer.h"
+#include "compiler/k210/kpu_integer.h"
 #include "compiler/ops/attrs.h"
 #include "compiler/quant/compare.h"
 #include "compiler/quant/range.h"

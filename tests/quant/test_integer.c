@@ -1,5 +1,5 @@
 /* Integer layers against real arithmetic on the same codes and the same quantised weights. */
-#include "compiler/k210/integer.h"
+#include "compiler/k210/kpu_integer.h"
 #include "compiler/ops/attrs.h"
 #include "kpu/arith.h"
 #include "tests/quant/random.h"

@@ -11,12 +11,12 @@
  *
  * - Scales that differ per input channel go into the weights before these are quantised; zero points that differ (or
  *   are not whole: the model's input) into add, using the quantised weights, so that nothing but the pad sees the
- * rounding.
+ *   rounding.
  * - Scales that differ per output channel go into weights and bias likewise; the table has the coarsest of them. Its
  *   function must not mind (quant/by_channel.h).
- * - Weight scales are chosen so that mul is a whole number: the multiplier costs no accuracy. Weights that are multiples
- *   of one number, 256 of them at most (those of a quantised model), keep it as their scale and so are exact; then mul
- *   is rounded, to 10 bits at least if that is possible.
+ * - Weight scales are chosen so that mul is a whole number: the multiplier costs no accuracy. Weights that are
+ *   multiples of one number, 256 of them at most (those of a quantised model), keep it as their scale and so are exact;
+ *   then mul is rounded, to 10 bits at least if that is possible.
  * - w_zero is the one of 0..255 with the least squared error of the weights. A weight of 0 is always exactly w_zero.
  * - Where the input's means are known (value->mean), what the rounding of the weights takes from the mean of each
  *   channel's sum is given back through add.
@@ -24,8 +24,8 @@
  * - acc and v are proven to fit 36 bits for every input, add 32 bits; otherwise k is made smaller.
  * - Layers with `copy` move all 256 codes unchanged.
  */
-#ifndef NCC_K210_INTEGER_H
-#define NCC_K210_INTEGER_H
+#ifndef NCC_K210_KPU_INTEGER_H
+#define NCC_K210_KPU_INTEGER_H
 
 #include "compiler/ir/op.h"
 #include "compiler/ir/patches.h"

@@ -8,7 +8,7 @@
  */
 #include "compiler/k210/cost.h"
 #include "compiler/k210/cpu_integer.h"
-#include "compiler/k210/integer.h"
+#include "compiler/k210/kpu_integer.h"
 #include "compiler/k210/k210.h"
 #include "compiler/ops/attrs.h"
 #include "kpu/layer.h"
