@@ -126,7 +126,7 @@ static void refuse(struct compilation *c)
     const char *source = b->source ? ncc_arena_printf(a, " (%s)", b->source) : "";
     const int64_t left = b->bytes - r->resident_bytes - r->input_bytes;
     const char *working = ncc_plan_explain(c->graph, &c->plan, MEM_MAIN, left > 0 ? left : 0, a);
-    ncc_diag_error(&c->diags, FAULT_NO_FIT, (struct place){c->options->model, NULL, NULL},
+    ncc_diag_error(&c->diags, FAULT_NO_FIT, ncc_whole_model(c),
                    ncc_arena_printf(a, "the model needs more general RAM than is there on %s", b->name), remedy(c, a),
                    "%lld bytes of %lld%s: %s %lld, working memory %lld, input %lld\n%s\n%s",
                    (long long)ncc_report_ram(r), (long long)b->bytes, source,
@@ -158,7 +158,7 @@ bool ncc_step_weights(struct compilation *c)
     const struct board *b = &c->report.board;
     if (c->options->stream || bytes <= b->bytes)
         return true;
-    ncc_diag_error(&c->diags, FAULT_NO_FIT, (struct place){c->options->model, NULL, NULL},
+    ncc_diag_error(&c->diags, FAULT_NO_FIT, ncc_whole_model(c),
                    ncc_arena_printf(&c->arena, "the weights alone need more general RAM than is there on %s", b->name),
                    "fewer or narrower layers, or leave the weights in flash, with ncc's runtime (--stream)",
                    "at least %lld bytes of %lld\n%s", (long long)bytes, (long long)b->bytes,
@@ -173,8 +173,7 @@ bool ncc_step_budget(struct compilation *c)
     r->streamed = c->options->stream && r->stream_bytes > 0;
     r->resident_bytes = r->streamed ? r->stream_bytes - r->main_memory_bytes : r->file_bytes;
     if (c->options->stream && !r->streamed)
-        ncc_diag_warn(&c->diags, (struct place){c->options->model, NULL, NULL}, "this model cannot be streamed",
-                      "load it into RAM whole", NULL);
+        ncc_diag_warn(&c->diags, ncc_whole_model(c), "this model cannot be streamed", "load it into RAM whole", NULL);
     if (ncc_report_ram(r) <= r->board.bytes)
         return true;
     refuse(c);

@@ -11,6 +11,11 @@
 #include <string.h>
 #include <time.h>
 
+struct place ncc_whole_model(const struct compilation *c)
+{
+    return (struct place){c->options->model, NULL, NULL};
+}
+
 void ncc_compilation_open(struct compilation *c, const struct ncc_compile_options *options, FILE *out, FILE *err)
 {
     memset(c, 0, sizeof *c);
@@ -111,11 +116,10 @@ static bool means_the_same(struct compilation *c, const char *after)
             largest = fmaxf(largest, fabsf(want[i][k]));
         const double off = ncc_max_difference(want[i], got[i], n);
         if (!(off <= 1e-4 * (double)fmaxf(largest, 1e-6f))) {
-            ncc_diag_error(&c->diags, FAULT_INTERNAL, (struct place){c->options->model, NULL, NULL},
-                           "a compiler step changed what the model computes",
-                           "report this with the model; the step is named below",
-                           "after '%s' output %s is off by %g of %g", after, c->graph->outputs.v[i].name, off,
-                           (double)largest);
+            ncc_diag_error(
+                &c->diags, FAULT_INTERNAL, ncc_whole_model(c), "a compiler step changed what the model computes",
+                "report this with the model; the step is named below", "after '%s' output %s is off by %g of %g", after,
+                c->graph->outputs.v[i].name, off, (double)largest);
             return false;
         }
     }
@@ -164,8 +168,8 @@ enum ncc_exit ncc_compilation_run(struct compilation *c, const struct step *step
     for (int i = 0; i < n && good; i++)
         good = run_step(c, &steps[i]);
     if (!good && !c->diags.n_errors)
-        ncc_diag_error(&c->diags, FAULT_INTERNAL, (struct place){c->options->model, NULL, NULL},
-                       "a step failed without saying why", "report this with the model", NULL);
+        ncc_diag_error(&c->diags, FAULT_INTERNAL, ncc_whole_model(c), "a step failed without saying why",
+                       "report this with the model", NULL);
     ncc_diag_print(&c->diags, c->err);
     return exit_of(c);
 }

@@ -53,6 +53,9 @@ struct step {
 /* Runs the steps in order until one fails; prints all diagnostics to c->err. The graph is verified after each. */
 enum ncc_exit ncc_compilation_run(struct compilation *c, const struct step *steps, int n);
 
+/* The place of a diagnostic that is about the model as a whole. */
+struct place ncc_whole_model(const struct compilation *c);
+
 /* Sets up everything but the graph. Release with ncc_compilation_close, also after a failure. */
 void ncc_compilation_open(struct compilation *c, const struct ncc_compile_options *options, FILE *out, FILE *err);
 void ncc_compilation_close(struct compilation *c);

@@ -4,23 +4,23 @@
 
 #include "compiler/compilation.h"
 
-bool ncc_step_import(struct compilation *c);
+bool ncc_step_import(struct compilation *c); /* steps_model.c */
 bool ncc_step_ranges(struct compilation *c);
 bool ncc_step_canonical(struct compilation *c);
-bool ncc_step_legalise(struct compilation *c);
-bool ncc_step_lower(struct compilation *c);   /* lower_to_fit.c */
 bool ncc_step_weights(struct compilation *c); /* budget.c */
-bool ncc_step_samples(struct compilation *c);
-bool ncc_step_equalise(struct compilation *c);
+bool ncc_step_samples(struct compilation *c); /* steps_quant.c */
+bool ncc_step_legalise(struct compilation *c);
+bool ncc_step_lower(struct compilation *c);    /* lower_to_fit.c */
+bool ncc_step_equalise(struct compilation *c); /* steps_quant.c */
 bool ncc_step_observe(struct compilation *c);
 bool ncc_step_quantise(struct compilation *c);
 bool ncc_step_integers(struct compilation *c);
 bool ncc_step_precision(struct compilation *c); /* precision.c */
-bool ncc_step_plan(struct compilation *c);
+bool ncc_step_plan(struct compilation *c);      /* steps_file.c */
 bool ncc_step_emit(struct compilation *c);
-bool ncc_step_summarise(struct compilation *c);
-bool ncc_step_budget(struct compilation *c); /* budget.c */
-bool ncc_step_write(struct compilation *c);
+bool ncc_step_budget(struct compilation *c);    /* budget.c */
+bool ncc_step_write(struct compilation *c);     /* steps_file.c */
+bool ncc_step_summarise(struct compilation *c); /* steps_report.c */
 bool ncc_step_report(struct compilation *c);
 
 /* What the samples of each input are, as the options and the model say. */

@@ -1,0 +1,170 @@
+/* Samples, what the values are on them, and the codes that follow. */
+#include "compiler/steps.h"
+
+#include "compiler/made_up.h"
+#include "compiler/quant/equalise.h"
+#include "compiler/quant/slices.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- samples ---- */
+
+/* What turns bytes / 255 into the input of the graph. A norm by channel is part of the graph (normalise.h). */
+struct norm {
+    float mean, std;
+};
+static struct norm norm_of(const struct compilation *c)
+{
+    const struct ncc_compile_options *o = c->options;
+    return o->has_norm && !o->by_channel.n ? (struct norm){o->mean, o->std} : (struct norm){0, 1};
+}
+
+static struct input_spec spec_of(const struct compilation *c, const struct value *v)
+{
+    const struct ncc_compile_options *o = c->options;
+    struct input_spec s = {.name = v->name,
+                           .n_dims = v->shape.rank,
+                           .is_u8 = !c->k210.float_input,
+                           .has_norm = o->has_norm,
+                           .mean = norm_of(c).mean,
+                           .std = norm_of(c).std,
+                           .order = o->bgr ? ORDER_BGR : ORDER_RGB};
+    memcpy(s.dim, v->shape.dim, sizeof s.dim);
+    if (c->k210.float_input)
+        s.by_channel = o->by_channel;
+    if (v->range.known && !o->has_norm) { /* the 256 codes of a quantised model's input */
+        s.has_norm = s.bytes_only = true;
+        s.std = 1 / (v->range.hi - v->range.lo);
+        s.mean = -v->range.lo * s.std;
+    }
+    return s;
+}
+
+const struct input_spec *ncc_input_specs(struct compilation *c)
+{
+    struct input_spec *specs = NCC_NEW(&c->arena, struct input_spec, c->graph->inputs.n);
+    for (int i = 0; i < c->graph->inputs.n; i++)
+        specs[i] = spec_of(c, c->graph->inputs.v[i]);
+    return specs;
+}
+
+/* Samples are decoded once and kept, unless there are too many for memory. */
+#define MAX_KEPT ((size_t)1 << 30)
+
+static void make_room(struct compilation *c)
+{
+    size_t size = 0;
+    for (int i = 0; i < c->data.n_inputs; i++)
+        size += ncc_data_size(&c->data.inputs[i]) * sizeof(float);
+    if (size > MAX_KEPT / (size_t)c->data.n)
+        return;
+    const int n = c->data.n * c->data.n_inputs;
+    c->samples = NCC_NEW(&c->arena, float *, n);
+    for (int i = 0; i < n; i++)
+        c->samples[i] = NCC_NEW(&c->arena, float, ncc_data_size(&c->data.inputs[i % c->data.n_inputs]));
+}
+
+bool ncc_step_samples(struct compilation *c)
+{
+    const struct ncc_compile_options *o = c->options;
+    if (!o->dataset) {
+        if (c->k210.cpu_only && !c->evaluating)
+            return true;
+        if (c->trying || (!c->evaluating && ncc_made_up_possible(c)))
+            return ncc_made_up_samples(c);
+        ncc_diag_error(&c->diags, FAULT_USAGE, ncc_whole_model(c),
+                       c->evaluating ? "there are no samples to evaluate"
+                                     : "a float model needs samples to be quantised",
+                       "give a folder of pictures or tensors with --dataset", NULL);
+        return false;
+    }
+    const int n = c->graph->inputs.n;
+    const struct input_spec *specs = ncc_input_specs(c);
+    static const enum sample_format formats[] = {SAMPLES_AUTO, SAMPLES_IMAGE, SAMPLES_RAW, SAMPLES_NPY};
+    if (!ncc_data_open(o->dataset, formats[o->dataset_format], specs, n, &c->arena, &c->diags, &c->data))
+        return false;
+    make_room(c);
+    return ncc_data_describe(&c->data, !c->evaluating, c->samples, &c->arena, &c->diags, &c->data_text);
+}
+
+/* ---- quantisation ---- */
+
+/* What a byte of the input means follows from mean and std: ((q / 255) - mean) / std; or from the range of the codes
+ * that a quantised model takes. */
+static void quantise_input(struct compilation *c, struct value *v, int input)
+{
+    const struct ncc_compile_options *o = c->options;
+    const bool of_model = v->range.known && !o->has_norm;
+    const bool bytes = of_model || o->has_norm || (!c->made_up && ncc_data_has_bytes(&c->data, 0, input));
+    if (c->k210.float_input || !bytes)
+        return; /* from the samples */
+    double *scale = NCC_NEW(&c->arena, double, 1), *zero = NCC_NEW(&c->arena, double, 1);
+    if (of_model) {
+        *scale = ((double)v->range.hi - (double)v->range.lo) / 255;
+        *zero = -(double)v->range.lo / *scale;
+        *zero = fabs(*zero - rint(*zero)) < 1e-3 ? rint(*zero) + 0.0 : *zero; /* not -0 */
+    } else {
+        *scale = 1 / (255 * (double)norm_of(c).std);
+        *zero = 255 * (double)norm_of(c).mean;
+    }
+    v->quant = (struct quant){1, scale, zero};
+}
+
+static enum range_method method_of(const struct compilation *c)
+{
+    enum range_method m = RANGE_AUTO;
+    if (c->options->calibrate_method)
+        ncc_range_method_by_name(c->options->calibrate_method, &m);
+    return m;
+}
+
+bool ncc_step_legalise(struct compilation *c)
+{
+    if (!c->k210.cpu_only && !ncc_k210_legalise(c->graph, &c->k210, &c->scratch))
+        return false;
+    if (c->options->min_sqnr > 0)
+        c->legal = ncc_graph_copy(c->graph, &c->arena, &c->diags);
+    return true;
+}
+
+bool ncc_step_equalise(struct compilation *c)
+{
+    const struct ncc_quant_steps *steps = &c->options->steps;
+    if (c->k210.cpu_only || c->has_ranges)
+        return true;
+    return (steps->no_slices || ncc_quant_slice(c->graph)) &&
+           (steps->no_equalise || ncc_quant_equalise(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch));
+}
+
+/* Multiply-adds spent on rounding weights well: some 10 ms, or some seconds. */
+static double rounding_budget(enum ncc_rounding rounding)
+{
+    return rounding == NCC_ROUNDING_NONE ? 0 : rounding == NCC_ROUNDING_QUICK ? 5e7 : 5e9;
+}
+
+bool ncc_step_observe(struct compilation *c)
+{
+    if (c->k210.cpu_only)
+        return true;
+    for (int i = 0; i < c->graph->inputs.n; i++)
+        quantise_input(c, c->graph->inputs.v[i], i);
+    const struct observe_options o = {.histograms = ncc_range_needs_histogram(method_of(c)),
+                                      .quiet = c->options->quiet,
+                                      .no_channels = c->made_up || c->options->steps.no_channel_scales,
+                                      .no_means = c->made_up || c->options->steps.no_bias_correction,
+                                      .thorough = c->options->steps.rounding == NCC_ROUNDING_THOROUGH,
+                                      .rounding_budget = c->made_up ? 0 : rounding_budget(c->options->steps.rounding)};
+    return ncc_quant_observe(c->graph, ncc_compilation_feed, c, c->data.n, &o, &c->arena, &c->seen);
+}
+
+bool ncc_step_quantise(struct compilation *c)
+{
+    return c->k210.cpu_only || ncc_quant_assign(c->graph, &c->seen, method_of(c), &c->scratch);
+}
+
+bool ncc_step_integers(struct compilation *c)
+{
+    c->real = ncc_graph_copy(c->graph, &c->arena, &c->diags);
+    return c->k210.cpu_only || ncc_k210_integers(c->graph, &c->k210, &c->seen.patches, &c->scratch);
+}
