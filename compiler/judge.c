@@ -88,11 +88,14 @@ static bool print(struct compilation *c)
 {
     struct judging *j = (struct judging *)c;
     const struct ncc_compile_options *o = c->options;
-    const char *json = o->json || o->report ? ncc_judgement_json(&j->result, &c->arena) : NULL;
-    if (o->report && !ncc_file_write(o->report, json, strlen(json), &c->diags))
-        return false;
+    if (o->report) {
+        const bool html = strcmp(ncc_file_extension(o->report), "html") == 0;
+        const char *text = (html ? ncc_judgement_html : ncc_judgement_json)(&j->result, &c->arena);
+        if (!ncc_file_write(o->report, text, strlen(text), &c->diags))
+            return false;
+    }
     if (o->json)
-        fputs(json, c->out);
+        fputs(ncc_judgement_json(&j->result, &c->arena), c->out);
     else if (!o->quiet)
         ncc_judgement_text(&j->result, c->out);
     return true;

@@ -1,4 +1,4 @@
-/* The parts of the HTML report. Inside of compiler/report only. */
+/* The parts of HTML reports: no script, no font, no picture comes from elsewhere. Inside of compiler/report only. */
 #ifndef NCC_REPORT_HTML_H
 #define NCC_REPORT_HTML_H
 
@@ -9,6 +9,10 @@ struct page {
     char *text; /* ends with 0 */
     size_t size, cap;
 };
+
+/* Style, title and headline. A page starts as {.arena = ..., .text = ""}. */
+void ncc_page_begin(struct page *p, const char *title);
+void ncc_page_end(struct page *p);
 
 void ncc_page_put(struct page *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

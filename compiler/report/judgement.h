@@ -64,5 +64,7 @@ int ncc_judgement_worst(const struct judgement *j, int *index, int n);
 void ncc_judgement_text(const struct judgement *j, FILE *out);
 /* One JSON object (ncc(1) lists its members). The text is in the arena. */
 char *ncc_judgement_json(const struct judgement *j, struct arena *a);
+/* A page: a plot of all layers, the least precise ones with the likely reason, and all figures. In the arena. */
+char *ncc_judgement_html(const struct judgement *j, struct arena *a);
 
 #endif

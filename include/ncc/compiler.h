@@ -135,7 +135,7 @@ struct ncc_judge_options {
  * every output cosine, signal to noise, largest error, and how often the largest element is the same; with labels, how
  * often each is right. If compiling with `o` and the calibration samples gives the same kmodel, also for every layer
  * what it alone does to the signal and what all up to it do, and the likely reasons of the worst. Prints text, or with
- * o->json one object; o->report: that object as a file. */
+ * o->json one object; o->report: a page (FILE.html) or that object as a file. */
 enum ncc_exit ncc_judge(const struct ncc_compile_options *o, const struct ncc_judge_options *j, FILE *out, FILE *err);
 
 /* The operators that are supported: a table for people, or Markdown as in doc/ops.md. */

@@ -25,6 +25,10 @@ for member in version model kmodel samples outputs layers layer_samples own_db t
     grep -q "\"$member\":" eval.json || fail "no member $member"
 done
 
+# As a page.
+expect 0 "" eval "$model" a.kmodel --dataset "$digits/calib" --quiet --report eval.html
+grep -q '</html>' eval.html && grep -q '<polyline' eval.html || fail "the page has no plot"
+
 # The number of threads does not show.
 for n in 1 3; do
     NCC_THREADS=$n "$ncc" eval "$model" a.kmodel --dataset "$digits/calib" --json >$n.json || fail "$n threads"
