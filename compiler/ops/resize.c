@@ -30,17 +30,18 @@ static bool infer(struct infer *i)
     return true;
 }
 
-/* One dimension. The quotient is a float, as it is on the chip (doc/kmodel.md B.3). */
+/* One dimension. The quotient is a float, as it is on the chip (doc/kmodel.md B.3); half pixels, which the chip's
+ * kernel does not have, are exact. */
 struct scaling {
     const struct resize_attrs *p;
-    int in;
+    int in, out;
     float scale;
 };
 
 static struct scaling scaling_of(const struct resize_attrs *p, int in, int out)
 {
     const bool corners = p->align_corners && out > 1;
-    return (struct scaling){p, in, corners ? (float)(in - 1) / (float)(out - 1) : (float)in / (float)out};
+    return (struct scaling){p, in, out, corners ? (float)(in - 1) / (float)(out - 1) : (float)in / (float)out};
 }
 
 static int nearest(struct scaling s, int at)
@@ -52,10 +53,10 @@ static int nearest(struct scaling s, int at)
 
 static struct resize_between between(struct scaling s, int at)
 {
-    const float x = s.p->half_pixel ? ((float)at + 0.5f) * s.scale - 0.5f : (float)at * s.scale;
-    const float inside = x > 0.0f ? x : 0.0f;
+    const double x = s.p->half_pixel ? (at + 0.5) * s.in / s.out - 0.5 : (double)((float)at * s.scale);
+    const double inside = x > 0 ? x : 0;
     const int first = (int)inside < s.in ? (int)inside : s.in - 1;
-    return (struct resize_between){first, first + 1 < s.in ? first + 1 : s.in - 1, inside - (float)first};
+    return (struct resize_between){first, first + 1 < s.in ? first + 1 : s.in - 1, (float)(inside - first)};
 }
 
 int ncc_resize_nearest(const struct resize_attrs *p, int in, int out, int at)
@@ -74,20 +75,21 @@ static void nearest_row(const char *row, size_t size, const int *columns, int n,
         memcpy(to, row + (size_t)columns[x] * size, size);
 }
 
-/* Four neighbours, weighted in the order of the runtime's kernel. */
+/* Four neighbours; products and sums in the order of the runtime's kernel, so that what is cut off is the same. */
 static inline float mix(float a, float b, float c, float d, float down, float right)
 {
-    return a * (1.0f - down) * (1.0f - right) + b * down * (1.0f - right) + c * (1.0f - down) * right +
-           d * down * right;
+    const float wa = (1.0f - down) * (1.0f - right), wb = down * (1.0f - right);
+    const float wc = (1.0f - down) * right, wd = down * right;
+    return a * wa + b * wb + c * wc + d * wd;
 }
 
 /* u8 is cut, not rounded, as the runtime does. */
 #define BILINEAR_ROW(type)                                                                                             \
-    static void bilinear_##type(const type *up, const type *low, float down, const struct resize_between *columns, int n,    \
-                                type *to)                                                                              \
+    static void bilinear_##type(const type *up, const type *low, float down, const struct resize_between *columns,     \
+                                int n, type *to)                                                                       \
     {                                                                                                                  \
         for (int x = 0; x < n; x++) {                                                                                  \
-            const struct resize_between c = columns[x];                                                                       \
+            const struct resize_between c = columns[x];                                                                \
             to[x] = (type)mix((float)up[c.first], (float)low[c.first], (float)up[c.second], (float)low[c.second],      \
                               down, c.part);                                                                           \
         }                                                                                                              \

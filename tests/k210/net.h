@@ -76,8 +76,8 @@ void net_feed(const struct value *v, int input, uint64_t seed, struct tensor *t)
 /* Outside of a window that promises zeros there must be some: the name of a value that breaks it, or NULL. */
 const char *net_broken_promise(const struct graph *g, const struct tensor *t);
 
-/* Outputs of two graphs: equal names, shapes, and elements to `tolerance` of each output's largest. False: why (200
- * bytes). */
+/* Outputs of two graphs: equal names, shapes, and elements to `tolerance` of each output's largest, and the last bits of
+ * the largest value on the way. False: why (200 bytes). */
 bool net_same(const struct graph *a, const struct tensor *x, const struct graph *b, const struct tensor *y,
               double tolerance, char *why);
 

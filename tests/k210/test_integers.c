@@ -79,7 +79,7 @@ static bool mixes_codes(const struct node *n)
 static bool rounds_floats(const struct graph *g)
 {
     for (const struct node *n = g->first; n; n = n->next)
-        if ((n->op == OP_quantize && n->in[0]->def) || mixes_codes(n))
+        if (n->op == OP_quantize && n->in[0]->def)
             return true;
     return false;
 }
