@@ -40,8 +40,8 @@
 #define NCC_KPU_SEGMENTS         16  /* of the activation table */
 #define NCC_KPU_TABLE_SIZE       144 /* bytes of the activation table */
 #define NCC_KPU_Y_MUL_BITS       16  /* slope of a segment, signed */
-#define NCC_KPU_MAX_ACT_SHIFT_V4 20  /* largest shift of a segment in v3 and v4 files */
-#define NCC_KPU_MAX_ACT_SHIFT    43  /* largest in v5 files and in the vendor's comments */
+#define NCC_KPU_MAX_ACT_SHIFT    43  /* largest shift of a segment: in v5 files and in the vendor's comments */
+#define NCC_KPU_ACT_SHIFT_SAFE   31  /* largest that all simulators of the field compute: some halve in 32 bits */
 #define NCC_KPU_ARG_BITS         24  /* arg_x, arg_w, signed */
 #define NCC_KPU_ARG_ADD_BITS     40  /* arg_add, signed */
 

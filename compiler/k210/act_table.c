@@ -36,7 +36,10 @@ struct fitter {
     struct piece piece[NCC_KPU_SEGMENTS];
 };
 
-static const double FINEST_UNIT = 1.0 / (1 << NCC_KPU_MAX_ACT_SHIFT_V4);
+static const double FINEST_UNIT = 1.0 / (INT64_C(1) << NCC_KPU_ACT_SHIFT_SAFE);
+
+/* Up to here the largest multiplier goes with the finest unit. */
+static const double FLAT = (double)INT16_MAX / (INT64_C(1) << NCC_KPU_ACT_SHIFT_SAFE);
 
 /* ---- slopes as the table has them ---- */
 
@@ -47,7 +50,7 @@ static int shift_for(double slope)
     int shift = 15 - exponent;
     if (fabs(slope) * ldexp(1, shift) > INT16_MAX)
         shift--;
-    return shift < 0 ? 0 : shift > NCC_KPU_MAX_ACT_SHIFT_V4 ? NCC_KPU_MAX_ACT_SHIFT_V4 : shift;
+    return shift < 0 ? 0 : shift > NCC_KPU_ACT_SHIFT_SAFE ? NCC_KPU_ACT_SHIFT_SAFE : shift;
 }
 
 /* The slope nearest to `wish` in lo..hi that a segment can have; false: there is none. */
@@ -70,8 +73,8 @@ static bool slope_in(double lo, double hi, double wish, struct ncc_kpu_segment *
 
 static bool has_slope(double lo, double hi)
 {
-    /* Slopes up to 2^-6 all have the finest unit: no need to look closely as long as the cone is wider. */
-    if (hi - lo > FINEST_UNIT && lo < 0x1p-6 && hi > -0x1p-6)
+    /* Slopes this flat all have the finest unit: no need to look closely as long as the cone is wider. */
+    if (hi - lo > FINEST_UNIT && lo < FLAT && hi > -FLAT)
         return true;
     if (lo > hi)
         return false;

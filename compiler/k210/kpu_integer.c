@@ -13,7 +13,7 @@
 #include <math.h>
 
 /* v is finer than the steepest output code by 2^8, so that its rounding does not show; up to 2^12 where the
- * multipliers would have few bits otherwise. Coarser is better for the table, whose slopes have 20 binary places. */
+ * multipliers would have few bits otherwise. Coarser leaves acc and v more room in their 36 bits. */
 struct fineness {
     int bits, max_bits; /* of v below a code: to begin with, and at most, until the largest multiplier is */
     int good_mul;
