@@ -1,6 +1,7 @@
 /* ncc_evaluate: the source model in floating point, sample by sample. */
 #include "compiler/base/progress.h"
 #include "compiler/data/npy.h"
+#include "compiler/ir/element.h"
 #include "compiler/ir/eval.h"
 #include "compiler/steps.h"
 
@@ -15,7 +16,7 @@ struct evaluation {
     bool npy;
     int first;      /* sample of the present batch */
     size_t size;    /* floats of all outputs of a sample */
-    float *results; /* [BATCH][size] */
+    float *results; /* [BATCH][size]; integers as floats */
     struct progress progress;
 };
 
@@ -31,9 +32,11 @@ static void keep(void *ctx, int sample, int thread, const struct tensor *const *
     const struct evaluation *e = ctx;
     float *to = e->results + (size_t)sample * e->size;
     for (int i = 0; i < e->c->graph->outputs.n; i++) {
-        const size_t n = (size_t)ncc_shape_count(outputs[i]->shape);
-        memcpy(to, outputs[i]->data, n * sizeof *to);
-        to += n;
+        const struct tensor *t = outputs[i];
+        const int64_t n = ncc_shape_count(t->shape);
+        const bool real = ncc_element_is_float(t->dtype);
+        for (int64_t k = 0; k < n; k++)
+            *to++ = real ? (float)ncc_element_real(t->dtype, t->data, k) : (float)ncc_element_int(t->dtype, t->data, k);
     }
 }
 
@@ -93,16 +96,8 @@ static bool evaluate(struct compilation *c)
 {
     const struct evaluating *outer = (const struct evaluating *)c;
     struct evaluation e = {.c = c, .out_dir = outer->out_dir, .npy = outer->npy};
-    for (int i = 0; i < c->graph->outputs.n; i++) {
-        const struct value *v = c->graph->outputs.v[i].value;
-        if (v->dtype != DT_F32) {
-            ncc_diag_error(&c->diags, FAULT_INPUT,
-                           (struct place){c->options->model, c->graph->outputs.v[i].name, "output"},
-                           "only float outputs can be evaluated", NULL, "%s", ncc_dtype_name(v->dtype));
-            return false;
-        }
-        e.size += (size_t)ncc_shape_count(v->shape);
-    }
+    for (int i = 0; i < c->graph->outputs.n; i++)
+        e.size += (size_t)ncc_shape_count(c->graph->outputs.v[i].value->shape);
     e.results = NCC_NEW(&c->scratch, float, e.size *BATCH);
     e.progress = ncc_progress_begin("evaluating", c->data.n, c->options->quiet);
     const bool good = run_batches(&e);

@@ -19,7 +19,7 @@ static float noise(uint32_t x)
 
 bool ncc_made_up_possible(const struct compilation *c)
 {
-    bool all = c->graph->inputs.n > 0;
+    bool all = c->has_ranges && c->graph->inputs.n > 0;
     for (int i = 0; i < c->graph->inputs.n; i++)
         all = all && c->graph->inputs.v[i]->range.known;
     return all;

@@ -10,7 +10,7 @@
 
 #include "compiler/compilation.h"
 
-/* Whether every input has a known range. */
+/* Whether the model is quantised already, and every input has a known range. */
 bool ncc_made_up_possible(const struct compilation *c);
 /* Fills c->data and c->samples; sets c->made_up. */
 bool ncc_made_up_samples(struct compilation *c);

@@ -30,7 +30,8 @@ const struct input_spec *ncc_input_specs(struct compilation *c);
 extern const struct step ncc_compile_steps[];
 extern const int ncc_compile_n_steps;
 
-/* Whether all that a canonical graph computes are real numbers; each value that is not gets an error. */
+/* Whether all that a canonical graph computes are real numbers. Each input and node that integers come from gets an
+ * error, and a note says where to cut them off. */
 bool ncc_has_only_real_numbers(const struct graph *g);
 
 #endif

@@ -82,6 +82,7 @@ bool ncc_step_import(struct compilation *c)
     c->graph = ncc_import(o->model, formats[o->format], &options, &c->arena, &c->diags);
     if (!c->graph)
         return false;
+    ncc_pass_real_inputs(c->graph);
     ncc_pass_known_inputs(c->graph);
     c->sources = c->graph->sources.v;
     c->n_sources = c->graph->sources.n;

@@ -265,20 +265,21 @@ static const int *numbers_in(struct onnx *m, const struct ox_scope *s, const str
     return v;
 }
 
-static void suggest_cuts(struct onnx *m, const struct ox_scope *s, const struct ox_tensors *inputs,
+static void make_outline(struct onnx *m, const struct ox_scope *s, const struct ox_tensors *inputs,
                          const struct ox_tensors *outputs)
 {
     struct outline_op *ops = NCC_NEW(m->arena, struct outline_op, s->p->n_node);
     const char **names = NCC_NEW(m->arena, const char *, s->n);
     bool *is_constant = NCC_NEW(m->arena, bool, s->n);
-    struct outline o = {.ops = ops,
-                        .tensor_names = names,
-                        .is_constant = is_constant,
-                        .n_tensors = s->n,
-                        .inputs = numbers_in(m, s, inputs),
-                        .n_inputs = inputs->n,
-                        .outputs = numbers_in(m, s, outputs),
-                        .n_outputs = outputs->n};
+    struct outline *o = NCC_NEW(m->arena, struct outline, 1);
+    *o = (struct outline){.ops = ops,
+                          .tensor_names = names,
+                          .is_constant = is_constant,
+                          .n_tensors = s->n,
+                          .inputs = numbers_in(m, s, inputs),
+                          .n_inputs = inputs->n,
+                          .outputs = numbers_in(m, s, outputs),
+                          .n_outputs = outputs->n};
     for (int i = 0; i < s->n; i++) {
         names[i] = s->tensors[i].name;
         is_constant[i] = s->tensors[i].init != NULL;
@@ -286,15 +287,15 @@ static void suggest_cuts(struct onnx *m, const struct ox_scope *s, const struct 
     for (size_t i = 0; i < s->p->n_node; i++) {
         const Onnx__NodeProto *p = s->p->node[i];
         if (is_needed(s, p))
-            ops[o.n_ops++] = (struct outline_op){name_of(m, p),
-                                                 kind_of(m, p),
-                                                 numbers_of(m, s, p->input, p->n_input),
-                                                 numbers_of(m, s, p->output, p->n_output),
-                                                 (int)p->n_input,
-                                                 (int)p->n_output,
-                                                 s->refused[i]};
+            ops[o->n_ops++] = (struct outline_op){name_of(m, p),
+                                                  kind_of(m, p),
+                                                  numbers_of(m, s, p->input, p->n_input),
+                                                  numbers_of(m, s, p->output, p->n_output),
+                                                  (int)p->n_input,
+                                                  (int)p->n_output,
+                                                  s->refused[i]};
     }
-    ncc_outline_suggest_cuts(&o, m->file, m->arena, m->diags);
+    m->graph->outline = o;
 }
 
 /* ---- outputs ---- */
@@ -381,8 +382,10 @@ static bool import(struct onnx *m)
     ncc_onnx_mark_needed(m, &s);
     if (!ncc_onnx_make_inputs(m, &s, &inputs))
         return false;
-    if (!ncc_onnx_build_nodes(m, &s)) {
-        suggest_cuts(m, &s, &inputs, &outputs);
+    const bool good = ncc_onnx_build_nodes(m, &s);
+    make_outline(m, &s, &inputs, &outputs);
+    if (!good) {
+        ncc_outline_suggest_cuts(m->graph->outline, m->file, m->arena, m->diags);
         return false;
     }
     for (int i = 0; i < outputs.n; i++)

@@ -81,7 +81,7 @@ enum { MOST_BETWEEN = 8 }; /* operators between an input and its transposition *
 static bool minds_no_order(const struct tflite *m, const struct tf_operator *op)
 {
     static const char *const names[] = {"QUANTIZE", "DEQUANTIZE", "PAD", "PADV2", "MIRROR_PAD",
-                                        "ADD",      "SUB",        "MUL", "DIV"};
+                                        "ADD",      "SUB",        "MUL", "DIV", "CAST"};
     bool good = false;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         good = good || strcmp(op->code->name, names[i]) == 0;
@@ -311,14 +311,15 @@ static bool build_operator(struct tflite *m, const struct tf_operator *op)
     return b.row->builder(&b);
 }
 
-static void suggest_cuts(struct tflite *m)
+static void make_outline(struct tflite *m)
 {
     struct outline_op *ops = NCC_NEW(m->arena, struct outline_op, m->n_ops);
     const char **names = NCC_NEW(m->arena, const char *, m->n_tensors);
     bool *is_constant = NCC_NEW(m->arena, bool, m->n_tensors);
-    struct outline o = {.ops = ops, .tensor_names = names, .is_constant = is_constant, .n_tensors = m->n_tensors,
-                        .inputs = m->inputs.v, .n_inputs = m->inputs.n,
-                        .outputs = m->outputs.v, .n_outputs = m->outputs.n};
+    struct outline *o = NCC_NEW(m->arena, struct outline, 1);
+    *o = (struct outline){.ops = ops, .tensor_names = names, .is_constant = is_constant, .n_tensors = m->n_tensors,
+                          .inputs = m->inputs.v, .n_inputs = m->inputs.n,
+                          .outputs = m->outputs.v, .n_outputs = m->outputs.n};
     for (int i = 0; i < m->n_tensors; i++) {
         names[i] = m->tensors[i].name;
         is_constant[i] = m->tensors[i].data.data != NULL;
@@ -326,10 +327,10 @@ static void suggest_cuts(struct tflite *m)
     for (int i = 0; i < m->n_ops; i++) {
         const struct tf_operator *op = &m->ops[i];
         if (op->needed)
-            ops[o.n_ops++] = (struct outline_op){op->name, op->code->name, op->in, op->out,
-                                                 op->n_in, op->n_out,      op->is_refused};
+            ops[o->n_ops++] = (struct outline_op){op->name, op->code->name, op->in, op->out,
+                                                  op->n_in, op->n_out,      op->is_refused};
     }
-    ncc_outline_suggest_cuts(&o, m->file, m->arena, m->diags);
+    m->graph->outline = o;
 }
 
 static bool build_operators(struct tflite *m)
@@ -345,9 +346,12 @@ static bool build_operators(struct tflite *m)
         op->is_refused = m->diags->n_errors > n_errors;
         stand_in(m, op);
     }
-    if (!good && !m->fb.error)
-        suggest_cuts(m);
-    return good && !m->fb.error;
+    if (m->fb.error)
+        return false;
+    make_outline(m);
+    if (!good)
+        ncc_outline_suggest_cuts(m->graph->outline, m->file, m->arena, m->diags);
+    return good;
 }
 
 /* ---- outputs ---- */

@@ -82,6 +82,8 @@ struct source_node {
     bool needed; /* for the outputs, as the model was cut */
 };
 
+struct outline;
+
 struct graph {
     struct arena *arena;
     struct diags *diags;
@@ -90,6 +92,7 @@ struct graph {
     struct { struct value **v; int n, cap; } inputs;
     struct { struct graph_output *v; int n, cap; } outputs;
     struct { struct source_node *v; int n, cap; } sources; /* not copied with the graph */
+    const struct outline *outline; /* the source model as its importer saw it (import/outline.h), or NULL; not copied */
     int next_id;
     struct node *cursor; /* new nodes go before it; NULL: to the end */
 };

@@ -19,7 +19,11 @@ extern const int ncc_pass_n_canonical;
  * roundings, which an evaluation of the source model keeps. */
 extern const struct pass ncc_pass_ranges;
 
-/* Gives the inputs that such a model reads as codes their known range; changes nothing else. */
+/* Inputs of integers that the model only casts to real numbers become inputs of real numbers; those of bytes with the
+ * range of their 256 values. */
+void ncc_pass_real_inputs(struct graph *g);
+
+/* Gives the inputs that a quantised model reads as codes their known range; changes nothing else. */
 void ncc_pass_known_inputs(struct graph *g);
 
 #endif

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Running kmodels and source models: kinds of samples, results, traces.
 . "$(dirname "$0")/cli.bash"
+models=$PWD/../../import/models
 
 model=$digits/digits.tflite
 expect 0 "general RAM" compile "$model" digits.kmodel --dataset "$digits/calib"
@@ -54,6 +55,16 @@ expect 0 "" infer digits.kmodel out --dataset floats --input-mean 0 --input-std 
 expect 0 "" infer "$model" float --dataset few
 [ "$(ls float | wc -l)" = 5 ] || fail "5 files are expected in float/"
 [ "$(stat -c %s float/000_*.bin)" = 40 ] || fail "ten floats are expected"
+
+# Outputs that are integers, as floats: the index among three channels, of zeros always the first.
+if [ -s "$models/arg_max.tflite" ]; then
+    mkdir zeros
+    head -c 240 /dev/zero >zeros/zero.bin
+    expect 0 "" infer "$models/arg_max.tflite" indices --dataset zeros --output-tensor t2
+    head -c 48 /dev/zero | cmp - indices/zero.bin || fail "twelve zeros are expected"
+    expect 1 "real numbers only" compile "$models/arg_max.tflite" no.kmodel --dataset zeros
+    absent no.kmodel
+fi
 
 # What cannot be written.
 : >file
