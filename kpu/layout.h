@@ -57,4 +57,18 @@ static inline int64_t ncc_kpu_address(int c, int y, int x, int h, int w)
     return NCC_KPU_LINE_SIZE * line + (int64_t)l.pitch * (c % l.group) + x;
 }
 
+/* The element whose byte is `at` bytes from the start of such a tensor. A byte that holds anything has a column from w on,
+ * or a channel that the tensor has not. */
+struct ncc_kpu_element {
+    int c, y, x;
+};
+static inline struct ncc_kpu_element ncc_kpu_element_at(int64_t at, int h, int w)
+{
+    const struct ncc_kpu_layout l = ncc_kpu_layout_of(w);
+    const int64_t line = at / NCC_KPU_LINE_SIZE, group_lines = (int64_t)l.row_lines * h;
+    const int byte = (int)(at % NCC_KPU_LINE_SIZE), in_group = (int)(line % group_lines);
+    return (struct ncc_kpu_element){(int)(line / group_lines) * l.group + byte / l.pitch, in_group / l.row_lines,
+                                    in_group % l.row_lines * NCC_KPU_LINE_SIZE + byte % l.pitch};
+}
+
 #endif

@@ -131,6 +131,7 @@ static void emit_node(struct writing *w, const struct node *n)
     case OP_kpu_stack:
     case OP_kpu_slice:
     case OP_kpu_recanvas:
+    case OP_kpu_view:
     case OP_reshape:
         return;
     case OP_kpu_download: /* the layer before it writes both copies */

@@ -2,7 +2,7 @@
  *
  * Expects every value to have its address (plan) and every node to have a kernel in the format: kpu_layer,
  * kpu_upload, kpu_download right behind its layer (it becomes the layer's main memory output), and CPU kernels.
- * kpu_concat, kpu_slice, kpu_recanvas, reshape and concats that the plan made free become nothing.
+ * kpu_concat, kpu_slice, kpu_recanvas, kpu_view, reshape and concats that the plan made free become nothing.
  */
 #ifndef NCC_EMIT_EMIT_H
 #define NCC_EMIT_EMIT_H

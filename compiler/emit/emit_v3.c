@@ -108,6 +108,7 @@ static void emit_node(struct writing_v3 *w, const struct node *n)
     case OP_kpu_stack:
     case OP_kpu_slice:
     case OP_kpu_recanvas:
+    case OP_kpu_view:
     case OP_reshape:
         return;
     case OP_kpu_download: /* the layer before it writes both copies */
@@ -130,7 +131,8 @@ static void emit_node(struct writing_v3 *w, const struct node *n)
 
 static bool is_view(const struct node *n)
 {
-    return n->op == OP_reshape || n->op == OP_kpu_recanvas || n->op == OP_kpu_slice || n->op == OP_kpu_concat;
+    return n->op == OP_reshape || n->op == OP_kpu_recanvas || n->op == OP_kpu_view || n->op == OP_kpu_slice ||
+           n->op == OP_kpu_concat;
 }
 
 static bool refuse_input(const struct writing_v3 *w, const char *name, const char *what, const char *remedy)

@@ -73,11 +73,11 @@ static bool try(struct lowering *l, struct value *const *v, struct value *const 
     return way < 0 ? detour(l, v, x, n, y) : follow(l, x, n, way, y);
 }
 
-bool ncc_lower_equal_canvases(struct lowering *l, struct value *const *v, int n, struct value **x)
+bool ncc_lower_equal_spreads(struct lowering *l, struct value *const *v, int n, struct value **x, const int **slot)
 {
     struct value **y = NCC_NEW(l->g->arena, struct value *, n);
     for (int i = 0; i < n; i++)
-        if (!(x[i] = ncc_lower_canvas(l, v[i])))
+        if (!(x[i] = slot ? ncc_lower_spread(l, v[i], &slot[i]) : ncc_lower_canvas(l, v[i])))
             return false;
     if (all_same(x, n))
         return true;
@@ -95,7 +95,15 @@ bool ncc_lower_equal_canvases(struct lowering *l, struct value *const *v, int n,
     }
     if (best == n || !try(l, v, x, n, best, y))
         return false;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        if (slot && best < 0 && y[i] != x[i])
+            slot[i] = NULL; /* packed, on its way */
         x[i] = y[i];
+    }
     return true;
+}
+
+bool ncc_lower_equal_canvases(struct lowering *l, struct value *const *v, int n, struct value **x)
+{
+    return ncc_lower_equal_spreads(l, v, n, x, NULL);
 }

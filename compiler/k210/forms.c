@@ -134,7 +134,7 @@ static bool is_stacked(const struct node *n)
 static struct value *download(struct lowering *l, struct value *canvas, struct window w)
 {
     const struct node *def = canvas->def;
-    if (!def || def->op == OP_kpu_upload || is_stacked(def)) /* only layers can be downloaded */
+    if (!def || def->op == OP_kpu_upload || def->op == OP_kpu_view || is_stacked(def)) /* only layers can be downloaded */
         canvas = ncc_lower_shift(l, canvas, 0, 0);
     else if (def->op == OP_kpu_concat)
         return download_parts(l, def, w);
@@ -161,13 +161,27 @@ bool ncc_lower_was_uploaded(const struct value *canvas)
     return canvas->def && canvas->def->op == OP_kpu_upload;
 }
 
+/* Do the parts of a concatenation, one after another, make the channels of a value that is spread over it? */
+static bool comes_in_parts(const struct form *f, const struct value *v)
+{
+    const struct node *concat = f->spread->def;
+    const int c = v->shape.dim[1];
+    int count = 0;
+    for (int i = 0; concat && concat->op == OP_kpu_concat && i < concat->n_in; i++)
+        count += concat->in[i]->shape.dim[1];
+    for (int i = 1; i < c; i++)
+        if (f->slot[i] < f->slot[i - 1])
+            return false;
+    return count == c;
+}
+
 struct value *ncc_lower_main(struct lowering *l, struct value *v)
 {
     if (v->id >= l->n_forms || (!l->forms[v->id].kpu && !l->forms[v->id].spread))
         return v;
     struct form *f = &l->forms[v->id];
-    if (f->spread && !(f->spread->def && f->spread->def->op == OP_kpu_concat))
-        ncc_lower_canvas(l, v); /* a concatenation comes part by part, without what lies between */
+    if (f->spread && !comes_in_parts(f, v))
+        ncc_lower_canvas(l, v);
     struct value *canvas = f->kpu ? f->kpu : f->spread;
     if (f->main || ncc_lower_was_uploaded(canvas))
         return f->main ? f->main : v;

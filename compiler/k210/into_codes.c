@@ -247,6 +247,7 @@ static bool visit(struct integers *t, struct node *n)
     case OP_kpu_stack:
     case OP_kpu_slice:
     case OP_kpu_recanvas:
+    case OP_kpu_view:
         become_u8(n);
         return true;
     default:

@@ -2,7 +2,7 @@
  *
  * Expects a kpu_conv whose input is DT_U8 with a quant (one pair, or one per channel), whose output has a quant (the
  * f32 value's, set by ncc_quant_assign), and whose weights and bias are constant f32. Walk the graph in order, so that
- * inputs are already u8: uploads of quantised values, kpu_layers, and kpu_concat, kpu_slice or kpu_recanvas of these.
+ * inputs are already u8: uploads of quantised values, kpu_layers, and kpu_concat, kpu_slice, kpu_recanvas or kpu_view of these.
  *
  *     real            integer (doc/kpu.md 5)
  *     sum(x * w)      acc = sum((qx - x_zero) * (qw - w_zero)), in units of sx * sw[oc]

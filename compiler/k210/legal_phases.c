@@ -13,6 +13,7 @@
  *     c0 c0     d0 d0           a0 b0 a0 b0
  *     c0 c0     d0 d0           c0 d0 c0 d0
  */
+#include "compiler/k210/enlarge.h"
 #include "compiler/k210/legalise.h"
 #include "compiler/k210/rules.h"
 #include "compiler/pass/match.h"
@@ -104,6 +105,7 @@ static int kernel_at(const struct phases *p, int a, int d)
 
 struct transposed {
     const struct node *n;
+    struct value *x;
     int groups, in_c, out_c;
     struct phases row, col;
 };
@@ -150,7 +152,7 @@ static struct value *phase_conv(struct graph *g, const struct transposed *t, int
                                    .dil_h = 1,
                                    .dil_w = 1,
                                    .groups = t->groups};
-    struct value *y = NCC_OP(g, OP_conv2d, ncc_name(g, n->name, "phases"), &a, n->in[0],
+    struct value *y = NCC_OP(g, OP_conv2d, ncc_name(g, n->name, "phases"), &a, t->x,
                              ncc_const(g, n->in[1]->name, DT_F32, s, w), bias);
     y->def->origin = n->origin ? n->origin : n->name;
     return y;
@@ -186,28 +188,50 @@ static bool convolution_fits(const struct transposed *t)
     return !ncc_k210_rule_broken(&probe, found);
 }
 
-bool ncc_legal_transposed(struct graph *g, struct node *n)
+static struct transposed transposed_of(const struct node *n, struct value *x)
 {
     const struct conv2d_transpose_attrs *a = n->attrs;
-    const struct value *w = n->in[1], *bias = n->n_in > 2 ? n->in[2] : NULL;
-    if (!ncc_match_floats(w) || (bias && !ncc_match_floats(bias)))
-        return false;
-    const struct shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
-    const struct transposed t = {
+    const struct shape *w = &n->in[1]->shape, *y = &n->out[0]->shape;
+    return (struct transposed){
         .n = n,
+        .x = x,
         .groups = a->groups,
-        .in_c = x->dim[1],
+        .in_c = x->shape.dim[1],
         .out_c = y->dim[1],
-        .row = phases_of(x->dim[2], y->dim[2], a->stride_h, a->pad_top, a->dil_h, w->shape.dim[2]),
-        .col = phases_of(x->dim[3], y->dim[3], a->stride_w, a->pad_left, a->dil_w, w->shape.dim[3]),
+        .row = phases_of(x->shape.dim[2], y->dim[2], a->stride_h, a->pad_top, a->dil_h, w->dim[2]),
+        .col = phases_of(x->shape.dim[3], y->dim[3], a->stride_w, a->pad_left, a->dil_w, w->dim[3]),
     };
+}
+
+/* With the functions behind n, which commute with moving pixels. */
+static struct value *in_phases(struct graph *g, const struct node *n, struct value *x, const struct unaries *u)
+{
+    const struct conv2d_transpose_attrs *a = n->attrs;
+    const struct transposed t = transposed_of(n, x);
+    const int *y = n->out[0]->shape.dim;
     if (!convolution_fits(&t))
+        return NULL;
+    return ncc_legal_interleave(g, n->name, all_phases(g, &t, u), a->stride_h, a->stride_w, y[2], y[3]);
+}
+
+static struct value *by_phases(struct graph *g, const struct node *n, struct value *const *x)
+{
+    return in_phases(g, n, x[0], &(struct unaries){0});
+}
+
+bool ncc_legal_transposed(const struct legaliser *l, struct node *n)
+{
+    const struct value *w = n->in[1], *bias = n->n_in > 2 ? n->in[2] : NULL;
+    enum enlarge between;
+    if (!ncc_match_floats(w) || (bias && !ncc_match_floats(bias)) || ncc_lower_enlarges(n, &between))
         return false;
+    struct value *x = n->in[0];
     struct unaries u;
-    struct value *end = ncc_legal_unaries(g, n->out[0], &u);
-    struct value *v = all_phases(g, &t, &u);
-    v = ncc_legal_interleave(g, n->name, v, a->stride_h, a->stride_w, y->dim[2], y->dim[3]);
-    return ncc_match_become(g, end->def, v, end->def == n ? NULL : n);
+    struct value *end = ncc_legal_unaries(l->g, n->out[0], &u), *v;
+    if (ncc_legal_us(l, n, &x, 1, ncc_legal_transposed_apart) < ncc_legal_us(l, n, &x, 1, by_phases))
+        return ncc_match_become(l->g, n, ncc_legal_transposed_apart(l->g, n, &x), NULL);
+    v = in_phases(l->g, n, x, &u);
+    return v && ncc_match_become(l->g, end->def, v, end->def == n ? NULL : n);
 }
 
 /* ---- depth to space and back ---- */
@@ -234,16 +258,31 @@ static struct value *reordered(struct graph *g, struct node *n, int phases)
     return again->out[0];
 }
 
-bool ncc_legal_depth_to_space(struct graph *g, struct node *n)
+static struct value *by_transpose(struct graph *g, const struct node *n, struct value *const *x)
+{
+    const int block = ((const struct depth_to_space_attrs *)n->attrs)->block, *y = n->out[0]->shape.dim;
+    return ncc_legal_interleave(g, n->name, x[0], block, block, y[2], y[3]);
+}
+
+/* Moved by the CPU or by the KPU. The CPU takes channels in one order; the KPU any. */
+bool ncc_legal_depth_to_space(const struct legaliser *l, struct node *n)
 {
     const struct depth_to_space_attrs *a = n->attrs;
-    if (a->block == 1)
-        return ncc_match_replace(g, n, n->in[0]);
-    struct value *x = a->crd ? reordered(g, n, a->block * a->block) : n->in[0];
-    if (!x || x->shape.dim[0] != 1)
+    struct value *x = n->in[0];
+    if (x->shape.dim[0] != 1 || x->dtype != DT_F32)
         return false;
-    const struct shape *y = &n->out[0]->shape;
-    return ncc_match_become(g, n, ncc_legal_interleave(g, n->name, x, a->block, a->block, y->dim[2], y->dim[3]), NULL);
+    const double us = ncc_legal_us(l, n, &x, 1, by_transpose);
+    if (ncc_legal_us(l, n, &x, 1, ncc_legal_depth_to_space_apart) < us)
+        return ncc_match_become(l->g, n, ncc_legal_depth_to_space_apart(l->g, n, &x), NULL);
+    if (a->crd)
+        x = reordered(l->g, n, a->block * a->block);
+    return x && ncc_match_become(l->g, n, by_transpose(l->g, n, &x), NULL);
+}
+
+/* A block of one pixel is nothing. */
+bool ncc_legal_no_blocks(struct graph *g, struct node *n)
+{
+    return ((const struct depth_to_space_attrs *)n->attrs)->block == 1 && ncc_match_replace(g, n, n->in[0]);
 }
 
 /* depth_to_space commutes with unary functions: those move in front of it, into the layer. */

@@ -1,6 +1,7 @@
 /* What a piece of graph would take: built in a graph of its own, placed, and added up. */
 #include "compiler/k210/cost.h"
 #include "compiler/k210/legalise.h"
+#include "compiler/k210/rules.h"
 
 #include <math.h>
 
@@ -16,6 +17,17 @@ static double copies_us(const struct legaliser *l, const struct value *v)
     const enum ncc_kpu_runtime runtime = l->options->runtime;
     return (made_on_kpu && cpu_reads ? ncc_cost_download_us(v, runtime) : 0) +
            (!made_on_kpu && kpu_reads ? ncc_cost_upload_us(v, runtime) : 0);
+}
+
+/* Is the result of n, functions behind it included, read by the CPU alone? */
+static bool leaves(const struct graph *g, const struct node *n)
+{
+    struct unaries u;
+    const struct value *end = ncc_legal_unaries(g, n->out[0], &u);
+    for (const struct use *use = end->uses; use; use = use->next)
+        if (ncc_k210_rules(use->node->op))
+            return false;
+    return true;
 }
 
 double ncc_legal_us(const struct legaliser *l, const struct node *n, struct value *const *from, int n_from,
@@ -46,7 +58,11 @@ double ncc_legal_us(const struct legaliser *l, const struct node *n, struct valu
         for (int i = 0; i < k->n_in; i++)
             us += ncc_is_const(k->in[i]) ? NCC_LEGAL_US_PER_WEIGHT * (double)ncc_shape_count(k->in[i]->shape) : 0;
     }
-    return us + (y->def && !y->def->on_kpu && y->shape.rank == 4 ? ncc_cost_upload_us(y, l->options->runtime) : 0);
+    if (!y->def || y->shape.rank != 4)
+        return us;
+    if (leaves(l->g, n))
+        return us + (y->def->on_kpu ? ncc_cost_download_us(y, l->options->runtime) : 0);
+    return us + (y->def->on_kpu ? 0 : ncc_cost_upload_us(y, l->options->runtime));
 }
 
 struct value *ncc_legal_again(struct graph *g, const struct node *n, struct value *x)

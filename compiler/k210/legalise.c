@@ -66,9 +66,8 @@ static const struct rewrite rewrites[] = {
     {"depthwise stride into the next 1x1", OP_conv2d, move_stride},
     {"nearest by whole factors", OP_resize, ncc_legal_nearest},
     {"stride of a single output", OP_conv2d, ncc_legal_single_output},
-    {"transposed convolution as phases", OP_conv2d_transpose, ncc_legal_transposed},
     {"functions in front of depth_to_space", OP_depth_to_space, ncc_legal_unary_first},
-    {"depth_to_space by transpose", OP_depth_to_space, ncc_legal_depth_to_space},
+    {"depth_to_space of single pixels", OP_depth_to_space, ncc_legal_no_blocks},
     {"space_to_depth as convolution", OP_space_to_depth, ncc_legal_space_to_depth},
 };
 
@@ -87,6 +86,8 @@ static const struct judged forms[] = {
     {OP_prelu, ncc_legal_prelu_in_conv},
     {OP_conv2d, ncc_legal_join_convs},
     {OP_resize, ncc_legal_bilinear},
+    {OP_conv2d_transpose, ncc_legal_transposed},
+    {OP_depth_to_space, ncc_legal_depth_to_space},
     {OP_mul, ncc_legal_gate},
     {OP_add, ncc_legal_add_convs},
     {OP_sub, ncc_legal_add_convs},

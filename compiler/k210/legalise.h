@@ -23,7 +23,8 @@ typedef struct value *legal_form(struct graph *g, const struct node *n, struct v
 /* Weights take general RAM and flash: a byte counts as much as a clock. */
 #define NCC_LEGAL_US_PER_WEIGHT (1e6 / NCC_KPU_CLOCK_HZ)
 
-/* Estimated time of a form of n and its weights, placed as it is best, between neighbours that are on the KPU. INFINITY: there is none. */
+/* Estimated time of a form of n and its weights, placed as it is best, between neighbours that are on the KPU; where the CPU
+ * alone reads the result, with its copy there. INFINITY: there is none. */
 double ncc_legal_us(const struct legaliser *l, const struct node *n, struct value *const *from, int n_from,
                     legal_form *form);
 /* The constant v in graph g, sharing its data. NULL: NULL. */
@@ -69,14 +70,20 @@ bool ncc_legal_stride(const struct legaliser *l, struct node *n);
 
 /* ---- legal_phases.c: what makes maps larger ---- */
 
-/* conv2d_transpose -> convolution of the small map, whose channels are the phases; then interleaving. */
-bool ncc_legal_transposed(struct graph *g, struct node *n);
-/* depth_to_space: unary functions behind it go in front of it; then interleaving. Channels that come channel by channel
- * (crd) are put into the other order by the convolution that makes them. */
+/* conv2d_transpose -> convolution of the small map, whose channels are the phases; then interleaving on the CPU. Or as
+ * legal_apart.c has it. */
+bool ncc_legal_transposed(const struct legaliser *l, struct node *n);
+/* depth_to_space: unary functions behind it go in front of it; then interleaving, or as in legal_apart.c. Channels that come
+ * channel by channel (crd) are put into the other order by the convolution that makes them. */
+bool ncc_legal_no_blocks(struct graph *g, struct node *n);
 bool ncc_legal_unary_first(struct graph *g, struct node *n);
-bool ncc_legal_depth_to_space(struct graph *g, struct node *n);
+bool ncc_legal_depth_to_space(const struct legaliser *l, struct node *n);
 /* space_to_depth -> convolution with one-hot kernels. */
 bool ncc_legal_space_to_depth(struct graph *g, struct node *n);
+
+/* ---- legal_apart.c: the same on the large map, pixels set apart ---- */
+
+legal_form ncc_legal_transposed_apart, ncc_legal_depth_to_space_apart;
 
 /* [1, rows * columns * C, H, W], channels ordered (row phase, column phase, channel) -> [1, C, H * rows, W * columns],
  * of which the upper left h x w are kept. */

@@ -76,6 +76,9 @@ static lower_fn *method_of(const struct node *n)
         return ncc_lower_op_pad;
     case OP_slice:
         return ncc_lower_op_slice;
+    case OP_resize:
+    case OP_conv2d_transpose:
+        return ncc_lower_op_enlarge;
     case OP_prelu:
         return ncc_lower_op_prelu;
     default:

@@ -95,6 +95,9 @@ struct value *ncc_lower_recanvas(struct lowering *l, struct value *x, int h, int
  * memory, whatever is quickest. False: they do not fit. */
 bool ncc_lower_equal_canvases(struct lowering *l, struct value *const *v, int n, struct value **x);
 
+/* The same where channels may be spread: channel c of v[i] lies at slot[i][c]; NULL: where it is counted. */
+bool ncc_lower_equal_spreads(struct lowering *l, struct value *const *v, int n, struct value **x, const int **slot);
+
 /* ---- spread.c ---- */
 
 /* Notes that channel c of v lies at slot[c] of a canvas. */
@@ -259,6 +262,7 @@ bool ncc_lower_op_product(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_affine(struct lowering *l, struct node *n, const char **why); /* add, sub, mul, div by constants */
 bool ncc_lower_op_pad(struct lowering *l, struct node *n, const char **why);    /* zero channels */
 bool ncc_lower_op_prelu(struct lowering *l, struct node *n, const char **why);
+bool ncc_lower_op_enlarge(struct lowering *l, struct node *n, const char **why); /* resize, conv2d_transpose: see enlarge.h */
 bool ncc_lower_op_slice(struct lowering *l, struct node *n, const char **why);  /* rows, columns, channels */
 bool ncc_lower_op_stack(struct lowering *l, struct node *n, const char **why);  /* concat of rows */
 bool ncc_lower_op_concat(struct lowering *l, struct node *n, const char **why);

@@ -113,15 +113,16 @@ static struct value *own_codes(struct lowering *l, const struct node *n, struct 
 bool ncc_lower_op_concat(struct lowering *l, struct node *n, const char **why)
 {
     struct value **x = NCC_NEW(l->g->arena, struct value *, n->n_in);
-    if (!ncc_lower_equal_canvases(l, n->in, n->n_in, x)) {
+    const int **from = NCC_NEW(l->g->arena, const int *, n->n_in);
+    if (!ncc_lower_equal_spreads(l, n->in, n->n_in, x, from)) {
         *why = "the parts do not fit the KPU";
         return false;
     }
     int *slot = NCC_NEW(l->g->arena, int, n->out[0]->shape.dim[1]);
     for (int i = 0, at = 0, c = 0; i < n->n_in; i++) {
         const int group = ncc_kpu_layout_of(x[i]->shape.dim[3]).group, count = x[i]->shape.dim[1];
-        for (int k = 0; k < count; k++)
-            slot[c++] = at + k;
+        for (int k = 0; k < n->in[i]->shape.dim[1]; k++)
+            slot[c++] = at + (from[i] ? from[i][k] : k);
         at = (at + count + group - 1) / group * group;
         if (!(x[i] = own_codes(l, n, x[i], why)))
             return false;

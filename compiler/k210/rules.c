@@ -1,5 +1,6 @@
 #include "compiler/k210/rules.h"
 
+#include "compiler/k210/enlarge.h"
 #include "compiler/k210/lower.h"
 #include "compiler/k210/pool_plan.h"
 #include "compiler/k210/taps.h"
@@ -191,6 +192,22 @@ static bool takes_neighbours(const struct node *n, char *found)
     return neighbours;
 }
 
+static bool enlarges(const struct node *n, char *found)
+{
+    enum enlarge unused;
+    const int *x = n->in[0]->shape.dim, *y = n->out[0]->shape.dim;
+    if (n->op == OP_resize) {
+        const struct resize_attrs *a = n->attrs;
+        snprintf(found, 120, "%s, %dx%d to %dx%d", a->mode == RESIZE_NEAREST ? "nearest" : "bilinear", x[2], x[3], y[2],
+                 y[3]);
+    } else {
+        const struct conv2d_transpose_attrs *a = n->attrs;
+        snprintf(found, 120, "kernel %dx%d, stride %dx%d", n->in[1]->shape.dim[2], n->in[1]->shape.dim[3], a->stride_h,
+                 a->stride_w);
+    }
+    return ncc_lower_enlarges(n, &unused) > 0;
+}
+
 /* ---- the table ---- */
 
 #define MAPS(check)                                                                                                    \
@@ -268,6 +285,17 @@ static const struct rule slice_rules[] = {
     {0},
 };
 
+static const struct rule resize_rules[] = {
+    MAPS(first_and_out_fit),
+    {"maps can only be enlarged to the nearest pixel, by the same power of two in both directions", NULL, enlarges},
+    {0},
+};
+static const struct rule transposed_rules[] = {
+    MAPS(first_and_out_fit),
+    {"pixels can only be set apart by the same power of two in both directions, with zeros between them", NULL, enlarges},
+    {0},
+};
+
 const struct rule *ncc_k210_rules(enum op op)
 {
     switch ((int)op) {
@@ -297,6 +325,10 @@ const struct rule *ncc_k210_rules(enum op op)
         return pad_rules;
     case OP_slice:
         return slice_rules;
+    case OP_resize:
+        return resize_rules;
+    case OP_conv2d_transpose:
+        return transposed_rules;
     default:
         return ncc_op_desc(op)->flags & OP_UNARY ? unary_rules : NULL;
     }

@@ -221,6 +221,14 @@ struct kpu_recanvas_attrs {
     int top, left, h, w, outside;
 };
 
+/* The lines of KPU RAM from `line` lines behind the input's start on, declared as another canvas of any layout: bytes are
+ * elements again by their address alone (doc/kpu.md section 3). What the input does not hold is junk. */
+struct kpu_view_attrs {
+    int line;
+    int c, canvas_h, canvas_w;
+    int top, left, h, w, outside;
+};
+
 /* ---- integer CPU kernels, doc/kmodel.md B.3; multipliers and shifts as stored there ---- */
 
 enum { BIN_ADD, BIN_SUB, BIN_MUL, BIN_DIV, BIN_MIN, BIN_MAX };

@@ -177,6 +177,8 @@ static int64_t view_offset(const struct node *n)
         const struct kpu_recanvas_attrs *a = n->attrs;
         return a->skip ? ncc_kpu_bytes(1, a->skip, n->in[0]->shape.dim[3]) : 0;
     }
+    if (n->op == OP_kpu_view)
+        return (int64_t)((const struct kpu_view_attrs *)n->attrs)->line * NCC_KPU_LINE_SIZE;
     if (n->op != OP_kpu_slice)
         return 0;
     const struct kpu_slice_attrs *a = n->attrs;

@@ -117,6 +117,8 @@ static void show_inputs(struct check *c, const struct node *n)
         int64_t skip = n->op == OP_slice ? sliced_bytes(n) : 0;
         if (n->op == OP_kpu_recanvas && ((const struct kpu_recanvas_attrs *)n->attrs)->skip > 0)
             skip = ncc_kpu_bytes(1, ((const struct kpu_recanvas_attrs *)n->attrs)->skip, n->in[0]->shape.dim[3]);
+        if (n->op == OP_kpu_view)
+            skip = (int64_t)((const struct kpu_view_attrs *)n->attrs)->line * NCC_KPU_LINE_SIZE;
         if (n->op == OP_kpu_slice && ((const struct kpu_slice_attrs *)n->attrs)->begin > 0) {
             const struct shape *x = &n->in[0]->shape;
             skip = ncc_kpu_bytes(((const struct kpu_slice_attrs *)n->attrs)->begin, x->dim[2], x->dim[3]);

@@ -2,7 +2,7 @@
  *
  * Memory of two kinds is planned separately: KPU RAM (2 MiB, in 64-byte lines) and main memory
  * (8-byte aligned). Values that share bytes form one buffer:
- *   - OP_ALIAS operators (reshape, kpu_recanvas): the output is the input;
+ *   - OP_ALIAS operators (reshape, kpu_recanvas, kpu_view): the output lies in the input;
  *   - kpu_concat: every input is a channel range of the output, side by side;
  *   - kpu_slice: the output is a channel range of the input;
  *   - concat in main memory whose dimensions before the axis are all 1: likewise, unless an input cannot

@@ -105,6 +105,7 @@ static bool only_moves(const struct node *n)
     case OP_kpu_stack:
     case OP_kpu_slice:
     case OP_kpu_recanvas:
+    case OP_kpu_view:
     case OP_dequantize:
     case OP_concat:
         return true;

@@ -44,7 +44,8 @@ const char *ncc_report_op(const struct node *n, struct arena *a)
 /* Nodes that are only a way to look at bytes. */
 static bool is_view(const struct node *n)
 {
-    return n->op == OP_kpu_concat || n->op == OP_kpu_stack || n->op == OP_kpu_slice || n->op == OP_kpu_recanvas || n->op == OP_reshape;
+    return n->op == OP_kpu_concat || n->op == OP_kpu_stack || n->op == OP_kpu_slice || n->op == OP_kpu_recanvas ||
+           n->op == OP_kpu_view || n->op == OP_reshape;
 }
 
 static bool is_copy(const struct node *n)

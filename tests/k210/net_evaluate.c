@@ -55,6 +55,12 @@ static bool is_anything(const struct value *v, int c, int y, int x)
     if (n->op == OP_kpu_recanvas)
         return y + ((const struct kpu_recanvas_attrs *)n->attrs)->skip >= n->in[0]->shape.dim[2] ||
                x >= n->in[0]->shape.dim[3];
+    if (n->op == OP_kpu_view) {
+        const int line = ((const struct kpu_view_attrs *)n->attrs)->line, *in = n->in[0]->shape.dim, *out = v->shape.dim;
+        const struct ncc_kpu_element e =
+            ncc_kpu_element_at(ncc_kpu_address(c, y, x, out[2], out[3]) + line * NCC_KPU_LINE_SIZE, in[2], in[3]);
+        return e.c >= in[1] || e.x >= in[3];
+    }
     if (n->op == OP_kpu_slice || n->op == OP_kpu_stack ||
         (n->op == OP_kpu_conv && ((const struct kpu_conv_attrs *)n->attrs)->copy))
         return false;

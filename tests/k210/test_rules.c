@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define ENLARGED "maps can only be enlarged to the nearest pixel, by the same power of two in both directions"
+#define APART "pixels can only be set apart by the same power of two in both directions, with zeros between them"
 #define MAX_POOL "the pool must be square, with a stride of 1, 2, 4 or 8, and no larger than 32 steps of the chip's own"
 #define MAPS      "the maps must be at most 8192 channels of 256x512 pixels"
 #define CONSTANTS "weights and bias must be constant"
@@ -113,6 +115,24 @@ static const struct rule_case {
     {OP_pad, "only channels can be padded, with zeros",
      "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,0,0,0] after=[0,1,0,0]\n",
      "input %x f32 1x8x4x4\n%y = pad(%x) before=[0,0,0,0] after=[0,-1,0,0]\n"},
+    {OP_resize, MAPS, "input %x f32 1x8x128x256\n%y = resize(%x) out_h=256 out_w=512\n",
+     "input %x f32 1x8x129x256\n%y = resize(%x) out_h=258 out_w=512\n"},
+    {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) out_h=20 out_w=28\n",
+     "input %x f32 1x8x5x7\n%y = resize(%x) out_h=15 out_w=21\n"},
+    {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) out_h=10 out_w=14\n",
+     "input %x f32 1x8x5x7\n%y = resize(%x) out_h=10 out_w=28\n"},
+    {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) out_h=10 out_w=14 half_pixel=true\n",
+     "input %x f32 1x8x5x7\n%y = resize(%x) mode=bilinear out_h=10 out_w=14\n"},
+    {OP_conv2d_transpose, MAPS,
+     "input %x f32 1x2x64x4\nconst %w f32 2x1x1x1 = { 1, 1 }\n%y = conv2d_transpose(%x, %w, _) stride_h=4 stride_w=4 "
+     "groups=2 out_pad_h=3\n",
+     "input %x f32 1x2x65x4\nconst %w f32 2x1x1x1 = { 1, 1 }\n%y = conv2d_transpose(%x, %w, _) stride_h=4 stride_w=4 "
+     "groups=2\n"},
+    {OP_conv2d_transpose, APART,
+     "input %x f32 1x2x4x4\nconst %w f32 2x1x1x1 = { 1, 1 }\n%y = conv2d_transpose(%x, %w, _) stride_h=2 stride_w=2 "
+     "groups=2\n",
+     "input %x f32 1x2x4x4\nconst %w f32 2x1x1x1 = { 1, 2 }\n%y = conv2d_transpose(%x, %w, _) stride_h=2 stride_w=2 "
+     "groups=2\n"},
     {OP_concat, MAPS, "input %x f32 1x4096x4x4\n%y = concat(%x, %x) axis=1\n",
      "input %x f32 1x4096x4x4\ninput %z f32 1x4097x4x4\n%y = concat(%x, %z) axis=1\n"},
     {OP_concat, "only channels can lie side by side, and rows below one another",

@@ -860,6 +860,20 @@ static const struct op_case op_cases[] = {
      "%z = kpu_download(%b)\n"
      "output %z\n",
      8, {3, 4, 5, 6, 9, 10, 11, 12}},
+    {OP_kpu_view, /* 16-byte pitch: channels 0, 1 are the halves of a channel 32 wide */
+     "const %x u8 1x4x2x16 = iota\n"
+     "%a = kpu_upload(%x) h=2 w=16\n"
+     "%b = kpu_view(%a) line=1 c=1 canvas_h=1 canvas_w=18 h=1 w=18\n"
+     "%z = kpu_download(%b)\n"
+     "output %z\n",
+     18, {16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 48, 49}},
+    {OP_kpu_view, /* the other way, with bytes that are nobody's */
+     "const %x u8 1x1x2x18 = iota\n"
+     "%a = kpu_upload(%x) h=2 w=18\n"
+     "%b = kpu_view(%a) c=3 canvas_h=2 canvas_w=3 h=2 w=3\n"
+     "%z = kpu_download(%b)\n"
+     "output %z\n",
+     18, {0, 1, 2, 18, 19, 20, 16, 17, 0, 34, 35, 0, 0, 0, 0, 0, 0, 0}},
     {OP_kpu_stack,
      "const %x u8 1x2x2x2 = { 1, 2, 3, 4, 5, 6, 7, 8 }\n"
      "const %y u8 1x2x1x2 = { 9, 10, 11, 12 }\n"

@@ -120,6 +120,8 @@ static const struct edge edges[] = {
      "kpu_recanvas(%x) canvas_h=6 canvas_w=9 h=1 w=1", "kpu_recanvas(%x) canvas_h=7 canvas_w=8 h=1 w=1", "height"},
     {OP_kpu_recanvas, XK, "kpu_recanvas(%x) canvas_h=5 canvas_w=8 skip=1 h=1 w=1",
      "kpu_recanvas(%x) canvas_h=5 canvas_w=8 skip=6 h=1 w=1", "row 6"},
+    {OP_kpu_view, XK, "kpu_view(%x) line=2 c=1 canvas_h=4 canvas_w=64 h=1 w=1",
+     "kpu_view(%x) line=3 c=1 canvas_h=4 canvas_w=64 h=1 w=1", "lines"},
     {OP_kpu_stack, XK "%y = kpu_upload(%q) h=5 w=8\n", "kpu_stack(%x, %x)", "kpu_stack(%x, %y)", "windows"},
     {OP_kpu_stack, XK "const %p f32 1x5x6x8 = iota\n%y = kpu_upload(%p) h=6 w=8\n", "kpu_stack(%x)", "kpu_stack(%y)",
      "share a line"},

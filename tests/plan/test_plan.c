@@ -199,6 +199,7 @@ static bool is_view(const struct node *n)
     case OP_kpu_concat:
     case OP_kpu_slice:
     case OP_kpu_recanvas:
+    case OP_kpu_view:
     case OP_concat:
     case OP_slice:
     case OP_reshape:

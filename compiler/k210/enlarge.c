@@ -1,0 +1,288 @@
+/* Maps twice as large, in KPU RAM.
+ *
+ * No layer makes a map larger, or puts pixels between others. But layers can take a map apart into its even and odd rows and
+ * columns (one-hot taps and a pick), the same bytes can be declared as another canvas (kpu_view), and doing the first often
+ * enough brings together what the second laid side by side. Think of the address of a byte as digits of two, column digits
+ * x5 .. x0 in a line of 64 and line digits .. l1 l0. A pick that keeps all four phases as channels
+ *
+ *     one 64 x 64 map  ->  four of 32 x 32, phases as channels:      lines  l5 l4 l3 l2 l1 l0  ->  l0 l5 l4 l3 l2 l1
+ *     two beside each other in a line, and the pairs below           columns x5 x4 x3 x2 x1 x0 ->  x0 x5 x4 x3 x2 x1
+ *
+ * turns both by one digit: declared as a map of 64 x 64 again, it is ready for the next pick. Five picks turn six digits by
+ * five, which is back by one: what was in front is behind.
+ *
+ *     p x4 x3 x2 x1 x0   ->   x4 x3 x2 x1 x0 p        a half line p times 32 columns: column 2 x + p
+ *     q l4 l3 l2 l1 l0   ->   l4 l3 l2 l1 l0 q        32 lines, then 32 others: line 2 l + q
+ *
+ * So 32 lines of the small map become one tile of 64 lines: four times the same half lines (or once, with zeros). Lines are
+ * lines, whatever rows and channels they are; only what becomes of the two halves of a line depends on the layout:
+ *
+ *     W <= 16    two channels in each half  \  the upper halves are channels of their own, behind all others:
+ *     W <= 32    a channel in each half     /  their tiles follow those of the lower halves
+ *     W <= 64    columns 0 .. 31 and 32 .. 63 of the same row: two lines of the large one, so that a digit for the half
+ *                goes behind q; tiles of 128 lines, seven digits
+ *     W <= 128   a row has two lines, which become four: q goes between l4 .. l1 and l0, which counts the lines
+ *
+ * The first pick is where lines multiply (its channels are told in any order), four more turn. Every layer reads few tiles
+ * (a regular layer is quadratic in its channels), all five of a tile follow each other, and copies move codes unchanged.
+ * About 10 ns for a byte of the result, where the CPU takes 150 ns and more to move it.
+ */
+#include "compiler/k210/enlarge.h"
+#include "kpu/layout.h"
+#include "kpu/timing.h"
+
+#include <stdio.h>
+
+enum { TILE_W = 64, BLOCK = 32, N_TURNS = 4, MAX_BLOCKS = 16 };
+
+/* What tells the channels of the first pick's result apart, the slowest first. `block` and `half` say which half lines they
+ * come from, `row` and `column` which pixels they are taken from, q and p where they go. */
+enum digit { D_HALF, D_BLOCK, D_ROW, D_Q, D_COLUMN, D_P, N_DIGITS };
+
+struct layout {
+    enum digit order[N_DIGITS];
+    bool halves_apart; /* the halves of lines are different channels */
+    int tile_h;        /* lines that a block's lines become: for each half, or for both */
+};
+
+static const struct layout narrow = {{D_HALF, D_BLOCK, D_ROW, D_Q, D_COLUMN, D_P}, true, 64};
+static const struct layout one_line = {{D_BLOCK, D_ROW, D_Q, D_HALF, D_COLUMN, D_P}, false, 128};
+static const struct layout two_lines = {{D_BLOCK, D_Q, D_ROW, D_HALF, D_COLUMN, D_P}, false, 128};
+
+static const struct layout *layout_of(int w)
+{
+    return w <= 32 ? &narrow : w <= 64 ? &one_line : w <= 128 ? &two_lines : NULL;
+}
+
+struct job {
+    struct lowering *l;
+    const char *name;
+    const struct layout *layout;
+    enum enlarge between;
+    struct value *x; /* whole blocks of lines */
+    int n_blocks, n_halves;
+};
+
+/* Blocks, and halves of their lines, that go through the picks together. */
+struct part {
+    int block, n_blocks, half, n_halves;
+};
+
+/* ---- layers ---- */
+
+static struct value *view(struct job *j, struct value *x, const struct kpu_view_attrs *a)
+{
+    return NCC_OP(j->l->g, OP_kpu_view, ncc_name(j->l->g, j->name, "view"), a, x);
+}
+
+/* The lines of x from `line` on as c maps of h x w. */
+static struct value *maps_of(struct job *j, struct value *x, int line, int c, int h, int w)
+{
+    const struct kpu_view_attrs a = {.line = line, .c = c, .canvas_h = h, .canvas_w = w, .h = h, .w = w};
+    return view(j, x, &a);
+}
+
+/* Where an output channel of a pick reads. */
+struct source {
+    int channel, row, column;
+    bool zero;
+};
+
+static struct value *pick(struct job *j, struct value *x, int out_c, struct source (*of)(const void *, int), const void *arg)
+{
+    struct graph *g = j->l->g;
+    const int *d = x->shape.dim;
+    const struct shape s = ncc_shape_4(out_c, d[1], 3, 3);
+    float *w = NCC_NEW(g->arena, float, ncc_shape_count(s));
+    for (int o = 0; o < out_c; o++) {
+        const struct source from = of(arg, o);
+        if (!from.zero)
+            w[((o * d[1] + from.channel) * 3 + 1 + from.row) * 3 + 1 + from.column] = 1;
+    }
+    const struct kpu_conv_attrs a = {
+        .kernel = 3, .pool = NCC_KPU_POOL_LEFT_TOP_2, .copy = true, .h = d[2] / 2, .w = d[3] / 2};
+    return NCC_OP(g, OP_kpu_conv, ncc_name(g, j->name, "pick"), &a, x, ncc_const(g, ncc_name(g, j->name, "w"), DT_F32, s, w),
+                  ncc_const(g, ncc_name(g, j->name, "b"), DT_F32, ncc_shape_make(1, &out_c),
+                            NCC_NEW(g->arena, float, out_c)));
+}
+
+struct first_pick {
+    const struct job *j;
+    const struct part *p;
+};
+
+static struct source first_source(const void *arg, int o)
+{
+    const struct first_pick *f = arg;
+    int digit[N_DIGITS];
+    for (int i = N_DIGITS - 1; i >= 0; i--) {
+        const enum digit d = f->j->layout->order[i];
+        const int n = d == D_BLOCK ? f->p->n_blocks : d == D_HALF ? f->p->n_halves : 2;
+        digit[d] = o % n;
+        o /= n;
+    }
+    return (struct source){2 * digit[D_BLOCK] + f->p->half + digit[D_HALF], digit[D_ROW], digit[D_COLUMN],
+                           f->j->between == ENLARGE_ZEROS && (digit[D_P] || digit[D_Q])};
+}
+
+static struct source turn_source(const void *unused, int o)
+{
+    (void)unused;
+    return (struct source){o / 4, o / 2 % 2, o % 2, false};
+}
+
+static int n_tiles(const struct job *j, const struct part *p)
+{
+    return p->n_blocks * (j->layout->halves_apart ? p->n_halves : 1);
+}
+
+/* The tiles of a part, as four maps of half their size each. */
+static struct value *enlarged_part(struct job *j, const struct part *p)
+{
+    const int tiles = n_tiles(j, p), tile_h = j->layout->tile_h;
+    struct value *y = maps_of(j, j->x, p->block * BLOCK, 2 * p->n_blocks, BLOCK, TILE_W / 2);
+    y = pick(j, y, 16 * p->n_blocks * p->n_halves, first_source, &(struct first_pick){j, p});
+    for (int i = 0; i < N_TURNS; i++)
+        y = pick(j, maps_of(j, y, 0, tiles, tile_h, TILE_W), 4 * tiles, turn_source, NULL);
+    return y;
+}
+
+/* ---- parts ---- */
+
+/* A byte of weights counts as a clock. */
+static double pick_clocks(const struct job *j, int in_c, int h, int w, int out_c)
+{
+    const struct ncc_kpu_shape s = {in_c, h, w, out_c, 3, false, NCC_KPU_POOL_LEFT_TOP_2};
+    return ncc_kpu_layer_clocks(&s, 1) + ncc_kpu_costs(j->l->options->runtime)->layer_clocks + (double)ncc_kpu_n_weights(&s);
+}
+
+static double part_clocks(const struct job *j, const struct part *p)
+{
+    const int tiles = n_tiles(j, p);
+    return pick_clocks(j, 2 * p->n_blocks, BLOCK, TILE_W / 2, 16 * p->n_blocks * p->n_halves) +
+           N_TURNS * pick_clocks(j, tiles, j->layout->tile_h, TILE_W, 4 * tiles);
+}
+
+/* How many blocks and halves at a time are cheapest: each layer has a fixed part, and one quadratic in its channels. */
+static struct part best_part(const struct job *j)
+{
+    struct part best = {.n_blocks = 1, .n_halves = j->n_halves};
+    double best_clocks = 0;
+    for (int n_blocks = 1; n_blocks <= j->n_blocks && n_blocks <= MAX_BLOCKS; n_blocks++)
+        for (int n_halves = j->layout->halves_apart ? 1 : j->n_halves; n_halves <= j->n_halves; n_halves++) {
+            if (n_halves > 1 && j->layout->halves_apart && n_blocks < j->n_blocks)
+                continue; /* all blocks of one half come before those of the other */
+            const struct part p = {.n_blocks = n_blocks, .n_halves = n_halves};
+            const int times = (j->n_blocks + n_blocks - 1) / n_blocks * (j->n_halves / n_halves);
+            const double clocks = times * part_clocks(j, &p);
+            if (best_clocks == 0 || clocks < best_clocks) {
+                best = p;
+                best_clocks = clocks;
+            }
+        }
+    return best;
+}
+
+/* All tiles, in the order of their lines. */
+static struct value *all_tiles(struct job *j)
+{
+    const struct part step = best_part(j);
+    struct value **y = NCC_NEW(j->l->g->arena, struct value *, (size_t)(j->n_halves * j->n_blocks));
+    int n = 0;
+    for (int half = 0; half < j->n_halves; half += step.n_halves)
+        for (int b = 0; b < j->n_blocks; b += step.n_blocks) {
+            const int left = j->n_blocks - b;
+            const struct part p = {b, left < step.n_blocks ? left : step.n_blocks, half, step.n_halves};
+            y[n++] = enlarged_part(j, &p);
+        }
+    return ncc_lower_beside(j->l, y, n, ncc_name(j->l->g, j->name, "tiles"));
+}
+
+/* ---- the map ---- */
+
+/* x with copies of its first channels behind it, so that its lines make whole blocks. */
+static struct value *whole_blocks(struct lowering *l, struct value *x, const char *name)
+{
+    const int *d = x->shape.dim, groups = ncc_kpu_groups(d[1], d[3]), group = ncc_kpu_layout_of(d[3]).group;
+    const int each = (int)ncc_kpu_lines(1, d[2], d[3]), lines = groups * each;
+    int missing = ((lines + BLOCK - 1) / BLOCK * BLOCK - lines + each - 1) / each, n = 1;
+    struct value **part = NCC_NEW(l->g->arena, struct value *, (size_t)missing + 1);
+    part[0] = x;
+    for (; missing > 0; missing -= groups) {
+        const struct kpu_slice_attrs first = {0, missing * group};
+        part[n++] = missing >= groups || first.count >= d[1]
+                        ? x
+                        : NCC_OP(l->g, OP_kpu_slice, ncc_name(l->g, name, "filler"), &first, x);
+    }
+    return ncc_lower_beside(l, part, n, ncc_name(l->g, name, "blocks"));
+}
+
+/* As many columns as make rows of the lines that they are given, and pairs of channels of lines. */
+static int least_width(int w)
+{
+    return w <= 16 ? 17 : w > 64 ? 3 * NCC_KPU_LINE_SIZE + 1 : 2 * w;
+}
+
+static struct kpu_view_attrs result_view(const struct value *x, int line, int c)
+{
+    const struct window *w = &x->window;
+    const int width = 2 * x->shape.dim[3], least = least_width(x->shape.dim[3]);
+    return (struct kpu_view_attrs){.line = line,
+                                   .c = c,
+                                   .canvas_h = 2 * x->shape.dim[2],
+                                   .canvas_w = width > least ? width : least,
+                                   .top = 2 * w->top,
+                                   .left = 2 * w->left,
+                                   .h = 2 * w->h,
+                                   .w = 2 * w->w,
+                                   .outside = w->outside == OUT_ZERO && width >= least ? OUT_ZERO : OUT_JUNK};
+}
+
+/* The channels of the halves follow each other, at once where no line of filling lies between them. */
+static struct value *result(struct job *j, struct value *tiles, const struct value *x)
+{
+    const int *d = x->shape.dim, groups = ncc_kpu_groups(d[1], d[3]);
+    const int each = ncc_kpu_layout_of(d[3]).group / 2 * groups, half_lines = j->n_blocks * j->layout->tile_h;
+    const bool adjacent = ncc_kpu_lines(d[1], d[2], d[3]) == j->n_blocks * BLOCK;
+    if (!j->layout->halves_apart || j->n_halves == 1 || adjacent) {
+        const struct kpu_view_attrs a =
+            result_view(x, 0, j->layout->halves_apart ? each * j->n_halves : d[1]);
+        return view(j, tiles, &a);
+    }
+    struct value *half[2];
+    for (int i = 0; i < 2; i++) {
+        const struct kpu_view_attrs a = result_view(x, i * half_lines, each);
+        half[i] = view(j, tiles, &a);
+    }
+    return ncc_lower_beside(j->l, half, 2, ncc_name(j->l->g, j->name, "halves"));
+}
+
+static void set_slots(const struct value *x, const struct layout *layout, int *slot)
+{
+    const int c = x->shape.dim[1], group = ncc_kpu_layout_of(x->shape.dim[3]).group, in_half = group / 2;
+    for (int i = 0; i < c; i++)
+        slot[i] = !layout->halves_apart ? i
+                                        : i % group / in_half * in_half * ncc_kpu_groups(c, x->shape.dim[3]) +
+                                              i / group * in_half + i % in_half;
+}
+
+struct value *ncc_lower_enlarge(struct lowering *l, const char *name, struct value *x, enum enlarge between, int *slot,
+                                const char **why)
+{
+    const int *d = x->shape.dim;
+    const struct layout *layout = layout_of(d[3]);
+    const int64_t lines = ncc_kpu_lines(d[1], d[2], d[3]), n_blocks = (lines + BLOCK - 1) / BLOCK;
+    const bool one_half = layout == &narrow && d[1] <= ncc_kpu_layout_of(d[3]).group / 2;
+    if (!layout || 2 * d[2] > NCC_KPU_MAX_H) {
+        *why = "only maps of at most 128 rows and columns can be enlarged on the KPU";
+        return NULL;
+    }
+    if (n_blocks * BLOCK * (one_half ? 3 : 5) > NCC_KPU_RAM_LINES) {
+        *why = "the map and the enlarged one together must fit the 2 MiB of KPU RAM";
+        return NULL;
+    }
+    struct job j = {l, name, layout, between, NULL, (int)n_blocks, one_half ? 1 : 2};
+    j.x = whole_blocks(l, x, name);
+    set_slots(x, layout, slot);
+    return result(&j, all_tiles(&j), x);
+}

@@ -1,0 +1,155 @@
+/* Maps that the KPU makes larger by itself: random sizes of every layout, in real numbers with junk wherever junk may be,
+ * and in codes, which must pass unchanged. */
+#include "tests/k210/compiled.h"
+
+#include "compiler/ir/text.h"
+#include "compiler/ops/attrs.h"
+
+#include <ncc/sim.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct k210_options options = {.runtime = NCC_KPU_RUNTIME_V4};
+
+static struct value *convolution(struct graph *g, uint64_t *state, struct value *x, int out_c)
+{
+    const struct shape s = ncc_shape_4(out_c, x->shape.dim[1], 1, 1);
+    float *w = NCC_NEW(g->arena, float, ncc_shape_count(s));
+    for (int64_t i = 0; i < ncc_shape_count(s); i++)
+        w[i] = (float)net_normal(state);
+    const struct conv2d_attrs a = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
+    return NCC_OP(g, OP_conv2d, "conv", &a, x, ncc_const(g, "w", DT_F32, s, w), NULL);
+}
+
+static struct value *nearest(struct graph *g, struct value *x, int factor)
+{
+    const struct resize_attrs a = {
+        .mode = RESIZE_NEAREST, .out_h = x->shape.dim[2] * factor, .out_w = x->shape.dim[3] * factor};
+    return NCC_OP(g, OP_resize, "resize", &a, x);
+}
+
+static struct value *set_apart(struct graph *g, uint64_t *state, struct value *x, int factor)
+{
+    const int c = x->shape.dim[1];
+    float *one = NCC_NEW(g->arena, float, c);
+    for (int i = 0; i < c; i++)
+        one[i] = 1;
+    const struct conv2d_transpose_attrs a = {.stride_h = factor,
+                                             .stride_w = factor,
+                                             .out_pad_h = net_int(state, 0, factor - 1),
+                                             .out_pad_w = net_int(state, 0, factor - 1),
+                                             .dil_h = 1,
+                                             .dil_w = 1,
+                                             .groups = c};
+    return NCC_OP(g, OP_conv2d_transpose, "apart", &a, x, ncc_const(g, "one", DT_F32, ncc_shape_4(c, 1, 1, 1), one), NULL);
+}
+
+/* Sizes around the edges of the layouts, and any others; `area` bounds the work. */
+static int some_size(uint64_t *state, int most)
+{
+    static const int edges[] = {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 95, 96, 97, 127, 128};
+    const int n = net_int(state, 0, 1) ? edges[net_int(state, 0, 20)] : net_int(state, 1, 128);
+    return n <= most ? n : net_int(state, 1, most);
+}
+
+/* A map in KPU RAM, enlarged; read as it is, by a convolution, or beside another. */
+static void make(struct net *n, uint64_t *state)
+{
+    ncc_diag_init(&n->diags, &n->arena);
+    struct graph *g = n->g = ncc_graph_new(&n->arena, &n->diags, "enlarge");
+    const int factor = net_int(state, 0, 3) ? 2 : 4, most = 256 / factor;
+    const int w = some_size(state, most < 128 ? most : 128), h = some_size(state, most < 3000 / w + 1 ? most : 3000 / w + 1);
+    const int area = h * w, c = net_int(state, 1, area < 64 ? 70 : area < 1000 ? 20 : 5);
+    struct value *x = ncc_graph_input(g, "x", DT_F32, ncc_shape_4(1, net_int(state, 1, 3), h, w));
+    x = convolution(g, state, x, c);
+    struct value *y = net_int(state, 0, 1) ? nearest(g, x, factor) : set_apart(g, state, x, factor);
+    switch (net_int(state, 0, 2)) {
+    case 0:
+        break;
+    case 1:
+        y = convolution(g, state, y, net_int(state, 1, 4));
+        break;
+    default: {
+        const struct concat_attrs channels = {1};
+        struct value *other = ncc_graph_input(
+            g, "other", DT_F32, ncc_shape_4(1, net_int(state, 1, 3), y->shape.dim[2], y->shape.dim[3]));
+        y = NCC_OP(g, OP_concat, "both", &channels, y, convolution(g, state, other, net_int(state, 1, 6)));
+        y = convolution(g, state, y, 2);
+    }
+    }
+    ncc_graph_output(g, y, "y");
+}
+
+static void expect_on_kpu(struct net *n, const struct graph *g, const char *name)
+{
+    if (net_count(g, OP_resize) + net_count(g, OP_conv2d_transpose) + net_count(g, OP_concat) +
+            net_count(g, OP_transpose) == 0)
+        return;
+    fprintf(stderr, "%s", ncc_text_print(g, false, &n->arena));
+    fail_msg("%s: not on the KPU", name);
+}
+
+/* How many cases: NCC_ENLARGE, else few. */
+static int n_cases(int usual)
+{
+    const char *text = getenv("NCC_ENLARGE");
+    return text ? atoi(text) : usual;
+}
+
+static void in_real_numbers(void **unused)
+{
+    (void)unused;
+    const uint64_t seed = net_seed("enlarge");
+    for (int i = 0; i < n_cases(60); i++) {
+        uint64_t state = seed * 1000003 + (uint64_t)i;
+        char name[40], why[200] = "";
+        snprintf(name, sizeof name, "case %d", i);
+        struct net n;
+        net_open(&n);
+        make(&n, &state);
+        struct graph *g = ncc_graph_copy(n.g, &n.arena, &n.diags);
+        net_force_on_kpu(g);
+        assert_true(ncc_k210_lower(g, &options, &n.scratch));
+        assert_true(ncc_graph_verify(g, "lower"));
+        expect_on_kpu(&n, g, name);
+        const char *illegal = net_illegal_layer(g);
+        const struct tensor *x = net_evaluate(&n.arena, n.g, state, false), *y = net_evaluate(&n.arena, g, state, true);
+        const char *promise = net_broken_promise(g, y);
+        if (illegal || promise || !net_same(n.g, x, g, y, 1e-5, why)) {
+            fprintf(stderr, "%s", ncc_text_print(n.g, false, &n.arena));
+            fail_msg("%s: %s", name, illegal ? illegal : promise ? promise : why);
+        }
+        net_close(&n);
+    }
+}
+
+/* The result of an enlargement is the output: all its codes are those of the small map. */
+static void in_codes(void **unused)
+{
+    (void)unused;
+    const uint64_t seed = net_seed("enlarge, codes");
+    struct ncc_sim *sim = ncc_sim_new();
+    for (int i = 0; i < n_cases(25); i++) {
+        uint64_t state = seed * 1000003 + (uint64_t)i;
+        char name[40], why[200] = "";
+        snprintf(name, sizeof name, "case %d", i);
+        struct net n;
+        net_open(&n);
+        make(&n, &state);
+        const struct compiled c = compile_net(&n, &options, true, state, name);
+        expect_on_kpu(&n, c.codes, name);
+        ncc_sim_scramble(sim, state);
+        const void **got = compiled_run(&n, &c, c.codes, state, sim);
+        if (!compiled_same(c.codes, net_evaluate(&n.arena, c.codes, state, false), got, 1e-5, 0, why))
+            fail_msg("%s: %s", name, why);
+        net_close(&n);
+    }
+    ncc_sim_free(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(in_real_numbers), cmocka_unit_test(in_codes)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
