@@ -2,6 +2,7 @@
 #include "compiler/compilation.h"
 
 #include "compiler/base/parallel.h"
+#include "compiler/ir/element.h"
 #include "compiler/ir/eval.h"
 #include "compiler/ir/text.h"
 #include "compiler/quant/compare.h"
@@ -39,7 +40,11 @@ bool ncc_compilation_feed(void *ctx, int sample, int input, struct tensor *to)
     if (!c->samples)
         return ncc_data_load(&c->data, sample, input, to->data, ignored);
     const float *from = c->samples[(size_t)sample * c->data.n_inputs + input];
-    memcpy(to->data, from, (size_t)ncc_shape_count(to->shape) * sizeof *from);
+    const int64_t n = ncc_shape_count(to->shape);
+    if (to->dtype == DT_F32)
+        memcpy(to->data, from, (size_t)n * sizeof *from);
+    for (int64_t i = 0; i < n && to->dtype != DT_F32; i++)
+        ncc_element_set_real(to->dtype, to->data, i, rint((double)from[i]));
     return true;
 }
 

@@ -33,7 +33,11 @@ static struct input_spec spec_of(const struct compilation *c, const struct value
     memcpy(s.dim, v->shape.dim, sizeof s.dim);
     if (c->k210.float_input)
         s.by_channel = o->by_channel;
-    if (v->range.known && !o->has_norm) { /* the 256 codes of a quantised model's input */
+    if (v->dtype != DT_F32) { /* integers: a byte is what it is */
+        s.has_norm = s.bytes_only = true;
+        s.std = 1.0f / 255;
+        s.mean = 0;
+    } else if (v->range.known && !o->has_norm) { /* the 256 codes of a quantised model's input */
         s.has_norm = s.bytes_only = true;
         s.std = 1 / (v->range.hi - v->range.lo);
         s.mean = -v->range.lo * s.std;
@@ -49,15 +53,19 @@ const struct input_spec *ncc_input_specs(struct compilation *c)
     return specs;
 }
 
-/* Samples are decoded once and kept, unless there are too many for memory. */
+/* Samples are decoded once and kept, unless there are too many for memory. For inputs of integers they are always kept,
+ * since that is what feeding converts from. */
 #define MAX_KEPT ((size_t)1 << 30)
 
 static void make_room(struct compilation *c)
 {
     size_t size = 0;
-    for (int i = 0; i < c->data.n_inputs; i++)
+    bool real = true;
+    for (int i = 0; i < c->data.n_inputs; i++) {
         size += ncc_data_size(&c->data.inputs[i]) * sizeof(float);
-    if (size > MAX_KEPT / (size_t)c->data.n)
+        real = real && c->graph->inputs.v[i]->dtype == DT_F32;
+    }
+    if (real && size > MAX_KEPT / (size_t)c->data.n)
         return;
     const int n = c->data.n * c->data.n_inputs;
     c->samples = NCC_NEW(&c->arena, float *, n);

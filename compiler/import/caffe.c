@@ -1,5 +1,6 @@
 /* The walk over a Caffe net: names to blobs, what is needed, inputs, layers, outputs. */
 #include "compiler/import/caffe.h"
+#include "compiler/import/layout.h"
 #include "compiler/import/outline.h"
 
 #include <stdlib.h>
@@ -290,7 +291,7 @@ static bool make_input(struct caffe *m, struct cf_blob *b)
     if (!known || ncc_shape_count(shape) < 0)
         return complain(m, b->name,
                         "all dimensions of an input must be known, positive, and make at most 2^28 elements",
-                        ncc_arena_printf(m->arena, "give the shape with --input-shape %s=1,3,...", b->name),
+                        ncc_layout_shape_option(m->arena, b->name, shape),
                         shape.rank ? ncc_shape_text(shape, text) : NULL);
     b->v = ncc_graph_input(m->graph, b->name, DT_F32, shape);
     return true;

@@ -191,3 +191,19 @@ bool ncc_layout_reshape(struct shape from, struct ints p, struct shape to, struc
     *q = with_ones(to, out);
     return true;
 }
+
+const char *ncc_layout_shape_option(struct arena *a, const char *name, struct shape s)
+{
+    static const char *const of_map[4] = {"1", "CHANNELS", "HEIGHT", "WIDTH"};
+    const char *text = ncc_arena_printf(a, "--input-shape %s=", name);
+    if (s.rank == 0)
+        return ncc_arena_printf(a, "%s1,3,HEIGHT,WIDTH", text);
+    for (int i = 0; i < s.rank; i++) {
+        const char *comma = i ? "," : "";
+        if (s.dim[i] > 0)
+            text = ncc_arena_printf(a, "%s%s%d", text, comma, s.dim[i]);
+        else
+            text = ncc_arena_printf(a, "%s%s%s", text, comma, s.rank == 4 ? of_map[i] : i ? "LENGTH" : "1");
+    }
+    return text;
+}

@@ -49,4 +49,8 @@ struct ints ncc_layout_drop(struct ints perm, const bool *gone);
  * so the perm of the result. */
 bool ncc_layout_reshape(struct shape from, struct ints p, struct shape to, struct ints *q);
 
+/* How to give the shape of an input: "--input-shape image=1,3,HEIGHT,WIDTH". `s` in the order of the graph; dimensions
+ * below 1 are open, rank 0: all of them. */
+const char *ncc_layout_shape_option(struct arena *a, const char *name, struct shape s);
+
 #endif

@@ -1,4 +1,5 @@
 /* The inputs of an ONNX model: their shapes, of which the options may give some, and their order. */
+#include "compiler/import/layout.h"
 #include "compiler/import/onnx.h"
 #include "compiler/ops/attrs.h"
 
@@ -112,7 +113,7 @@ static bool input_shape(struct onnx *m, const struct ox_tensor *t, struct ints p
     if (known && ncc_shape_count(*shape) >= 0)
         return true;
     return complain(m, t->name, "all dimensions of an input must be known, positive, and make at most 2^28 elements",
-                    ncc_arena_printf(m->arena, "give them: --input-shape %s=1,...", t->name),
+                    ncc_layout_shape_option(m->arena, t->name, perm.n ? ncc_layout_apply(*shape, perm) : *shape),
                     dimensions_text(m, t->info));
 }
 

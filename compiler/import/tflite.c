@@ -147,7 +147,8 @@ static bool input_shape(struct tflite *m, struct tf_tensor *t, struct ints perm,
     if (!good || ncc_shape_count(*shape) < 0)
         return complain(m, t->name,
                         "all dimensions of an input must be known, positive, and make at most 2^28 elements",
-                        "give the shape with --input-shape", t->has_shape ? ncc_shape_text(*shape, text) : NULL);
+                        ncc_layout_shape_option(m->arena, t->name, ncc_layout_apply(*shape, perm)),
+                        t->has_shape ? ncc_shape_text(*shape, text) : NULL);
     return true;
 }
 

@@ -66,6 +66,17 @@ if [ -s "$models/arg_max.tflite" ]; then
     absent no.kmodel
 fi
 
+# Inputs that are integers: bytes and floats of the same numbers.
+if [ -s "$models/integer_inputs.tflite" ]; then
+    mkdir -p few_bytes few_floats
+    printf '\003\007\377\000' >few_bytes/a.bin
+    printf '\000\000\100\100\000\000\340\100\000\000\177\103\000\000\000\000' >few_floats/a.bin
+    expect 0 "" infer "$models/integer_inputs.tflite" from_bytes --dataset few_bytes
+    expect 0 "" infer "$models/integer_inputs.tflite" from_floats --dataset few_floats
+    same from_bytes/a.bin few_floats/a.bin
+    same from_floats/a.bin few_floats/a.bin
+fi
+
 # What cannot be written.
 : >file
 expect 1 "file/out" infer digits.kmodel file/out --dataset few

@@ -207,7 +207,7 @@ static void open_inputs(void **state)
     const struct shape_override shape = {"x", {4, {1, 2, 3, 4}}};
     struct loaded l;
     (void)state;
-    expect_refused(text, conv_blobs, "--input-shape x=");
+    expect_refused(text, conv_blobs, "--input-shape x=1,3,HEIGHT,WIDTH");
     load_net(&l, text, conv_blobs, &(const struct import_options){.shapes = &shape, .n_shapes = 1});
     expect_graph(&l, "a shape from outside");
     assert_int_equal(l.g->inputs.n, 1);

@@ -126,7 +126,7 @@ static void shapes_from_outside(void **state)
     skip_without_models();
     load_model(&l, "open_dimension", NULL);
     assert_null(l.g);
-    assert_true(has_message(&l, "--input-shape"));
+    assert_true(has_message(&l, "--input-shape x0=1,3,HEIGHT,WIDTH"));
     unload(&l);
     load_model(&l, "open_dimension", &(struct import_options){.shapes = &whole, .n_shapes = 1});
     expect_graph(&l, "open_dimension");
