@@ -1,5 +1,9 @@
 /* Evaluating a graph: each operator's reference meaning, or its fast form.
  *
+ * Nodes between codes of a model that computes in fixed point are evaluated in that, bit for bit, where their operators
+ * have such a form (op.h, eval_codes.c); their tensors hold the real numbers of the codes. This is so for graphs as they
+ * were imported: passes make real numbers of them.
+ *
  * Samples run in parallel, one per thread; buffers are reused within a sample by lifetime.
  * Results do not depend on the number of threads.
  */
@@ -16,6 +20,9 @@ void ncc_eval_node(const struct node *n, const struct tensor *const *in, struct 
 /* If every input of n is constant and its result has at most 64 Mi bytes: evaluates it, makes the
  * results constants that replace n's outputs, and removes n. Returns whether it did. */
 bool ncc_eval_fold(struct graph *g, struct node *n);
+
+/* Whether values of g are codes of a model that computes in fixed point. */
+bool ncc_eval_has_codes(const struct graph *g);
 
 struct evaluator;
 

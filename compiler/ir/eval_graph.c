@@ -26,6 +26,8 @@ struct slot {
 struct step {
     const struct node *node;
     size_t scratch_off;
+    bool on_codes;
+    struct code_args codes;
 };
 
 struct evaluator {
@@ -148,6 +150,18 @@ static void place_value(struct evaluator *e, struct layout *l, const struct valu
         s->off = place(l, value_size(v), s->last_use);
 }
 
+static size_t scratch_of(const struct evaluator *e, const struct step *s)
+{
+    const struct op_desc *desc = ncc_op_desc(s->node->op);
+    const size_t real = ncc_eval_scratch(s->node, e->mode);
+    if (!s->on_codes || !desc->codes_scratch)
+        return real;
+    struct code_args c = s->codes;
+    c.real = &(const struct eval_args){.node = s->node};
+    const size_t codes = desc->codes_scratch(&c);
+    return codes > real ? codes : real;
+}
+
 static void find_offsets(struct evaluator *e, struct live *room)
 {
     struct layout l = {room, 0, 0};
@@ -158,7 +172,7 @@ static void find_offsets(struct evaluator *e, struct live *room)
         expire(&l, s);
         for (int i = 0; i < n->n_out; i++)
             place_value(e, &l, n->out[i]);
-        e->steps[s].scratch_off = place(&l, rounded(ncc_eval_scratch(n, e->mode)), s);
+        e->steps[s].scratch_off = place(&l, rounded(scratch_of(e, &e->steps[s])), s);
     }
     e->block_size = l.peak ? l.peak : ALIGNMENT;
 }
@@ -169,7 +183,9 @@ static void list_steps(struct evaluator *e)
 {
     int s = 0;
     for (const struct node *n = e->g->first; n; n = n->next) {
-        e->steps[s++].node = n;
+        e->steps[s].node = n;
+        e->steps[s].on_codes = ncc_eval_find_codes(e->g, n, &e->steps[s].codes);
+        s++;
         e->max_in = n->n_in > e->max_in ? n->n_in : e->max_in;
         e->max_out = n->n_out > e->max_out ? n->n_out : e->max_out;
     }
@@ -280,6 +296,13 @@ static void see(const struct run *r, int sample, int thread, const struct value 
         r->hooks->see(r->hooks->ctx, sample, thread, v, &r->e->workers[thread].tensors[v->id]);
 }
 
+static bool run_on_codes(const struct step *s, const struct eval_args *a)
+{
+    struct code_args c = s->codes;
+    c.real = a;
+    return s->on_codes && ncc_op_desc(s->node->op)->eval_codes(&c);
+}
+
 static void run_node(const struct run *r, int sample, int thread, const struct step *s)
 {
     const struct worker *w = &r->e->workers[thread];
@@ -290,7 +313,8 @@ static void run_node(const struct run *r, int sample, int thread, const struct s
         w->out[i] = &w->tensors[n->out[i]->id];
     if (!shares_bytes(n)) {
         const struct eval_args a = {n, w->in, w->out, w->block + s->scratch_off};
-        ncc_eval_with(&a, r->e->mode);
+        if (!run_on_codes(s, &a))
+            ncc_eval_with(&a, r->e->mode);
     }
     for (int i = 0; i < n->n_out; i++)
         see(r, sample, thread, n->out[i]);

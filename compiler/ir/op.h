@@ -70,6 +70,25 @@ struct eval_args {
     void *scratch;                  /* as many bytes as desc->scratch said, 64-byte aligned */
 };
 
+/* ---- evaluation on codes ---- */
+
+/* What the integers of a tensor stand for: real = (code - zero) * scale, qmin <= code <= qmax. scale 0: it has none. */
+struct grid {
+    float scale;
+    int zero, qmin, qmax;
+};
+
+#define NCC_MAX_GRIDS 3
+/* A node of a model that computes in fixed point, whose operands and result are codes. The tensors hold the real numbers
+ * that these stand for, so whoever looks at them sees the same as everywhere. */
+struct code_args {
+    const struct eval_args *real;  /* tensors, scratch memory of codes_scratch's size */
+    struct grid in[NCC_MAX_GRIDS]; /* of constants only scale and zero mean something; weights with a pair per channel have
+                                      none here, but the value's quant */
+    struct grid out;
+    int low, high; /* between which codes the result is: those of its type, limited by a fused activation */
+};
+
 /* ---- hardware rules: the tables are in k210/rules.c ---- */
 
 struct rule {
@@ -89,6 +108,7 @@ enum op_flag {
     OP_SAME_QUANT = 16, /* moves or selects elements: output codes are input codes (tied quantisation) */
     OP_ALIAS = 32,      /* output bytes are the first input's bytes: costs nothing */
     OP_KPU = 64,        /* exists only after k210 lowering */
+    OP_CLAMP = 128,     /* the operand itself, limited to scalar(-inf) .. scalar(inf) */
 };
 
 struct op_desc {
@@ -107,6 +127,10 @@ struct op_desc {
     float (*scalar)(const void *attrs, float x);
     float (*scalar2)(const void *attrs, float a, float b);
     double (*macs)(const struct node *);         /* multiply-adds; NULL: 0 */
+    bool (*grid)(const struct node *, struct grid *); /* its results are codes of a model in fixed point; NULL: never */
+    /* In that fixed point, bit for bit; false, and nothing is written: not for such codes. NULL: for none. */
+    bool (*eval_codes)(const struct code_args *);
+    size_t (*codes_scratch)(const struct code_args *); /* bytes; only real->node has a meaning then; NULL: 0 */
 };
 
 const struct op_desc *ncc_op_desc(enum op op); /* never NULL */

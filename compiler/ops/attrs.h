@@ -156,11 +156,16 @@ struct cast_attrs {
  *     y = (clamp(round(x / scale) + zero, qmin, qmax) - zero) * scale
  *
  * Importers put it behind every value of a model that is quantised already, whose weights and biases they make real:
- * so the float graph computes what the integer model means. The pass known_ranges makes ranges and clips of it. */
+ * so the float graph computes what the integer model means. The pass known_ranges makes ranges and clips of it.
+ *
+ * fixed_point: the model's operators compute on codes, in the fixed point of TFLite's kernels. A node whose operands and
+ * result are such codes is evaluated so (ir/eval_codes.c), where its operator has that form. A pass that
+ * computes in real numbers instead is right to within the roundings. */
 struct fake_quant_attrs {
     int axis;
     int qmin, qmax;
     bool half_even; /* ties go to the even code (ONNX), else away from zero (TFLite) */
+    bool fixed_point;
 };
 
 /* quantize: f32 to u8 by the output's quant; dequantize: u8 (or i8, i16, f16, ...) to f32 by the

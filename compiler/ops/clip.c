@@ -1,6 +1,5 @@
 #include "compiler/ops/elementwise.h"
-
-#include <math.h>
+#include "compiler/ops/on_codes.h"
 
 static const struct attr_desc attrs_table[] = {
     ATTR(struct clip_attrs, min, ATTR_FLOAT, -INFINITY),
@@ -22,8 +21,9 @@ const struct op_desc ncc_op_clip = {
     .tflite = "RELU6,RELU_N1_TO_1,RELU_0_TO_1",
     .onnx = "Clip,HardSigmoid",
     .caffe = "ReLU6,Clip",
-    .flags = OP_UNARY | OP_MONOTONE,
+    .flags = OP_UNARY | OP_MONOTONE | OP_CLAMP,
     NCC_UNARY,
     .eval_fast = eval_fast,
     NCC_ATTRS(clip_attrs, attrs_table),
+    .eval_codes = ncc_clamp_codes,
 };

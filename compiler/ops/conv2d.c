@@ -1,5 +1,4 @@
-#include "compiler/ops/conv_float.h"
-#include "compiler/ops/support.h"
+#include "compiler/ops/conv2d_codes.h"
 
 static const struct attr_desc attrs_table[] = {
     ATTR(struct conv2d_attrs, stride_h, ATTR_INT, 1),   ATTR(struct conv2d_attrs, stride_w, ATTR_INT, 1),
@@ -74,6 +73,18 @@ static size_t scratch(const struct node *n)
     return ncc_convolve_scratch(&s);
 }
 
+static bool eval_codes(const struct code_args *c)
+{
+    const struct convolve s = of_node(c->real->node);
+    return ncc_conv2d_codes(c, &s);
+}
+
+static size_t codes_scratch(const struct code_args *c)
+{
+    const struct convolve s = of_node(c->real->node);
+    return ncc_conv2d_codes_scratch(c, &s);
+}
+
 static double macs(const struct node *n)
 {
     const struct convolve s = of_node(n);
@@ -95,4 +106,6 @@ const struct op_desc ncc_op_conv2d = {
     .eval_fast = eval_fast,
     .scratch = scratch,
     .macs = macs,
+    .eval_codes = eval_codes,
+    .codes_scratch = codes_scratch,
 };

@@ -1,5 +1,5 @@
 #include "compiler/base/gemm.h"
-#include "compiler/ops/support.h"
+#include "compiler/ops/on_codes.h"
 
 static const struct attr_desc attrs_table[] = {
     ATTR(struct conv2d_transpose_attrs, stride_h, ATTR_INT, 1),
@@ -179,6 +179,91 @@ static size_t scratch(const struct node *n)
     return m * sizeof(float) * ((size_t)(s.in_c / s.p->groups) + (size_t)band_rows(&s) * (size_t)s.in_w);
 }
 
+/* ---- on codes: steps of x, steps of w, sums in 64 bits ---- */
+
+struct sums {
+    int64_t *sum; /* [out_c][out_h][out_w] */
+    int32_t *x, *w;
+};
+
+static int64_t n_sums(const struct geometry *s)
+{
+    return (int64_t)s->out_c * s->out_h * s->out_w;
+}
+
+static int64_t n_weights(const struct geometry *s)
+{
+    return (int64_t)s->in_c * (s->out_c / s->p->groups) * s->kernel_h * s->kernel_w;
+}
+
+static size_t codes_scratch(const struct code_args *c)
+{
+    const struct geometry s = of_node(c->real->node);
+    return (size_t)n_sums(&s) * sizeof(int64_t) +
+           (size_t)((int64_t)s.in_c * s.in_h * s.in_w + n_weights(&s)) * sizeof(int32_t);
+}
+
+/* weights [in][out][h][w] */
+static void read_steps(const struct code_args *c, const struct geometry *s, const struct weight_codes *w,
+                       const float *maps, const struct sums *to)
+{
+    const float *weights = c->real->in[1]->data;
+    const int taps = s->kernel_h * s->kernel_w, out_group = s->out_c / s->p->groups;
+    for (int64_t i = 0; i < (int64_t)s->in_c * s->in_h * s->in_w; i++)
+        to->x[i] = ncc_step_of(c->in[0], maps[i]);
+    for (int64_t i = 0; i < n_weights(s); i++)
+        to->w[i] = (int32_t)rintf(weights[i] / ncc_weight_scale(w, (int)(i / taps % out_group)));
+    for (int64_t i = 0; i < n_sums(s); i++)
+        to->sum[i] = 0;
+}
+
+/* Adds x * w around all pixels of one pair of maps. */
+static void scatter_steps(const struct geometry *s, const int32_t *x, const int32_t *w, int64_t *sum)
+{
+    for (int ky = 0; ky < s->kernel_h; ky++) {
+        for (int kx = 0; kx < s->kernel_w; kx++, w++) {
+            for (int iy = 0; iy < s->in_h; iy++) {
+                const int oy = iy * s->p->stride_h - s->p->pad_top + ky * s->p->dil_h;
+                if (oy < 0 || oy >= s->out_h)
+                    continue;
+                for (int ix = 0; ix < s->in_w; ix++) {
+                    const int ox = ix * s->p->stride_w - s->p->pad_left + kx * s->p->dil_w;
+                    if (ox >= 0 && ox < s->out_w)
+                        sum[(int64_t)oy * s->out_w + ox] += (int64_t)x[(int64_t)iy * s->in_w + ix] * *w;
+                }
+            }
+        }
+    }
+}
+
+static bool eval_codes(const struct code_args *c)
+{
+    const struct eval_args *a = c->real;
+    const struct geometry s = of_node(a->node);
+    const int64_t in_map = (int64_t)s.in_h * s.in_w, out_map = (int64_t)s.out_h * s.out_w;
+    struct weight_codes w;
+    if (!ncc_has_grid(c->in[0]) || s.p->groups != 1 || !ncc_weight_codes(a->node->in[1], 1, &w))
+        return false;
+    struct sums t = {.sum = a->scratch};
+    t.x = (int32_t *)(void *)(t.sum + n_sums(&s));
+    t.w = t.x + s.in_c * in_map;
+    const float *bias = a->node->n_in > 2 && a->in[2] ? a->in[2]->data : NULL;
+    float *y = a->out[0]->data;
+    for (int n = 0; n < s.n; n++) {
+        read_steps(c, &s, &w, (const float *)a->in[0]->data + n * s.in_c * in_map, &t);
+        for (int ic = 0; ic < s.in_c; ic++)
+            for (int oc = 0; oc < s.out_c; oc++)
+                scatter_steps(&s, t.x + ic * in_map, t.w + ((int64_t)ic * s.out_c + oc) * s.kernel_h * s.kernel_w,
+                              t.sum + oc * out_map);
+        for (int oc = 0; oc < s.out_c; oc++, y += out_map) {
+            const float scale = ncc_weight_scale(&w, oc);
+            ncc_finish_wide_sums(c, ncc_channel_codes(c, scale, bias ? bias + oc : NULL, false), t.sum + oc * out_map,
+                                 out_map, y);
+        }
+    }
+    return true;
+}
+
 static double macs(const struct node *n)
 {
     const struct geometry s = of_node(n);
@@ -200,4 +285,6 @@ const struct op_desc ncc_op_conv2d_transpose = {
     .eval_fast = eval_fast,
     .scratch = scratch,
     .macs = macs,
+    .eval_codes = eval_codes,
+    .codes_scratch = codes_scratch,
 };

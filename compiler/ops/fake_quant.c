@@ -1,14 +1,13 @@
 #include "compiler/base/cpu.h"
 #include "compiler/ops/axis.h"
-#include "compiler/ops/support.h"
-
-#include <math.h>
+#include "compiler/ops/on_codes.h"
 
 static const struct attr_desc attrs_table[] = {
     ATTR(struct fake_quant_attrs, axis, ATTR_INT, 0),
     ATTR(struct fake_quant_attrs, qmin, ATTR_INT, -128),
     ATTR(struct fake_quant_attrs, qmax, ATTR_INT, 127),
     ATTR(struct fake_quant_attrs, half_even, ATTR_BOOL, 0),
+    ATTR(struct fake_quant_attrs, fixed_point, ATTR_BOOL, 0),
     {0},
 };
 
@@ -66,6 +65,16 @@ static void eval(const struct eval_args *a)
         round_run(p, scale[run % s.n], zero ? zero[run % s.n] : 0, x, y, s.inner);
 }
 
+static bool grid(const struct node *n, struct grid *g)
+{
+    const struct fake_quant_attrs *p = n->attrs;
+    const struct value *scale = n->in[1], *zero = n->n_in > 2 ? n->in[2] : NULL;
+    if (!p->fixed_point || !ncc_is_const(scale) || ncc_shape_count(scale->shape) != 1 || (zero && !ncc_is_const(zero)))
+        return false;
+    *g = (struct grid){*(const float *)scale->data, zero ? (int)*(const float *)zero->data : 0, p->qmin, p->qmax};
+    return true;
+}
+
 const struct op_desc ncc_op_fake_quant = {
     .name = "fake_quant",
     .doc = "to the nearest real number that a code qmin .. qmax stands for, by scale and zero point: what a quantised "
@@ -78,4 +87,6 @@ const struct op_desc ncc_op_fake_quant = {
     NCC_ATTRS(fake_quant_attrs, attrs_table),
     .infer = infer,
     .eval = eval,
+    .grid = grid,
+    .eval_codes = ncc_requantise_codes,
 };

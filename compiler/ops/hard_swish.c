@@ -1,4 +1,5 @@
 #include "compiler/ops/elementwise.h"
+#include "compiler/ops/unary_codes.h"
 
 static inline float apply(const void *attrs, float x)
 {
@@ -18,4 +19,5 @@ const struct op_desc ncc_op_hard_swish = {
     .flags = OP_UNARY,
     NCC_UNARY,
     .eval_fast = eval_fast,
+    .eval_codes = ncc_hard_swish_codes,
 };

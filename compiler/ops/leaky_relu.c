@@ -1,4 +1,5 @@
 #include "compiler/ops/elementwise.h"
+#include "compiler/ops/unary_codes.h"
 
 static const struct attr_desc attrs_table[] = {
     ATTR(struct leaky_relu_attrs, alpha, ATTR_FLOAT, 0.01),
@@ -23,4 +24,5 @@ const struct op_desc ncc_op_leaky_relu = {
     NCC_UNARY,
     .eval_fast = eval_fast,
     NCC_ATTRS(leaky_relu_attrs, attrs_table),
+    .eval_codes = ncc_leaky_relu_codes,
 };

@@ -1,6 +1,6 @@
 #include "compiler/base/gemm.h"
 #include "compiler/ir/broadcasting.h"
-#include "compiler/ops/support.h"
+#include "compiler/ops/on_codes.h"
 
 /* All dimensions but the last two, which are the matrix. */
 static struct shape batch_of(struct shape s)
@@ -99,6 +99,89 @@ static void eval_fast(const struct eval_args *args)
     }
 }
 
+/* ---- on codes: b's steps are made once per matrix ---- */
+
+struct products {
+    const struct code_args *c;
+    struct sizes s;
+    bool constant;         /* b: weights, with a scale per column perhaps; else codes like a's */
+    struct weight_codes w;
+    int32_t *steps; /* [k][n] */
+    int64_t *sums;  /* [n] */
+};
+
+static bool products_of(const struct code_args *c, struct products *p)
+{
+    const struct node *n = c->real->node;
+    *p = (struct products){.c = c, .s = sizes_of(n->in[0]->shape, n->in[1]->shape, n->out[0]->shape)};
+    p->constant = ncc_weight_codes(n->in[1], n->in[1]->shape.rank - 1, &p->w);
+    return ncc_has_grid(c->in[0]) && (p->constant || ncc_has_grid(c->in[1]));
+}
+
+static float b_scale(const struct products *p, int column)
+{
+    return p->constant ? ncc_weight_scale(&p->w, column) : p->c->in[1].scale;
+}
+
+static void read_b(const struct products *p, const float *b)
+{
+    for (int64_t k = 0; k < p->s.k; k++)
+        for (int c = 0; c < p->s.n; c++)
+            p->steps[k * p->s.n + c] = (int32_t)rintf(b[k * p->s.n + c] / b_scale(p, c));
+}
+
+static void sum_row(const struct products *p, const float *a)
+{
+    for (int c = 0; c < p->s.n; c++)
+        p->sums[c] = 0;
+    for (int64_t k = 0; k < p->s.k; k++) {
+        const int32_t step = ncc_step_of(p->c->in[0], a[k]), *b = p->steps + k * p->s.n;
+#pragma omp simd
+        for (int c = 0; c < p->s.n; c++)
+            p->sums[c] += (int64_t)step * b[c];
+    }
+}
+
+static void finish_row(const struct products *p, const float *bias, float *y)
+{
+    for (int c = 0; c < p->s.n; c++) {
+        const bool by_float = !p->constant || p->w.n_channels == 1;
+        const struct channel_codes column = ncc_channel_codes(p->c, b_scale(p, c), bias ? bias + c : NULL, by_float);
+        ncc_finish_wide_sums(p->c, column, p->sums + c, 1, y + c);
+    }
+}
+
+static bool eval_codes(const struct code_args *c)
+{
+    struct products p;
+    if (!products_of(c, &p))
+        return false;
+    p.sums = c->real->scratch;
+    p.steps = (int32_t *)(void *)(p.sums + p.s.n);
+    float *y = c->real->out[0]->data;
+    for (int64_t i = 0, last = -1; i < p.s.n_batches; i++) {
+        int64_t a_index, b_index;
+        operands_of(&p.s, i, &a_index, &b_index);
+        const float *a = (const float *)c->real->in[0]->data + a_index * p.s.m * p.s.k;
+        if (b_index != last)
+            read_b(&p, (const float *)c->real->in[1]->data + b_index * p.s.k * p.s.n);
+        last = b_index;
+        for (int r = 0; r < p.s.m; r++, a += p.s.k, y += p.s.n) {
+            sum_row(&p, a);
+            finish_row(&p, bias_of(c->real), y);
+        }
+    }
+    return true;
+}
+
+static size_t codes_scratch(const struct code_args *c)
+{
+    struct products p;
+    if (!products_of(c, &p))
+        return 0;
+    return (size_t)p.s.n * (sizeof *p.sums + (size_t)p.s.k * sizeof *p.steps);
+}
+
 static double macs(const struct node *n)
 {
     const struct shape a = n->in[0]->shape;
@@ -118,4 +201,6 @@ const struct op_desc ncc_op_matmul = {
     .eval = eval,
     .eval_fast = eval_fast,
     .macs = macs,
+    .eval_codes = eval_codes,
+    .codes_scratch = codes_scratch,
 };

@@ -1,3 +1,4 @@
+#include "compiler/ops/binary_codes.h"
 #include "compiler/ops/elementwise.h"
 
 static inline float apply(const void *attrs, float a, float b)
@@ -25,4 +26,5 @@ const struct op_desc ncc_op_mul = {
     .infer = ncc_infer_binary_or_int,
     .eval = eval,
     .eval_fast = eval_fast,
+    .eval_codes = ncc_mul_codes,
 };

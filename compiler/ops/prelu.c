@@ -1,3 +1,4 @@
+#include "compiler/ops/binary_codes.h"
 #include "compiler/ops/elementwise.h"
 
 static inline float apply(const void *attrs, float x, float slope)
@@ -27,4 +28,5 @@ const struct op_desc ncc_op_prelu = {
     NCC_BINARY,
     .infer = infer,
     .eval_fast = eval_fast,
+    .eval_codes = ncc_prelu_codes,
 };

@@ -1,5 +1,5 @@
 #include "compiler/ir/element.h"
-#include "compiler/ops/support.h"
+#include "compiler/ops/on_codes.h"
 
 static const char *const kinds[] = {"mean", "sum", "max", "min", "prod", NULL};
 static const struct attr_desc attrs_table[] = {
@@ -137,6 +137,55 @@ static void eval_fast(const struct eval_args *a)
         ncc_element_set_real(y->dtype, y->data, i, sums[i] / share);
 }
 
+/* ---- means and sums of codes ---- */
+
+static size_t codes_scratch(const struct code_args *c)
+{
+    return (size_t)ncc_shape_count(c->real->node->out[0]->shape) * sizeof(int64_t);
+}
+
+static void sum_steps(const struct reduce_attrs *p, const struct tensor *x, struct grid g, int64_t *sums)
+{
+    const int64_t n = ncc_shape_count(x->shape);
+    const int run = x->shape.rank ? x->shape.dim[x->shape.rank - 1] : 1;
+    const bool inner = x->shape.rank > 0 && reduces(p, x->shape.rank - 1);
+    const float *from = x->data;
+    for (int64_t i = 0; i < n; i += run) {
+        int64_t *to = sums + target(p, x->shape, i);
+        for (int k = 0; k < run; k++)
+            to[inner ? 0 : k] += ncc_step_of(g, from[i + k]);
+    }
+}
+
+/* The factor of a mean takes over the division by `count`, cut, with as many more bits as there are. */
+static struct fx shared(struct fx f, int64_t count)
+{
+    int more = 0;
+    while (count >> (more + 1) && more < 32 && more < 31 + f.shift)
+        more++;
+    return (struct fx){(int32_t)((int64_t)f.mul * (INT64_C(1) << more) / count), f.shift - more};
+}
+
+static bool eval_codes(const struct code_args *c)
+{
+    const struct reduce_attrs *p = c->real->node->attrs;
+    const struct tensor *x = c->real->in[0], *y = c->real->out[0];
+    const int64_t n_out = ncc_shape_count(y->shape);
+    if (!ncc_has_grid(c->in[0]) || (p->kind != REDUCE_MEAN && p->kind != REDUCE_SUM))
+        return false;
+    int64_t *sums = c->real->scratch;
+    for (int64_t i = 0; i < n_out; i++)
+        sums[i] = 0;
+    sum_steps(p, x, c->in[0], sums);
+    struct fx f = ncc_fx_of((double)c->in[0].scale / (double)c->out.scale);
+    if (p->kind == REDUCE_MEAN)
+        f = shared(f, ncc_shape_count(x->shape) / n_out);
+    for (int64_t i = 0; i < n_out; i++)
+        ((float *)y->data)[i] =
+            ncc_real_of(c, ncc_code_at(c->out.zero, ncc_fx_times((int32_t)(uint32_t)(uint64_t)sums[i], f)));
+    return true;
+}
+
 const struct op_desc ncc_op_reduce = {
     .name = "reduce",
     .doc = "mean, sum, max, min or product over axes",
@@ -153,4 +202,6 @@ const struct op_desc ncc_op_reduce = {
     .eval = eval,
     .eval_fast = eval_fast,
     .scratch = scratch,
+    .eval_codes = eval_codes,
+    .codes_scratch = codes_scratch,
 };

@@ -1,4 +1,5 @@
 #include "compiler/ops/elementwise.h"
+#include "compiler/ops/on_codes.h"
 
 static inline float apply(const void *attrs, float x)
 {
@@ -14,7 +15,8 @@ const struct op_desc ncc_op_relu = {
     .tflite = "RELU",
     .onnx = "Relu",
     .caffe = "ReLU",
-    .flags = OP_UNARY | OP_MONOTONE,
+    .flags = OP_UNARY | OP_MONOTONE | OP_CLAMP,
     NCC_UNARY,
     .eval_fast = eval_fast,
+    .eval_codes = ncc_clamp_codes,
 };

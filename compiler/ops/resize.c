@@ -1,7 +1,6 @@
 #include "compiler/ops/resize.h"
-#include "compiler/ops/support.h"
+#include "compiler/ops/on_codes.h"
 
-#include <math.h>
 #include <string.h>
 
 static const char *const modes[] = {"nearest", "bilinear", NULL};
@@ -152,6 +151,56 @@ static void eval(const struct eval_args *a)
     }
 }
 
+/* ---- bilinear on codes: places in units of 1/1024 ---- */
+
+enum { UNIT = 1024 };
+
+struct place_between {
+    int first, second;
+    int32_t part;
+};
+
+static struct place_between place_between(const struct resize_attrs *p, int in, int out, int at)
+{
+    const bool corners = p->align_corners && out > 1;
+    const int32_t step = corners ? (UNIT * (in - 1) + (out - 1) / 2) / (out - 1) : (UNIT * in + out / 2) / out;
+    const int32_t x = at * step + (p->half_pixel ? step / 2 - UNIT / 2 : 0);
+    const int first = x / UNIT > 0 ? x / UNIT : 0, second = (x + UNIT - 1) / UNIT;
+    return (struct place_between){first, second < in ? second : in - 1, x - first * UNIT};
+}
+
+/* Of codes, half away from code 0. */
+static int32_t mix_codes(struct grid g, const float *up, const float *low, struct place_between c, int32_t down)
+{
+    const int64_t sum = ((int64_t)(ncc_step_of(g, up[c.first]) + g.zero) * (UNIT - down) +
+                         (int64_t)(ncc_step_of(g, low[c.first]) + g.zero) * down) * (UNIT - c.part) +
+                        ((int64_t)(ncc_step_of(g, up[c.second]) + g.zero) * (UNIT - down) +
+                         (int64_t)(ncc_step_of(g, low[c.second]) + g.zero) * down) * c.part;
+    return (int32_t)((sum + (sum > 0 ? UNIT * UNIT / 2 : -UNIT * UNIT / 2)) / (UNIT * UNIT));
+}
+
+static bool eval_codes(const struct code_args *c)
+{
+    const struct eval_args *a = c->real;
+    const struct resize_attrs *p = a->node->attrs;
+    const int *in = a->in[0]->shape.dim;
+    const int limit = INT32_MAX / UNIT / 2;
+    if (p->mode != RESIZE_BILINEAR || !ncc_same_grid(c->in[0], c->out) || in[2] > limit || in[3] > limit)
+        return false;
+    float *to = a->out[0]->data;
+    for (int64_t map = 0; map < (int64_t)in[0] * in[1]; map++) {
+        const float *from = (const float *)a->in[0]->data + map * in[2] * in[3];
+        for (int y = 0; y < p->out_h; y++) {
+            const struct place_between rows = place_between(p, in[2], p->out_h, y);
+            for (int x = 0; x < p->out_w; x++)
+                *to++ = ncc_real_of(c, mix_codes(c->in[0], from + (int64_t)rows.first * in[3],
+                                                 from + (int64_t)rows.second * in[3],
+                                                 place_between(p, in[3], p->out_w, x), rows.part));
+        }
+    }
+    return true;
+}
+
 const struct op_desc ncc_op_resize = {
     .name = "resize",
     .doc = "maps enlarged or reduced, by the nearest pixel or bilinear",
@@ -165,4 +214,5 @@ const struct op_desc ncc_op_resize = {
     NCC_ATTRS(resize_attrs, attrs_table),
     .infer = infer,
     .eval = eval,
+    .eval_codes = eval_codes,
 };

@@ -1,3 +1,4 @@
+#include "compiler/ops/binary_codes.h"
 #include "compiler/ops/elementwise.h"
 
 static inline float apply(const void *attrs, float a, float b)
@@ -16,4 +17,5 @@ const struct op_desc ncc_op_squared_difference = {
     NCC_BINARY,
     .infer = ncc_infer_binary,
     .eval_fast = eval_fast,
+    .eval_codes = ncc_squared_difference_codes,
 };

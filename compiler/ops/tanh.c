@@ -1,4 +1,5 @@
 #include "compiler/ops/elementwise.h"
+#include "compiler/ops/unary_codes.h"
 
 #include <math.h>
 
@@ -16,4 +17,5 @@ const struct op_desc ncc_op_tanh = {
     .caffe = "TanH",
     .flags = OP_UNARY | OP_MONOTONE,
     NCC_UNARY,
+    .eval_codes = ncc_tanh_codes,
 };
