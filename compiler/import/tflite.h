@@ -150,6 +150,12 @@ struct value *ncc_tflite_weights(struct build *b, int k, int rank);
  * when they have none, of that of input `x` times that of the weights, input `w`. */
 bool ncc_tflite_bias(struct build *b, int k, int n, int x, int w, struct value **out);
 
+/* Of which codes a constant was made is noted in it, for evaluation in the model's own fixed point (value->quant). Those
+ * with one pair have that from the start; weights, which are input k in another order, need it told, and have a pair
+ * for each index along `axis` of the model's order at most. */
+struct quant ncc_tflite_pairs(struct tflite *m, const struct tf_tensor *t);
+void ncc_tflite_keep_codes(struct build *b, int k, int axis, struct value *v);
+
 /* The input in the given order, with dimensions of 1 put in front of its shape up to perm.n. NULL: refused. */
 struct value *ncc_tflite_get(struct build *b, int k, struct ints perm);
 struct value *ncc_tflite_native(struct build *b, int k);

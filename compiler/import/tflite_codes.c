@@ -40,6 +40,31 @@ bool ncc_tflite_bias(struct build *b, int k, int n, int x, int w, struct value *
     return *out != NULL;
 }
 
+/* ---- weights ---- */
+
+struct quant ncc_tflite_pairs(struct tflite *m, const struct tf_tensor *t)
+{
+    const struct quant none = {0};
+    const int n = t->scale.n;
+    if (!ncc_tflite_is_quantised(t) || !ncc_fb_spend(&m->fb, n))
+        return none;
+    double *scale = NCC_NEW(m->arena, double, n), *zero = NCC_NEW(m->arena, double, n);
+    for (int i = 0; i < n; i++) {
+        scale[i] = (double)ncc_fb_vector_float(t->scale, i);
+        zero[i] = t->zero_point.n ? (double)ncc_fb_vector_i64(t->zero_point, t->zero_point.n > i ? i : 0) : 0;
+        if (!(scale[i] > 0))
+            return none;
+    }
+    return (struct quant){n, scale, zero};
+}
+
+void ncc_tflite_keep_codes(struct build *b, int k, int axis, struct value *v)
+{
+    const struct tf_tensor *t = ncc_tflite_in(b, k);
+    if (t->scale.n == 1 || (t->scale.n > 1 && t->quant_axis == axis))
+        v->quant = ncc_tflite_pairs(b->m, t);
+}
+
 /* ---- values ---- */
 
 static bool equal_floats(const struct value *a, const struct value *b)
@@ -75,7 +100,7 @@ struct value *ncc_tflite_round(struct build *b, const struct tf_tensor *t, struc
         return f.v;
     if (!ncc_fb_spend(&b->m->fb, t->scale.n))
         return NULL;
-    struct fake_quant_attrs attrs = {.axis = 0, .qmin = -128, .qmax = 127};
+    struct fake_quant_attrs attrs = {.axis = 0, .qmin = -128, .qmax = 127, .fixed_point = true};
     if (t->type == TF_U8)
         attrs.qmin = 0, attrs.qmax = 255;
     if (t->type == TF_I16)

@@ -141,6 +141,8 @@ bool ncc_tflite_materialise(struct tflite *m, struct tf_tensor *t)
                                ncc_layout_identity(t->stored.rank)};
     t->n_forms = 1;
     t->shape = t->stored;
+    if (t->scale.n == 1)
+        t->form[0].v->quant = ncc_tflite_pairs(m, t);
     return true;
 }
 

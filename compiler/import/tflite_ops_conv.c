@@ -116,6 +116,7 @@ bool ncc_tflite_build_conv(struct build *b)
         return ncc_tflite_refuse(b, "the weights must fit the input's channels", NULL,
                                  "%d channels, weights for %d to %d", x->shape.dim[1], in_c, out_c);
     w = turned(b, w, out_c, (int64_t)kh * kw, in_c, ncc_shape_4(out_c, in_c, kh, kw));
+    ncc_tflite_keep_codes(b, 1, 0, w);
     return give_conv(b, x, w, &h, &v, groups);
 }
 
@@ -138,6 +139,7 @@ bool ncc_tflite_build_depthwise(struct build *b)
         return ncc_tflite_refuse(b, "the weights must be 1 x height x width x a multiple of the input's channels", NULL,
                                  "%d channels, weights for %d", in_c, out_c);
     w = turned(b, w, 1, (int64_t)kh * kw, out_c, ncc_shape_4(out_c, 1, kh, kw));
+    ncc_tflite_keep_codes(b, 1, 3, w);
     return give_conv(b, x, w, &h, &v, in_c);
 }
 
@@ -178,6 +180,7 @@ bool ncc_tflite_build_transpose_conv(struct build *b)
     attrs.stride_h = v.stride, attrs.stride_w = h.stride;
     attrs.pad_top = v.before, attrs.pad_bottom = v.after, attrs.pad_left = h.before, attrs.pad_right = h.after;
     w = turned(b, w, 1, (int64_t)out_c * kh * kw, in_c, ncc_shape_4(in_c, out_c, kh, kw));
+    ncc_tflite_keep_codes(b, 1, 0, w);
     return ncc_tflite_give_map(
         b, 0, ncc_tflite_op(b, OP_conv2d_transpose, NULL, &attrs, (struct value *[]){x, w, bias}, 3));
 }
@@ -212,6 +215,8 @@ bool ncc_tflite_build_fully_connected(struct build *b)
                         : ncc_tflite_op(b, OP_transpose, "columns", &turn, &w, 1);
     if (!w)
         return false;
+    if (ncc_is_const(w))
+        ncc_tflite_keep_codes(b, 1, 0, w);
     struct value *y = x ? ncc_tflite_op(b, OP_matmul, NULL, NULL, (struct value *[]){x, w, bias}, 3) : NULL;
     struct form f = {y, ncc_layout_identity(2)};
     const bool keep = ncc_fb_bool(&b->m->fb, b->options, F_fully_connected_keep_num_dims, false);

@@ -143,6 +143,14 @@ static void replace(struct graph *g, struct node *fq, const struct bounds *of)
     ncc_value_replace(g, fq->out[0], x);
 }
 
+/* From here on constants are real numbers, whatever they were made of. */
+static void forget_codes(const struct node *n)
+{
+    for (int i = 0; i < n->n_in; i++)
+        if (ncc_is_const(n->in[i]) && n->in[i]->dtype == DT_F32)
+            n->in[i]->quant = (struct quant){0};
+}
+
 bool ncc_pass_known_ranges(struct graph *g, struct arena *scratch)
 {
     ncc_pass_known_inputs(g);
@@ -152,6 +160,7 @@ bool ncc_pass_known_ranges(struct graph *g, struct arena *scratch)
     for (struct node *n = g->first, *next; n; n = next) {
         next = n->next;
         g->cursor = n;
+        forget_codes(n);
         if (n->op == OP_fake_quant && is_constant(n))
             replace(g, n, of);
         else
