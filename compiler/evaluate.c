@@ -1,4 +1,4 @@
-/* ncc_evaluate: the source model in floating point, sample by sample. */
+/* ncc_evaluate: the source model in floating point, or in the integers that it was made for, sample by sample. */
 #include "compiler/base/progress.h"
 #include "compiler/data/npy.h"
 #include "compiler/ir/element.h"
@@ -103,7 +103,8 @@ static bool evaluate(struct compilation *c)
     const bool good = run_batches(&e);
     ncc_progress_end(&e.progress);
     if (good && !c->options->quiet)
-        fprintf(c->out, "%s: evaluated in floating point\n", c->data_text);
+        fprintf(c->out, "%s: evaluated in %s\n", c->data_text,
+                ncc_eval_has_codes(c->graph) ? "the model's own integers" : "floating point");
     return good;
 }
 

@@ -3,6 +3,7 @@
 
 #include "compiler/board.h"
 #include "compiler/import/import.h"
+#include "compiler/ir/eval.h"
 #include "compiler/normalise.h"
 #include "compiler/pass/pass.h"
 
@@ -119,7 +120,9 @@ bool ncc_step_canonical(struct compilation *c)
 {
     if (!ncc_normalise_inputs(c))
         return false;
-    for (int i = 0; i < ncc_pass_n_canonical; i++)
+    /* What a model in fixed point gives is told by its own nodes. */
+    const bool as_it_is = c->evaluating && ncc_eval_has_codes(c->graph);
+    for (int i = 0; i < ncc_pass_n_canonical && !as_it_is; i++)
         if (!ncc_pass_canonical[i].run(c->graph, &c->scratch))
             return false;
     c->source = ncc_graph_copy(c->graph, &c->arena, &c->diags);
