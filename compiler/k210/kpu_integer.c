@@ -79,8 +79,9 @@ static void measure_weights(struct kpu_numbers *l)
 /* ---- scales ---- */
 
 /* mul is the next whole number, and the weight scale follows from it, so that their product is exact. Weights on a grid
- * keep its scale, and mul is the nearest number. */
-static void set_multiplier(const struct kpu_numbers *l, struct kpu_channel *c)
+ * keep its scale, and mul is the nearest number. False: mul would have too many bits, as v is too fine for what a code of
+ * the weights is worth. */
+static bool set_multiplier(const struct kpu_numbers *l, struct kpu_channel *c)
 {
     const bool exact = ncc_weights_keep_grid(c, l->w_zero);
     const double wanted = ncc_weights_finest_scale(c, l->w_zero) / l->v_scale;
@@ -91,6 +92,7 @@ static void set_multiplier(const struct kpu_numbers *l, struct kpu_channel *c)
     c->bn.mul = whole > MAX_MUL ? MAX_MUL : (int32_t)whole;
     c->bn.shift = shift;
     c->scale = exact ? c->grid : ldexp(c->bn.mul, -shift) * l->v_scale;
+    return whole <= MAX_MUL;
 }
 
 static const struct fineness *fineness_of(const struct kpu_numbers *l)
@@ -109,10 +111,12 @@ static int largest_multiplier(const struct kpu_numbers *l)
     return largest;
 }
 
-static void set_multipliers(struct kpu_numbers *l)
+static bool set_multipliers(struct kpu_numbers *l)
 {
+    bool fit = true;
     for (int o = 0; o < l->n_out; o++)
-        set_multiplier(l, &l->c[o]);
+        fit &= set_multiplier(l, &l->c[o]);
+    return fit;
 }
 
 static void choose_scales(struct kpu_numbers *l, const struct integer_options *options, struct arena *a)
@@ -132,13 +136,14 @@ static void choose_scales(struct kpu_numbers *l, const struct integer_options *o
     const double steep = slope > 0 ? fmin(fmax(ceil(log2(slope) - 1e-3), -6), 8) : 0;
     const struct fineness *fine = fineness_of(l);
     int bits = fine->bits;
+    bool fit;
     do {
         l->v_scale = y_scale * exp2(-bits - steep);
-        set_multipliers(l);
+        fit = set_multipliers(l);
     } while (largest_multiplier(l) < fine->good_mul && bits++ < fine->max_bits);
-    while (!ncc_weights_to_codes(l, options ? options->patches : NULL, a)) {
+    while (!fit || !ncc_weights_to_codes(l, options ? options->patches : NULL, a)) {
         l->v_scale *= 2;
-        set_multipliers(l);
+        fit = set_multipliers(l);
     }
 }
 

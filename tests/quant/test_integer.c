@@ -369,6 +369,31 @@ static void test_huge(void **state)
     }
 }
 
+/* Weights of one, however much finer the output is than the input: the multiplier has bits for all of it, or v is made
+ * coarser. */
+static void test_unit_weights(void **state)
+{
+    (void)state;
+    random_start("weights of one");
+    for (int fine = 0; fine < 24; fine++) {
+        struct world w = begin();
+        open_graph(&w);
+        struct sample_layer l =
+            make(&w, (struct kpu_conv_attrs){.kernel = 1, .depthwise = true}, 5, 5, pair(&w, 0.04, 85));
+        for (int i = 0; i < 5; i++)
+            l.w[i] = i % 2 ? 1 : -1;
+        l.conv->out[0]->quant = pair(&w, ldexp(0.04, -fine), 128);
+        struct layer_quality quality;
+        const struct node *layer = ncc_k210_integer_layer(w.g, l.conv, NULL, &quality);
+        assert_non_null(layer);
+        const double *is = real_weights(&w, &l, layer, &quality);
+        for (int i = 0; i < 5; i++)
+            if (fabs(is[i] - (double)l.w[i]) > 1.0 / 512)
+                fail_msg("an output 2^%d times as fine: a weight of %g became %g", fine, (double)l.w[i], is[i]);
+        ncc_arena_release(&w.arena);
+    }
+}
+
 /* The model's input: real = (byte / 255 - mean) / std, whose zero point is not whole. */
 static void test_mean_and_std(void **state)
 {
@@ -548,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_layers), cmocka_unit_test(test_weight_quality), cmocka_unit_test(test_odd_channels),
         cmocka_unit_test(test_huge),   cmocka_unit_test(test_mean_and_std),   cmocka_unit_test(test_concat_scales),
         cmocka_unit_test(test_few_points), cmocka_unit_test(test_copies), cmocka_unit_test(test_mean_pools),
+        cmocka_unit_test(test_unit_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
