@@ -349,6 +349,12 @@ bool ncc_lower_can_join(const struct value *x)
     return !a->depthwise && a->pool == NCC_KPU_POOL_NONE && !a->copy;
 }
 
+bool ncc_lower_joins(const struct value *y, const struct value *x)
+{
+    const struct kpu_conv_attrs *a = y->def->attrs;
+    return y->def->op == OP_kpu_conv && y->def->in[0] == x && a->tied && a->kernel == 1;
+}
+
 /* ---- per-channel convolutions that a depthwise layer cannot do ---- */
 
 /* The blocks' layers together, with the shifted copies that each makes for itself. */

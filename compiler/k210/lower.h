@@ -209,6 +209,8 @@ struct value *ncc_lower_shift_far(struct lowering *l, struct value *x, int a, in
 
 /* Can a pool that follows move into the layer that makes x? Regular, without a pool, read by nobody else so far. */
 bool ncc_lower_can_join(const struct value *x);
+/* Whether y is the mean of x by an identity layer that will ride there. */
+bool ncc_lower_joins(const struct value *y, const struct value *x);
 
 /* A convolution of each channel by itself (w: [c][1][kh][kw]) in regular layers whose weights are zero off the diagonal,
  * for what a depthwise layer cannot do: large kernels, picks and pools. In channel blocks where that is cheaper. */

@@ -69,6 +69,21 @@ static struct value *reduce_by(struct lowering *l, const struct node *n, struct 
     return ncc_lower_settled(l, &j, NULL, why);
 }
 
+/* By the chip's means in the layer before where that can be, else in layers of their own. */
+static struct value *reduce(struct lowering *l, const struct node *n, struct value *x, int *by, const char **why)
+{
+    if (ncc_lower_can_join(x) && ncc_value_only_use(l->g, n->in[0]) == n) {
+        const struct attempt a = ncc_lower_begin(l);
+        *by = least(x->window.h, x->window.w) >= 16 ? 4 : 2;
+        struct value *y = reduce_by(l, n, x, *by, true, why);
+        if (y && ncc_lower_joins(y, x))
+            return y;
+        ncc_lower_undo(l, &a); /* the map had to be moved first: its sums are whole codes */
+    }
+    *by = 2;
+    return reduce_by(l, n, x, 2, false, why);
+}
+
 /* The sum over kernels of `kh` x `kw` whose pixels lie `dil` apart. */
 static struct value *sum(struct lowering *l, const struct node *n, struct value *x, struct conv_job like, float factor,
                          const char **why)
@@ -115,10 +130,9 @@ bool ncc_lower_op_reduce(struct lowering *l, struct node *n, const char **why)
     const bool is_mean = ((const struct reduce_attrs *)n->attrs)->kind == REDUCE_MEAN;
     double factor = is_mean ? 1.0 / (x->window.h * x->window.w) : 1.0;
     while (x && (x->window.h > 4 || x->window.w > 4)) {
-        const bool rides = ncc_lower_can_join(x) && ncc_value_only_use(l->g, n->in[0]) == n;
-        const int by = rides && least(x->window.h, x->window.w) >= 16 ? 4 : 2;
+        int by;
+        x = reduce(l, n, x, &by, why);
         factor *= by * by;
-        x = reduce_by(l, n, x, by, rides, why);
     }
     struct value *y = x ? last_sums(l, n, x, factor, &f.act, why) : NULL;
     if (y)

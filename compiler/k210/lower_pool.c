@@ -173,7 +173,12 @@ static struct value *mean(struct lowering *l, const struct node *n, struct value
         j.pool = code;
         j.out_h = x->window.h;
         j.out_w = x->window.w;
-        return ncc_lower_identity(l, &j, why);
+        const struct attempt trial = ncc_lower_begin(l);
+        struct value *means = ncc_lower_identity(l, &j, why);
+        if (means && ncc_lower_joins(means, x))
+            return means;
+        ncc_lower_undo(l, &trial);
+        j.pool = NCC_KPU_POOL_NONE;
     }
     j.diagonal = a->stride_h > 1; /* which has the pick in the same layer */
     j.depthwise = !j.diagonal;
