@@ -48,7 +48,7 @@ enum net_kind {
     NET_BLOCK, /* depthwise, unary, 1x1 */
     NET_TRANSPOSED,
     NET_BLOCKS, /* depth to space, space to depth */
-    NET_WIDE, /* more than 1024 channels */
+    NET_WIDE,   /* more than 1024 channels */
     NET_RESIZE,
     NET_GATE, /* a map times a vector, or times another map */
     NET_ROWS, /* a matrix product with several rows */
@@ -70,14 +70,18 @@ int net_count(const struct graph *g, enum op op);
  * the codes themselves. With `poison`, what may be anything in float KPU canvases is large numbers. */
 struct tensor *net_evaluate(struct arena *a, const struct graph *g, uint64_t seed, bool poison);
 
+/* The same in general: `see` may change what each node made. */
+typedef void net_hook(void *ctx, const struct value *v, struct tensor *made);
+struct tensor *net_evaluate_with(struct arena *a, const struct graph *g, uint64_t seed, net_hook *see, void *ctx);
+
 /* Fills an input tensor as net_evaluate does; `input` is its number. */
 void net_feed(const struct value *v, int input, uint64_t seed, struct tensor *t);
 
 /* Outside of a window that promises zeros there must be some: the name of a value that breaks it, or NULL. */
 const char *net_broken_promise(const struct graph *g, const struct tensor *t);
 
-/* Outputs of two graphs: equal names, shapes, and elements to `tolerance` of each output's largest, and the last bits of
- * the largest value on the way. False: why (200 bytes). */
+/* Outputs of two graphs: equal names, shapes, and elements to `tolerance` of each output's largest, and the last bits
+ * of the largest value on the way. False: why (200 bytes). */
 bool net_same(const struct graph *a, const struct tensor *x, const struct graph *b, const struct tensor *y,
               double tolerance, char *why);
 

@@ -1,11 +1,9 @@
 /* What random networks are made of. */
-#include "tests/k210/net.h"
-
-#include "compiler/ops/attrs.h"
+#include "tests/k210/net_pieces.h"
 
 #include <math.h>
 
-static struct value *constant(struct graph *g, uint64_t *state, struct shape s, double size, double shift)
+struct value *net_constant(struct graph *g, uint64_t *state, struct shape s, double size, double shift)
 {
     const int64_t n = ncc_shape_count(s);
     float *v = NCC_NEW(g->arena, float, n);
@@ -19,29 +17,27 @@ static bool is_map(const struct value *x)
     return x->shape.rank == 4;
 }
 
-/* Weights that keep the size of the values: variance 1 / (taps that one output reads). */
-static struct value *conv(struct graph *g, uint64_t *state, struct value *x, struct conv2d_attrs a, int out_c, int kh,
-                          int kw)
+struct value *net_conv(struct graph *g, uint64_t *state, struct value *x, struct conv2d_attrs a, int out_c, int kh,
+                       int kw)
 {
     const int in_g = x->shape.dim[1] / a.groups;
-    struct value *w = constant(g, state, ncc_shape_4(out_c, in_g, kh, kw), 1 / sqrt(in_g * kh * kw), 0);
-    struct value *b = net_int(state, 0, 3) ? constant(g, state, ncc_shape_make(1, &out_c), 0.2, 0) : NULL;
+    struct value *w = net_constant(g, state, ncc_shape_4(out_c, in_g, kh, kw), 1 / sqrt(in_g * kh * kw), 0);
+    struct value *b = net_int(state, 0, 3) ? net_constant(g, state, ncc_shape_make(1, &out_c), 0.2, 0) : NULL;
     return NCC_OP(g, OP_conv2d, "conv", &a, x, w, b);
 }
 
-/* Padding that the frameworks know: none, same (TensorFlow's, more behind), symmetric, or anything up to the kernel. */
-static void choose_pad(uint64_t *state, int size, int kernel, int dilation, int stride, int style, int *before,
-                       int *after)
+void net_pad(uint64_t *state, int size, int kernel, int dilation, int stride, enum net_padding style, int *before,
+             int *after)
 {
     const int extent = (kernel - 1) * dilation + 1, out = (size + stride - 1) / stride;
     const int same = (out - 1) * stride + extent - size;
     *before = *after = 0;
-    if (style == 1 && same > 0) {
+    if (style == NET_SAME && same > 0) {
         *before = same / 2;
         *after = same - same / 2;
-    } else if (style == 2) {
+    } else if (style == NET_SYMMETRIC) {
         *before = *after = (extent - 1) / 2;
-    } else if (style == 3) {
+    } else if (style == NET_ANY_PAD) {
         *before = net_int(state, 0, extent - 1);
         *after = net_int(state, 0, extent - 1);
     }
@@ -58,27 +54,27 @@ static struct value *append_conv(struct graph *g, uint64_t *state, struct value 
     const int dil = stride == 1 && net_int(state, 0, 3) == 0 ? net_int(state, 2, 3) : 1;
     const int stride_w = net_int(state, 0, 7) ? stride : net_int(state, 1, 3);
     struct conv2d_attrs a = {.stride_h = stride, .stride_w = stride_w, .dil_h = dil, .dil_w = dil, .groups = groups};
-    choose_pad(state, h, kh, dil, stride, style, &a.pad_top, &a.pad_bottom);
-    choose_pad(state, w, kw, dil, stride_w, style, &a.pad_left, &a.pad_right);
+    net_pad(state, h, kh, dil, stride, style, &a.pad_top, &a.pad_bottom);
+    net_pad(state, w, kw, dil, stride_w, style, &a.pad_left, &a.pad_right);
     const int out_c = groups == 1  ? net_int(state, 1, 19)
                       : multiplier ? in_c * multiplier
                                    : groups * net_int(state, 1, 3);
-    return conv(g, state, x, a, out_c, kh, kw);
+    return net_conv(g, state, x, a, out_c, kh, kw);
 }
 
-static struct value *append_pointwise(struct graph *g, uint64_t *state, struct value *x)
+struct value *net_pointwise(struct graph *g, uint64_t *state, struct value *x)
 {
     const struct conv2d_attrs a = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
-    return conv(g, state, x, a, net_int(state, 1, 17), 1, 1);
+    return net_conv(g, state, x, a, net_int(state, 1, 17), 1, 1);
 }
 
 static struct value *append_depthwise_3x3(struct graph *g, uint64_t *state, struct value *x)
 {
     const int stride = net_int(state, 1, 2), style = net_int(state, 1, 2);
     struct conv2d_attrs a = {.stride_h = stride, .stride_w = stride, .dil_h = 1, .dil_w = 1, .groups = x->shape.dim[1]};
-    choose_pad(state, x->shape.dim[2], 3, 1, stride, style, &a.pad_top, &a.pad_bottom);
-    choose_pad(state, x->shape.dim[3], 3, 1, stride, style, &a.pad_left, &a.pad_right);
-    return conv(g, state, x, a, x->shape.dim[1], 3, 3);
+    net_pad(state, x->shape.dim[2], 3, 1, stride, style, &a.pad_top, &a.pad_bottom);
+    net_pad(state, x->shape.dim[3], 3, 1, stride, style, &a.pad_left, &a.pad_right);
+    return net_conv(g, state, x, a, x->shape.dim[1], 3, 3);
 }
 
 /* A number of groups that divides the channels; the channels themselves only if that is all there is. */
@@ -97,7 +93,8 @@ static struct value *append_mean(struct graph *g, uint64_t *state, struct value 
     return NCC_OP(g, OP_reduce, "mean", &a, x);
 }
 
-/* Any size and stride; pads as the frameworks have them, ceil mode among them, or any that leave each window a pixel. */
+/* Any size and stride; pads as the frameworks have them, ceil mode among them, or any that leave each window a pixel.
+ */
 static struct value *append_pool(struct graph *g, uint64_t *state, struct value *x)
 {
     static const int sizes[] = {2, 2, 2, 3, 3, 4, 5, 6, 8}, strides[] = {1, 1, 2, 2, 2, 4};
@@ -106,8 +103,8 @@ static struct value *append_pool(struct graph *g, uint64_t *state, struct value 
     const int h = x->shape.dim[2], w = x->shape.dim[3], k = sizes[net_int(state, 0, 8)];
     const int s = strides[net_int(state, 0, 5)], style = net_int(state, 0, 3);
     struct pool_attrs a = {.kernel_h = k, .kernel_w = k, .stride_h = s, .stride_w = s};
-    choose_pad(state, h, k, 1, s, style, &a.pad_top, &a.pad_bottom);
-    choose_pad(state, w, k, 1, s, style, &a.pad_left, &a.pad_right);
+    net_pad(state, h, k, 1, s, style, &a.pad_top, &a.pad_bottom);
+    net_pad(state, w, k, 1, s, style, &a.pad_left, &a.pad_right);
     a.count_pad = net_int(state, 0, 1);
     const int last_h = (h + a.pad_top + a.pad_bottom - k) / s * s, last_w = (w + a.pad_left + a.pad_right - k) / s * s;
     if (last_h >= h + a.pad_top || last_w >= w + a.pad_left)
@@ -115,7 +112,7 @@ static struct value *append_pool(struct graph *g, uint64_t *state, struct value 
     return NCC_OP(g, net_int(state, 0, 2) ? OP_max_pool : OP_avg_pool, "pool", &a, x);
 }
 
-static struct value *append_unary(struct graph *g, uint64_t *state, struct value *x)
+struct value *net_unary(struct graph *g, uint64_t *state, struct value *x)
 {
     const struct clip_attrs six = {0, 1.5f};
     const struct leaky_relu_attrs slope = {(float)net_real(state, 0.05, 0.5)};
@@ -147,7 +144,8 @@ static struct value *append_affine(struct graph *g, uint64_t *state, struct valu
     const int kind = net_int(state, 0, 3), c = x->shape.dim[1];
     const bool one = net_int(state, 0, 1) || !is_map(x), left = net_int(state, 0, 1);
     const struct shape s = one ? (struct shape){0} : ncc_shape_4(1, c, 1, 1);
-    struct value *k = kind < 2 ? constant(g, state, s, 0.5, 0) : constant(g, state, s, 0.1, kind == 3 ? 1 : -0.8);
+    struct value *k =
+        kind < 2 ? net_constant(g, state, s, 0.5, 0) : net_constant(g, state, s, 0.1, kind == 3 ? 1 : -0.8);
     static const enum op ops[] = {OP_add, OP_sub, OP_mul, OP_div};
     return left && kind != 3 ? NCC_OP(g, ops[kind], "affine", NULL, k, x) : NCC_OP(g, ops[kind], "affine", NULL, x, k);
 }
@@ -155,7 +153,7 @@ static struct value *append_affine(struct graph *g, uint64_t *state, struct valu
 static struct value *append_prelu(struct graph *g, uint64_t *state, struct value *x)
 {
     const struct shape s = net_int(state, 0, 3) ? ncc_shape_4(1, x->shape.dim[1], 1, 1) : ncc_shape_4(1, 1, 1, 1);
-    return NCC_OP(g, OP_prelu, "prelu", NULL, x, constant(g, state, s, 0.3, 0.2));
+    return NCC_OP(g, OP_prelu, "prelu", NULL, x, net_constant(g, state, s, 0.3, 0.2));
 }
 
 /* Zero channels, alone or in front of a sum with a convolution. */
@@ -167,7 +165,7 @@ static struct value *append_channel_pad(struct graph *g, uint64_t *state, struct
     if (net_int(state, 0, 1))
         return y;
     const struct conv2d_attrs a = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
-    return NCC_OP(g, OP_add, "sum", NULL, conv(g, state, x, a, y->shape.dim[1], 1, 1), y);
+    return NCC_OP(g, OP_add, "sum", NULL, net_conv(g, state, x, a, y->shape.dim[1], 1, 1), y);
 }
 
 /* A diamond: x and a convolution of it, or two convolutions, summed. */
@@ -183,12 +181,12 @@ static struct value *append_sum(struct graph *g, uint64_t *state, struct value *
                                    .dil_h = 1,
                                    .dil_w = 1,
                                    .groups = 1};
-    struct value *y = conv(g, state, x, a, c, k, k);
+    struct value *y = net_conv(g, state, x, a, c, k, k);
     if (net_int(state, 0, 1))
-        y = append_unary(g, state, y);
-    struct value *z = net_int(state, 0, 1) ? x : conv(g, state, x, a, c, k, k);
+        y = net_unary(g, state, y);
+    struct value *z = net_int(state, 0, 1) ? x : net_conv(g, state, x, a, c, k, k);
     y = NCC_OP(g, net_int(state, 0, 2) ? OP_add : OP_sub, "sum", NULL, y, z);
-    return net_int(state, 0, 1) ? append_unary(g, state, y) : y;
+    return net_int(state, 0, 1) ? net_unary(g, state, y) : y;
 }
 
 /* Branches side by side; a branch may be x itself, or appear twice. */
@@ -198,9 +196,9 @@ static struct value *append_concat(struct graph *g, uint64_t *state, struct valu
     const int n = net_int(state, 2, 4);
     for (int i = 0; i < n; i++) {
         const int kind = net_int(state, 0, 4);
-        part[i] = kind == 0 ? x : kind == 1 && i > 0 ? part[i - 1] : append_pointwise(g, state, x);
+        part[i] = kind == 0 ? x : kind == 1 && i > 0 ? part[i - 1] : net_pointwise(g, state, x);
         if (part[i]->def && net_int(state, 0, 2) == 0)
-            part[i] = append_unary(g, state, part[i]);
+            part[i] = net_unary(g, state, part[i]);
     }
     const struct concat_attrs a = {1};
     struct value *y = ncc_op(g, OP_concat, "concat", &a, part, n);
@@ -211,8 +209,8 @@ static struct value *append_block(struct graph *g, uint64_t *state, struct value
 {
     x = append_depthwise_3x3(g, state, x);
     if (net_int(state, 0, 3))
-        x = append_unary(g, state, x);
-    return append_pointwise(g, state, x);
+        x = net_unary(g, state, x);
+    return net_pointwise(g, state, x);
 }
 
 /* Any stride, pads and groups, the strides alike or not; often with a function behind it. */
@@ -223,11 +221,8 @@ static struct value *append_transposed(struct graph *g, uint64_t *state, struct 
     const int stride = net_int(state, 1, 3), stride_w = net_int(state, 0, 3) ? stride : net_int(state, 1, 3);
     /* Phases without a tap are constant, and their roundings all the same: not for statistics. */
     const int kh = net_int(state, stride, 5), kw = net_int(state, stride_w, 5), dil = net_int(state, 0, 5) ? 1 : 2;
-    struct conv2d_transpose_attrs a = {.stride_h = stride,
-                                       .stride_w = stride_w,
-                                       .dil_h = dil,
-                                       .dil_w = dil,
-                                       .groups = groups};
+    struct conv2d_transpose_attrs a = {
+        .stride_h = stride, .stride_w = stride_w, .dil_h = dil, .dil_w = dil, .groups = groups};
     const int full_h = (h - 1) * a.stride_h + (kh - 1) * dil + 1, full_w = (w - 1) * a.stride_w + (kw - 1) * dil + 1;
     a.pad_top = net_int(state, 0, full_h > 2 ? 2 : full_h - 1);
     a.pad_bottom = net_int(state, 0, full_h - a.pad_top > 2 ? 2 : full_h - a.pad_top - 1);
@@ -236,10 +231,10 @@ static struct value *append_transposed(struct graph *g, uint64_t *state, struct 
     a.out_pad_h = net_int(state, 0, a.stride_h - 1);
     a.out_pad_w = net_int(state, 0, a.stride_w - 1);
     const int out_g = net_int(state, 1, groups > 1 ? 2 : 6), out_c = out_g * groups;
-    struct value *k = constant(g, state, ncc_shape_4(in_c, out_g, kh, kw), 1 / sqrt(in_c / groups * kh * kw), 0);
-    struct value *b = net_int(state, 0, 2) ? constant(g, state, ncc_shape_make(1, &out_c), 0.2, 0) : NULL;
+    struct value *k = net_constant(g, state, ncc_shape_4(in_c, out_g, kh, kw), 1 / sqrt(in_c / groups * kh * kw), 0);
+    struct value *b = net_int(state, 0, 2) ? net_constant(g, state, ncc_shape_make(1, &out_c), 0.2, 0) : NULL;
     struct value *y = NCC_OP(g, OP_conv2d_transpose, "deconv", &a, x, k, b);
-    return net_int(state, 0, 1) ? append_unary(g, state, y) : y;
+    return net_int(state, 0, 1) ? net_unary(g, state, y) : y;
 }
 
 static struct value *append_blocks(struct graph *g, uint64_t *state, struct value *x)
@@ -252,9 +247,9 @@ static struct value *append_blocks(struct graph *g, uint64_t *state, struct valu
     const struct depth_to_space_attrs a = {block, net_int(state, 0, 1)};
     const struct conv2d_attrs one = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
     if (a.crd || x->shape.dim[1] % (block * block))
-        x = conv(g, state, x, one, block * block * net_int(state, 1, 4), 1, 1);
+        x = net_conv(g, state, x, one, block * block * net_int(state, 1, 4), 1, 1);
     x = NCC_OP(g, OP_depth_to_space, "d2s", &a, x);
-    return net_int(state, 0, 1) ? append_unary(g, state, x) : x;
+    return net_int(state, 0, 1) ? net_unary(g, state, x) : x;
 }
 
 /* To more than 1024 channels and back, with something done to all of them; only small maps. */
@@ -263,29 +258,29 @@ static struct value *append_wide(struct graph *g, uint64_t *state, struct value 
     if (x->shape.dim[2] * x->shape.dim[3] > 25)
         return append_conv(g, state, x, 1, 0);
     const struct conv2d_attrs one = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
-    struct value *wide = conv(g, state, x, one, net_int(state, 1025, 1200), 1, 1);
+    struct value *wide = net_conv(g, state, x, one, net_int(state, 1025, 1200), 1, 1);
     switch (net_int(state, 0, 3)) {
     case 0:
-        wide = append_unary(g, state, wide);
+        wide = net_unary(g, state, wide);
         break;
     case 1:
         wide = append_depthwise_3x3(g, state, wide);
         break;
     case 2:
-        wide = NCC_OP(g, OP_add, "sum", NULL, wide, conv(g, state, x, one, wide->shape.dim[1], 1, 1));
+        wide = NCC_OP(g, OP_add, "sum", NULL, wide, net_conv(g, state, x, one, wide->shape.dim[1], 1, 1));
         break;
     default:
         break;
     }
-    return append_pointwise(g, state, wide);
+    return net_pointwise(g, state, wide);
 }
 
 static struct value *append_matmul(struct graph *g, uint64_t *state, struct value *x)
 {
     const int k = x->shape.dim[1], m = net_int(state, 1, 40);
     const int shape[2] = {k, m};
-    struct value *b = net_int(state, 0, 2) ? constant(g, state, ncc_shape_make(1, &m), 0.2, 0) : NULL;
-    return NCC_OP(g, OP_matmul, "fc", NULL, x, constant(g, state, ncc_shape_make(2, shape), 1 / sqrt(k), 0), b);
+    struct value *b = net_int(state, 0, 2) ? net_constant(g, state, ncc_shape_make(1, &m), 0.2, 0) : NULL;
+    return NCC_OP(g, OP_matmul, "fc", NULL, x, net_constant(g, state, ncc_shape_make(2, shape), 1 / sqrt(k), 0), b);
 }
 
 /* A vector from a map goes through a reshape, which stays on the CPU. */
@@ -299,7 +294,7 @@ static struct value *append_vector(struct graph *g, uint64_t *state, struct valu
         x = NCC_OP(g, OP_reshape, "flat", &r, x);
     }
     x = append_matmul(g, state, x);
-    return net_int(state, 0, 1) ? append_unary(g, state, x) : x;
+    return net_int(state, 0, 1) ? net_unary(g, state, x) : x;
 }
 
 static struct value *append_resize(struct graph *g, uint64_t *state, struct value *x)
@@ -312,7 +307,7 @@ static struct value *append_resize(struct graph *g, uint64_t *state, struct valu
                                    .align_corners = convention == 1,
                                    .half_pixel = convention == 2};
     x = NCC_OP(g, OP_resize, "resize", &a, x);
-    return net_int(state, 0, 1) ? append_pointwise(g, state, x) : x;
+    return net_int(state, 0, 1) ? net_pointwise(g, state, x) : x;
 }
 
 static struct value *append_gate(struct graph *g, uint64_t *state, struct value *x)
@@ -323,8 +318,8 @@ static struct value *append_gate(struct graph *g, uint64_t *state, struct value 
         const struct reduce_attrs mean = {.kind = REDUCE_MEAN, .axes = {2, {2, 3}}, .keep_dims = true};
         v = NCC_OP(g, OP_reduce, "mean", &mean, x);
     }
-    v = conv(g, state, v, one, x->shape.dim[1], 1, 1);
-    v = net_int(state, 0, 1) ? NCC_OP(g, OP_sigmoid, "gate", NULL, v) : append_unary(g, state, v);
+    v = net_conv(g, state, v, one, x->shape.dim[1], 1, 1);
+    v = net_int(state, 0, 1) ? NCC_OP(g, OP_sigmoid, "gate", NULL, v) : net_unary(g, state, v);
     return net_int(state, 0, 1) ? NCC_OP(g, OP_mul, "scaled", NULL, x, v) : NCC_OP(g, OP_mul, "scaled", NULL, v, x);
 }
 
@@ -337,10 +332,10 @@ static struct value *append_rows(struct graph *g, uint64_t *state, struct value 
     x = NCC_OP(g, OP_transpose, "last", &last, x);
     x = NCC_OP(g, OP_reshape, "rows", net_int(state, 0, 1) ? &rows : &batched, x);
     const int m = net_int(state, 1, 20), shape[2] = {c, m};
-    struct value *b = net_int(state, 0, 2) ? constant(g, state, ncc_shape_make(1, &m), 0.2, 0) : NULL;
-    x = NCC_OP(g, OP_matmul, "product", NULL, x, constant(g, state, ncc_shape_make(2, shape), 1 / sqrt(c), 0), b);
+    struct value *b = net_int(state, 0, 2) ? net_constant(g, state, ncc_shape_make(1, &m), 0.2, 0) : NULL;
+    x = NCC_OP(g, OP_matmul, "product", NULL, x, net_constant(g, state, ncc_shape_make(2, shape), 1 / sqrt(c), 0), b);
     if (net_int(state, 0, 1))
-        x = append_unary(g, state, x);
+        x = net_unary(g, state, x);
     const struct reshape_attrs map = {{4, {1, m, pixels, 1}}};
     const struct transpose_attrs first = {{3, {0, 2, 1}}};
     const struct reshape_attrs three = {{3, {1, pixels, m}}};
@@ -365,7 +360,7 @@ struct value *net_append(struct graph *g, uint64_t *state, struct value *x, enum
     case NET_POOL:
         return append_pool(g, state, x);
     case NET_UNARY:
-        return append_unary(g, state, x);
+        return net_unary(g, state, x);
     case NET_AFFINE:
         return append_affine(g, state, x);
     case NET_PRELU:
@@ -414,7 +409,7 @@ void net_random(struct net *n, uint64_t *state, int index)
     n->g = ncc_graph_new(&n->arena, &n->diags, "random");
     struct value *x = random_input(n->g, state);
     const int round = index / N_NET_KINDS, length = round % 2 == 0 ? 1 : net_int(state, 2, 5);
-    struct value *v = round % 4 == 2 ? append_pointwise(n->g, state, x) : x; /* so that it starts in the KPU */
+    struct value *v = round % 4 == 2 ? net_pointwise(n->g, state, x) : x; /* so that it starts in the KPU */
     for (int i = 0; i < length; i++) {
         struct value *before = v;
         v = net_append(n->g, state, v,
@@ -424,7 +419,7 @@ void net_random(struct net *n, uint64_t *state, int index)
             ncc_graph_output(n->g, before, "early");
     }
     if (!v->def)
-        v = append_unary(n->g, state, v);
+        v = net_unary(n->g, state, v);
     ncc_graph_output(n->g, v, "y");
     ncc_graph_sweep(n->g);
 }

@@ -4,15 +4,11 @@
  *     the same            ~= the float graph                        by SQNR
  *     the same            ~= the float graph with the weights that the codes stand for: what roundings alone explain
  */
-#include "tests/k210/compiled.h"
+#include "tests/k210/dequantised.h"
 
 #include "compiler/ir/text.h"
-#include "compiler/k210/kpu_integer.h"
 #include "compiler/ops/attrs.h"
 #include "compiler/quant/compare.h"
-#include "compiler/quant/range.h"
-#include "kpu/arith.h"
-#include "kpu/layer.h"
 
 #include <ncc/sim.h>
 
@@ -125,45 +121,6 @@ static void run_networks(void **unused)
 
 /* ---- with the quantised weights ---- */
 
-/* The largest scale of a value's channels: what v_scale is for. A channel with a smaller one has its sum multiplied by
- * as much. */
-static double coarsest(const struct quant *q)
-{
-    double scale = 0;
-    for (int c = 0; c < q->n_channels; c++)
-        scale = fmax(scale, q->scale[c]);
-    return scale;
-}
-
-/* The real weights and bias that an integer layer stands for, put into the float layer. From doc/kpu.md section 5:
- *
- *     v = m * sum((x - x_zero) * (w - w_zero)) + add, and the sum's real value is v * v_scale * (own / coarsest scale)
- *
- * where the real input is (x - its own zero) * its own scale, both perhaps different for each channel. */
-static void adopt(struct graph *g, struct node *real, const struct node *layer, double v_scale)
-{
-    const struct kpu_layer_attrs *a = layer->attrs;
-    const struct shape *s = &layer->in[1]->shape;
-    const struct quant *x = &layer->in[0]->quant, *y = &layer->out[0]->quant;
-    const uint8_t *q = layer->in[1]->data;
-    const int taps = s->dim[2] * s->dim[3], in_c = s->dim[1];
-    float *w = NCC_NEW(g->arena, float, ncc_shape_count(*s)), *bias = NCC_NEW(g->arena, float, s->dim[0]);
-    for (int o = 0; o < s->dim[0]; o++) {
-        const struct ncc_kpu_bn bn = ncc_kpu_bn_unpack(((const uint64_t *)layer->in[2]->data)[o]);
-        const double m = ldexp(bn.mul, -bn.shift), unit = v_scale * ncc_quant_scale(y, o) / coarsest(y);
-        double add = bn.add;
-        for (int i = 0; i < in_c * taps; i++) {
-            const int c = a->depthwise ? o : i / taps;
-            const double weight = m * (q[o * in_c * taps + i] - a->w_zero);
-            w[o * in_c * taps + i] = (float)(weight * unit / ncc_quant_scale(x, c));
-            add += weight * (ncc_quant_zero(x, c) - a->x_zero);
-        }
-        bias[o] = (float)(add * unit);
-    }
-    ncc_node_set_input(real, 1, ncc_const(g, "w", DT_F32, *s, w), g->arena);
-    ncc_node_set_input(real, 2, ncc_const(g, "b", DT_F32, ncc_shape_make(1, &s->dim[0]), bias), g->arena);
-}
-
 /* Only moves and KPU layers. */
 static bool is_pure(const struct graph *g)
 {
@@ -173,98 +130,11 @@ static bool is_pure(const struct graph *g)
     return true;
 }
 
-/* ---- how far roundings can carry ---- */
-
-/* Error of a value in real units: in the worst case, and as a root of mean squares if roundings are independent. */
-struct spread {
-    double most, rms;
-};
-
-/* By channel of the layer with the largest weights. The table's own error is what its maker says of it; a mean pool
- * truncates once more. */
-static struct spread through_layer(const struct node *real, struct spread in, const struct layer_quality *q)
-{
-    const struct kpu_conv_attrs *a = real->attrs;
-    const struct shape *s = &real->in[1]->shape;
-    const float *w = real->in[1]->data;
-    const int n = (int)(ncc_shape_count(*s) / s->dim[0]);
-    const bool mean = ncc_kpu_pool_info(a->pool)->kind == NCC_KPU_POOL_MEAN;
-    double sum = 0, squares = 0, slope = 1;
-    for (int o = 0; o < s->dim[0]; o++) {
-        double x = 0, y = 0;
-        for (int i = 0; i < n; i++) {
-            x += fabs((double)w[o * n + i]);
-            y += (double)w[o * n + i] * (double)w[o * n + i];
-        }
-        sum = fmax(sum, x);
-        squares = fmax(squares, y);
-    }
-    for (int i = 0; i < a->act.n; i++)
-        slope *= a->act.step[i].op == OP_hard_swish ? 1.5 : 1;
-    const double code = coarsest(&real->out[0]->quant);
-    const double most = q->act_max_error + 0.1 + mean, rms = fmax(q->act_mean_error * 1.2, 0.29) + 0.35 * mean;
-    return (struct spread){slope * sum * in.most + most * code,
-                           sqrt(slope * slope * squares * in.rms * in.rms + rms * rms * code * code)};
-}
-
-/* Every float layer of g gets the weights of its integer layer, which is made in a copy. The spreads by value id. */
-static struct spread *adopt_all(struct net *n, struct graph *g)
-{
-    struct graph *copy = ncc_graph_copy(g, &n->arena, &n->diags);
-    struct spread *e = ncc_arena_alloc(&n->arena, (size_t)g->next_id, sizeof *e, 8);
-    for (int i = 0; i < copy->inputs.n; i++)
-        copy->inputs.v[i]->dtype = DT_U8;
-    struct node *real = g->first;
-    for (struct node *k = copy->first, *next; k; k = next, real = real->next) {
-        next = k->next;
-        copy->cursor = k;
-        struct spread *out = &e[real->out[0]->id];
-        for (int i = 0; i < real->n_in; i++)
-            if (real->in[i] && e[real->in[i]->id].most > out->most)
-                *out = e[real->in[i]->id];
-        if (k->op != OP_kpu_conv) {
-            k->out[0]->dtype = DT_U8;
-            continue;
-        }
-        const bool moves = ((const struct kpu_conv_attrs *)k->attrs)->copy;
-        struct layer_quality quality;
-        const struct node *layer = ncc_k210_integer_layer(copy, k, NULL, &quality);
-        assert_non_null(layer);
-        assert_int_equal(real->op, OP_kpu_conv);
-        if (moves)
-            continue;
-        adopt(g, real, layer, quality.v_scale);
-        *out = through_layer(real, *out, &quality);
-    }
-    return e;
-}
-
-/* ---- comparing ---- */
-
-struct errors {
-    double most, mean; /* in real units */
-};
-
-static struct errors compare(const struct value *v, const struct tensor *want, const float *got)
-{
-    struct errors e = {0};
-    const float *data = want->data;
-    const int64_t n = ncc_shape_count(v->shape), per = v->shape.rank > 1 ? n / v->shape.dim[1] : n;
-    for (int64_t i = 0; i < n; i++) {
-        const double s = ncc_quant_scale(&v->quant, (int)(i / per)), z = ncc_quant_zero(&v->quant, (int)(i / per));
-        const double x =
-            fmin((255 - z) * s, fmax(-z * s, (double)data[i])); /* beyond the samples' range it saturates */
-        const double off = fabs((double)got[i] - x);
-        e.most = fmax(e.most, off);
-        e.mean += off / (double)n;
-    }
-    return e;
-}
-
 /* Few elements may all be unlucky. */
-static bool explained(const struct errors *e, const struct spread *s, int64_t n)
+static bool explained(const struct code_errors *e, const struct spread *s, double code)
 {
-    return e->most <= s->most * 1.001 + 1e-5 && e->mean <= s->rms * 1.25 * (1 + 3 / sqrt((double)n)) + 1e-5;
+    return e->most * code <= s->most * 1.001 + 1e-5 &&
+           e->mean * code <= s->rms * 1.25 * (1 + 3 / sqrt((double)e->n)) + 1e-5;
 }
 
 struct tally {
@@ -276,18 +146,18 @@ static void check_output(const struct net *n, const struct graph_output *o, stru
                          const struct spread *spread, const char *name, struct tally *t)
 {
     const struct value *v = o->value;
-    const struct errors e = compare(v, &want[v->id], got);
+    const struct code_errors e = compare_codes(v, &want[v->id], got);
     const double code = v->quant.scale[0];
-    const bool good = explained(&e, &spread[v->id], ncc_shape_count(v->shape));
+    const bool good = explained(&e, &spread[v->id], code);
     t->outputs++;
-    t->within += e.most <= 1.5 * code;
+    t->within += e.most <= 1.5;
     t->bad += !good;
     if (good && !getenv("NCC_SHOW"))
         return;
     printf("%s%s, output %s of", good ? "" : "BAD: ", name, o->name);
     list_ops(n->g);
-    printf(": worst %.2f codes, explained %.2f; mean %.3f, explained %.3f\n", e.most / code, spread[v->id].most / code,
-           e.mean / code, spread[v->id].rms / code);
+    printf(": worst %.2f codes, explained %.2f; mean %.3f, explained %.3f\n", e.most, spread[v->id].most / code, e.mean,
+           spread[v->id].rms / code);
 }
 
 static void quantised_weights(void **unused)
@@ -308,7 +178,7 @@ static void quantised_weights(void **unused)
         const struct compiled c = compile_net(&n, &options, true, state, name);
         if (is_pure(c.real)) {
             n_pure++;
-            const struct spread *spread = adopt_all(&n, c.real);
+            const struct spread *spread = dequantise_weights(&n, c.real);
             struct tensor *want = net_evaluate(&n.arena, c.real, state, false);
             const void **got = compiled_run(&n, &c, c.codes, state, sim);
             for (int k = 0; k < c.real->outputs.n; k++)
