@@ -186,15 +186,15 @@ static void fit_table(const struct kpu_numbers *l, struct ncc_kpu_table *table, 
     }
 }
 
-/* ---- layers that only move codes ---- */
+/* ---- layers that work on codes as they are ---- */
 
 static void make_copy(struct kpu_numbers *l, struct ncc_kpu_table *table, struct layer_quality *quality)
 {
     const int64_t n = (int64_t)l->n_out * l->n_in * l->taps;
-    l->w_zero = 0;
+    l->w_zero = l->a->act.n > 0; /* a difference: there are weights of -1 */
     for (int64_t i = 0; i < n; i++) {
-        assert(l->w[i] == 0 || l->w[i] == 1);
-        l->q[i] = l->w[i] != 0;
+        assert(l->w[i] == 0 || l->w[i] == 1 || (l->w_zero && l->w[i] == -1));
+        l->q[i] = (uint8_t)((int)l->w[i] + l->w_zero);
     }
     for (int o = 0; o < l->n_out; o++)
         l->c[o].bn = (struct ncc_kpu_bn){.mul = 1 << NCC_KPU_MAX_BN_SHIFT, .shift = NCC_KPU_MAX_BN_SHIFT};

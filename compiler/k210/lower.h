@@ -141,7 +141,7 @@ struct conv_job {
     struct act_chain act;
     bool tied;                /* an identity whose output is quantised as its input */
     bool diagonal;            /* channel by channel, but in regular layers: w is [out_c][1][kh][kw] */
-    bool copy;                /* an identity that moves codes; its pads are of the lowest code */
+    bool copy;                /* works on codes as they are (kpu_conv_attrs.copy); its pads are of the lowest code */
     int pool;                 /* pool code; with a stride above 1: NONE, the pick is chosen here */
     int pooled_h, pooled_w;   /* behind the pool: out_h, out_w without one */
     int seen_h, seen_w;       /* outputs of the convolution that the pool sees; those from out_h on must not count. 0: out_h */
@@ -174,6 +174,13 @@ struct value *ncc_lower_total(struct lowering *l, const struct conv_job *job, st
 
 /* A depthwise job with any kernel as depthwise layers and a sum, in blocks of channels (a multiple of 4). */
 struct value *ncc_lower_depthwise_pieces(struct lowering *l, const struct conv_job *job, int block, const char **why);
+
+/* ---- max_along.c ---- */
+
+/* A job (1x1, no weights yet; its pool or pick) on max(x, its neighbour), of which there are h x w: down, right: -1, 0, 1,
+ * one of them 0. In blocks of channels, a multiple of 4. */
+struct value *ncc_lower_max_neighbour(struct lowering *l, const struct conv_job *job, int h, int w, int down, int right,
+                                      int block, const char **why);
 
 /* ---- space_first.c ---- */
 

@@ -40,55 +40,111 @@ struct extent {
     int out, pooled, seen;
 };
 
-static struct extent extent_of(const struct pool_step *s, int size, int canvas, int shift, int wanted)
+static struct extent extent_of(const struct pool_step *s, bool rows, int size, int canvas)
 {
+    const bool shift = rows ? s->row : s->col, covered = rows ? s->covered_row : s->covered_col;
+    const int wanted = rows ? s->h : s->w;
     int have = size + (shift ? 1 : 0); /* a shift moves the last pixel by one */
-    if (s->covered && have > canvas && wanted * s->stride <= canvas)
+    if (covered && have > canvas && wanted * s->stride <= canvas)
         have = canvas; /* nobody misses what goes over the edge */
-    const int pooled = least(wanted, (have + s->stride - 1) / s->stride), seen = ncc_pool_step_reads(s, pooled);
+    const int pooled = least(wanted, (have + s->stride - 1) / s->stride);
+    const int seen = ncc_pool_step_reads(s, rows, pooled);
     return (struct extent){least(seen, have), pooled, seen};
 }
 
-static struct value *max_step(struct lowering *l, const char *name, const char *origin, struct value *x,
+/* Sets a job's pool or pick, for the chip's own steps. */
+static void take_step(struct conv_job *j, const struct pool_step *s, const struct extent *rows,
+                      const struct extent *cols)
+{
+    j->pooled_h = rows->pooled;
+    j->pooled_w = cols->pooled;
+    if (ncc_kpu_pool_info(s->code)->kind == NCC_KPU_POOL_PICK) {
+        j->stride = s->stride;
+        j->out_h = rows->pooled;
+        j->out_w = cols->pooled;
+    } else {
+        j->pool = s->code;
+        j->out_h = rows->out;
+        j->out_w = cols->out;
+        j->seen_h = rows->seen;
+        j->seen_w = cols->seen;
+    }
+}
+
+static struct value *own_step(struct lowering *l, const char *name, const char *origin, struct value *x,
                               const struct pool_step *s, const char **why)
 {
-    const struct extent rows = extent_of(s, x->window.h, x->shape.dim[2], s->row, s->h);
-    const struct extent cols = extent_of(s, x->window.w, x->shape.dim[3], s->col, s->w);
+    const struct extent rows = extent_of(s, true, x->window.h, x->shape.dim[2]);
+    const struct extent cols = extent_of(s, false, x->window.w, x->shape.dim[3]);
     struct conv_job j = identity_job(name, origin, x);
     j.copy = true;
     j.w = equal_weights(l, j.out_c, 1);
     j.pad_top = -s->row;
     j.pad_left = -s->col;
-    j.pooled_h = rows.pooled;
-    j.pooled_w = cols.pooled;
-    if (ncc_kpu_pool_info(s->code)->kind == NCC_KPU_POOL_PICK) {
-        j.stride = s->stride;
-        j.out_h = rows.pooled;
-        j.out_w = cols.pooled;
-    } else {
-        j.pool = s->code;
-        j.out_h = rows.out;
-        j.out_w = cols.out;
-        j.seen_h = rows.seen;
-        j.seen_w = cols.seen;
-    }
+    take_step(&j, s, &rows, &cols);
     return ncc_lower_settled(l, &j, NULL, why);
+}
+
+/* The larger of two neighbours, and in the layer that adds what comes next where that does not shift. */
+struct along {
+    const char *name, *origin;
+    struct value *x;
+    const struct pool_step *step, *next; /* NULL: none */
+};
+
+static struct value *along_step(struct lowering *l, const void *along, int block, const char **why)
+{
+    const struct along *a = along;
+    const struct extent rows = extent_of(a->step, true, a->x->window.h, a->x->shape.dim[2]);
+    const struct extent cols = extent_of(a->step, false, a->x->window.w, a->x->shape.dim[3]);
+    struct conv_job j = identity_job(a->name, a->origin, a->x);
+    j.out_h = j.pooled_h = rows.pooled;
+    j.out_w = j.pooled_w = cols.pooled;
+    if (a->next) {
+        const struct extent next_rows = extent_of(a->next, true, rows.pooled, a->x->shape.dim[2]);
+        const struct extent next_cols = extent_of(a->next, false, cols.pooled, a->x->shape.dim[3]);
+        take_step(&j, a->next, &next_rows, &next_cols);
+    }
+    const bool down = a->step->along == ALONG_ROWS;
+    const int way = (down ? a->step->row : a->step->col) ? -1 : 1;
+    return ncc_lower_max_neighbour(l, &j, rows.pooled, cols.pooled, down ? way : 0, down ? 0 : way, block, why);
+}
+
+/* Steps `i` and perhaps the one behind it, of which *n are done. */
+static struct value *max_step(struct lowering *l, const struct node *n, struct value *x, const struct pool_plan *plan,
+                              int i, int *done, const char **why)
+{
+    enum { LEAST = 16, MAX_WAYS = 8 };
+    char suffix[32];
+    snprintf(suffix, sizeof suffix, "step%d", i);
+    const char *name = ncc_name(l->g, n->name, suffix), *origin = n->origin ? n->origin : n->name;
+    const struct pool_step *s = &plan->step[i], *next = i + 1 < plan->n ? s + 1 : NULL;
+    *done = 1;
+    if (s->along == ALONG_BOTH)
+        return own_step(l, name, origin, x, s, why);
+    struct lower_way ways[MAX_WAYS];
+    int n_ways = 0;
+    for (int block = LEAST; block < x->shape.dim[1] && n_ways + 1 < MAX_WAYS; block *= 2)
+        ways[n_ways++] = (struct lower_way){along_step, block};
+    ways[n_ways++] = (struct lower_way){along_step, x->shape.dim[1]};
+    struct along a = {name, origin, x, s, next && next->along == ALONG_BOTH && !next->row && !next->col ? next : NULL};
+    struct value *y = a.next ? ncc_lower_cheapest(l, ways, n_ways, &a, why) : NULL;
+    *done = y ? 2 : 1;
+    a.next = NULL;
+    return y ? y : ncc_lower_cheapest(l, ways, n_ways, &a, why);
 }
 
 static struct value *max_steps(struct lowering *l, const struct node *n, struct value *x, const struct pool_plan *plan,
                                int from, const char **why)
 {
-    for (int i = from; i < plan->n && x; i++) {
-        char suffix[32];
-        snprintf(suffix, sizeof suffix, "step%d", i);
-        x = max_step(l, ncc_name(l->g, n->name, suffix), n->origin ? n->origin : n->name, x, &plan->step[i], why);
-    }
+    for (int i = from, done; i < plan->n && x; i += done)
+        x = max_step(l, n, x, plan, i, &done, why);
     return x;
 }
 
 static bool plan_of(const struct node *n, struct pool_plan *plan)
 {
-    return n->op == OP_max_pool && ncc_pool_plan(n->attrs, n->out[0]->shape.dim[2], n->out[0]->shape.dim[3], plan);
+    return n->op == OP_max_pool && ncc_pool_plan(n->attrs, &n->in[0]->shape, &n->out[0]->shape, plan);
 }
 
 /* ---- riding in the layer before ---- */
@@ -116,13 +172,9 @@ void ncc_lower_ride(const struct node *pool, struct conv_job *j)
         j->pooled_h = pool->out[0]->shape.dim[2];
         j->pooled_w = pool->out[0]->shape.dim[3];
     } else if (plan_of(pool, &plan)) {
-        const struct extent rows = extent_of(&plan.step[0], j->out_h, j->out_h, 0, plan.step[0].h);
-        const struct extent cols = extent_of(&plan.step[0], j->out_w, j->out_w, 0, plan.step[0].w);
-        j->pool = plan.step[0].code;
-        j->pooled_h = rows.pooled;
-        j->pooled_w = cols.pooled;
-        j->seen_h = rows.seen;
-        j->seen_w = cols.seen;
+        const struct extent rows = extent_of(&plan.step[0], true, j->out_h, j->out_h);
+        const struct extent cols = extent_of(&plan.step[0], false, j->out_w, j->out_w);
+        take_step(j, &plan.step[0], &rows, &cols);
     }
 }
 

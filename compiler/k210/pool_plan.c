@@ -1,16 +1,21 @@
 #include "compiler/k210/pool_plan.h"
 
+enum { ROWS, COLS };
+
+/* What remains to be done, in each direction. */
 struct rest {
-    int m, stride;      /* what remains to be done */
-    int row, col;       /* pixels before output 0 that it sees */
-    bool covered;
+    int stride;
+    int m[2];
+    int before[2]; /* pixels before output 0 that it sees */
+    bool covered[2];
 };
 
 /* The window always ends at or behind its output, so a pool that looks nowhere but back shifts in every step. At stride
  * 1 it is shifted as soon as that loses nothing, in front of a reduction only to make the offset even. */
-static bool grows_with_shift(int before, const struct rest *r)
+static bool grows_with_shift(const struct rest *r, int d)
 {
-    return before == r->m - 1 || (before > 0 && r->covered && (r->stride == 1 || before % 2));
+    const int before = r->before[d];
+    return before == r->m[d] - 1 ? before > 0 : before > 0 && r->covered[d] && (r->stride == 1 || before % 2);
 }
 
 static struct pool_step step(const struct rest *r, int code, bool shift_row, bool shift_col)
@@ -19,30 +24,46 @@ static struct pool_step step(const struct rest *r, int code, bool shift_row, boo
                               .stride = ncc_kpu_pool_info(code)->stride,
                               .row = shift_row ? -1 : 0,
                               .col = shift_col ? -1 : 0,
-                              .covered = r->covered};
+                              .covered_row = r->covered[ROWS],
+                              .covered_col = r->covered[COLS]};
 }
 
-static struct pool_step grow(struct rest *r)
+static struct pool_step grow(struct rest *r, enum pool_along along)
 {
-    const struct pool_step s =
-        step(r, NCC_KPU_POOL_MAX_2_S1, grows_with_shift(r->row, r), grows_with_shift(r->col, r));
-    r->m--;
-    r->row += s.row;
-    r->col += s.col;
-    r->covered = true;
+    const bool rows = along != ALONG_COLUMNS, cols = along != ALONG_ROWS;
+    struct pool_step s = step(r, along == ALONG_BOTH ? NCC_KPU_POOL_MAX_2_S1 : NCC_KPU_POOL_NONE,
+                              rows && grows_with_shift(r, ROWS), cols && grows_with_shift(r, COLS));
+    s.along = along;
+    r->m[ROWS] -= rows;
+    r->m[COLS] -= cols;
+    r->before[ROWS] += s.row;
+    r->before[COLS] += s.col;
+    r->covered[ROWS] |= rows;
+    r->covered[COLS] |= cols;
     return s;
+}
+
+static bool divisible(const struct rest *r, int by)
+{
+    bool all = r->stride % by == 0;
+    for (int d = 0; d < 2; d++)
+        all = all && r->m[d] % by == 0 && r->before[d] % by == 0;
+    return all;
 }
 
 static struct pool_step reduce(struct rest *r)
 {
-    const bool by_4 = r->stride % 4 == 0 && r->m % 4 == 0 && r->row % 4 == 0 && r->col % 4 == 0;
-    const struct pool_step s = by_4 ? step(r, NCC_KPU_POOL_MAX_4_S4, false, false)
-                                    : step(r, NCC_KPU_POOL_MAX_2_S2, r->row % 2, r->col % 2);
-    r->m /= s.stride;
-    r->row = (r->row + s.row) / s.stride;
-    r->col = (r->col + s.col) / s.stride;
+    const struct pool_step s = divisible(r, 4)
+                                   ? step(r, NCC_KPU_POOL_MAX_4_S4, false, false)
+                                   : step(r, NCC_KPU_POOL_MAX_2_S2, r->before[ROWS] % 2, r->before[COLS] % 2);
+    r->before[ROWS] += s.row;
+    r->before[COLS] += s.col;
+    for (int d = 0; d < 2; d++) {
+        r->m[d] /= s.stride;
+        r->before[d] /= s.stride;
+        r->covered[d] = false;
+    }
     r->stride /= s.stride;
-    r->covered = false;
     return s;
 }
 
@@ -54,15 +75,32 @@ static struct pool_step pick(struct rest *r)
     return s;
 }
 
-static bool must_grow(const struct rest *r)
+/* In front of a reduction: to an even size, and where a shift would lose something. */
+static bool must_grow(const struct rest *r, int d)
 {
-    const bool shifts = r->row % 2 || r->col % 2;
-    return r->stride == 1 || r->m % 2 || (shifts && !r->covered && r->m > 2);
+    return r->m[d] % 2 || (r->before[d] % 2 && !r->covered[d] && r->m[d] > 2);
 }
 
-int ncc_pool_step_reads(const struct pool_step *s, int n)
+static struct pool_step next(struct rest *r)
+{
+    const bool rows = r->m[ROWS] > 1, cols = r->m[COLS] > 1;
+    if (!rows && !cols)
+        return pick(r);
+    if (!rows || !cols)
+        return grow(r, rows ? ALONG_ROWS : ALONG_COLUMNS);
+    const bool must_rows = r->stride == 1 || must_grow(r, ROWS), must_cols = r->stride == 1 || must_grow(r, COLS);
+    if (!must_rows && !must_cols)
+        return reduce(r);
+    if (r->m[ROWS] == r->m[COLS] || (must_rows && must_cols))
+        return grow(r, ALONG_BOTH);
+    return grow(r, must_rows ? ALONG_ROWS : ALONG_COLUMNS);
+}
+
+int ncc_pool_step_reads(const struct pool_step *s, bool rows, int n)
 {
     const struct ncc_kpu_pool_info *pool = ncc_kpu_pool_info(s->code);
+    if (s->along != ALONG_BOTH)
+        return s->along == (rows ? ALONG_ROWS : ALONG_COLUMNS) ? n + 1 : n;
     return (n - 1) * s->stride + (pool->kind == NCC_KPU_POOL_PICK ? 1 : pool->window);
 }
 
@@ -73,22 +111,46 @@ static void find_sizes(struct pool_plan *p, int h, int w)
         struct pool_step *s = &p->step[i];
         s->h = h;
         s->w = w;
-        h = ncc_pool_step_reads(s, h) + s->row;
-        w = ncc_pool_step_reads(s, w) + s->col;
+        h = ncc_pool_step_reads(s, true, h) + s->row;
+        w = ncc_pool_step_reads(s, false, w) + s->col;
     }
 }
 
-bool ncc_pool_plan(const struct pool_attrs *a, int out_h, int out_w, struct pool_plan *out)
+/* Windows that span the map may as well be larger, and the stride of a single output anything: what is best for the
+ * steps. */
+static void use_freedom(struct rest *r, const int in[2], const int out[2], const int stride[2])
 {
-    *out = (struct pool_plan){0};
-    if (a->kernel_h != a->kernel_w || a->stride_h != a->stride_w)
-        return false;
-    struct rest r = {a->kernel_h, a->stride_h, a->pad_top, a->pad_left, false};
-    while (r.m > 1 || r.stride > 1) {
-        if (out->n == NCC_MAX_POOL_STEPS || (r.stride > 1 && r.stride % 2))
-            return false;
-        out->step[out->n++] = r.m == 1 ? pick(&r) : must_grow(&r) ? grow(&r) : reduce(&r);
+    bool spans[2];
+    for (int d = 0; d < 2; d++)
+        spans[d] = out[d] == 1 && r->m[d] - r->before[d] >= in[d];
+    const int larger = r->m[ROWS] > r->m[COLS] ? r->m[ROWS] : r->m[COLS];
+    if (spans[ROWS] && spans[COLS] && larger > 1) {
+        while (r->stride < larger)
+            r->stride *= 2;
+        r->m[ROWS] = r->m[COLS] = r->stride;
+        r->before[ROWS] = r->before[COLS] = 0;
+        return;
     }
-    find_sizes(out, out_h, out_w);
-    return out->n > 0;
+    for (int d = 0; d < 2; d++)
+        if (spans[d] && r->m[d] > 1)
+            r->m[d] = larger;
+    r->stride = stride[out[ROWS] > 1 ? ROWS : COLS];
+}
+
+bool ncc_pool_plan(const struct pool_attrs *a, const struct shape *in, const struct shape *out, struct pool_plan *plan)
+{
+    const int in_size[2] = {in->dim[2], in->dim[3]}, out_size[2] = {out->dim[2], out->dim[3]};
+    const int stride[2] = {a->stride_h, a->stride_w};
+    *plan = (struct pool_plan){0};
+    if (stride[ROWS] != stride[COLS] && out_size[ROWS] > 1 && out_size[COLS] > 1)
+        return false;
+    struct rest r = {.stride = 1, .m = {a->kernel_h, a->kernel_w}, .before = {a->pad_top, a->pad_left}};
+    use_freedom(&r, in_size, out_size, stride);
+    while (r.m[ROWS] > 1 || r.m[COLS] > 1 || r.stride > 1) {
+        if (plan->n == NCC_MAX_POOL_STEPS || (r.stride > 1 && r.stride % 2))
+            return false;
+        plan->step[plan->n++] = next(&r);
+    }
+    find_sizes(plan, out_size[ROWS], out_size[COLS]);
+    return plan->n > 0;
 }

@@ -99,7 +99,7 @@ static bool has_plan(const struct node *n, char *found)
 {
     struct pool_plan plan;
     describe_pool(n, found);
-    return ncc_pool_plan(n->attrs, n->out[0]->shape.dim[2], n->out[0]->shape.dim[3], &plan);
+    return ncc_pool_plan(n->attrs, &n->in[0]->shape, &n->out[0]->shape, &plan);
 }
 
 static bool pool_stride_has_code(const struct node *n, char *found)
@@ -235,7 +235,7 @@ static const struct rule matmul_rules[] = {
 };
 static const struct rule max_pool_rules[] = {
     MAPS(first_and_out_fit),
-    {"the pool must be square, with a stride of 1, 2, 4 or 8, and no larger than 32 steps of the chip's own", NULL,
+    {"the stride must be 1, 2, 4 or 8, alike in both directions, and the size within 32 steps of two pixels", NULL,
      has_plan},
     {0},
 };

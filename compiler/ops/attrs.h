@@ -189,12 +189,22 @@ struct kpu_conv_attrs {
     int kernel;     /* 1 or 3 */
     bool depthwise;
     int pool;       /* pool_type code 0..9 */
-    bool copy;      /* moves codes unchanged (one-hot weights, no bias, no activation): output quantised as input */
+    bool copy;      /* works on codes as they are, without a bias: see below */
     bool tied;      /* output quantised as input: an identity with a mean pool, whose codes follow from the input's */
     bool pad_lowest;/* beyond the canvas's edge stands the lowest code instead of zero; only with copy */
     struct act_chain act;
     int top, left, h, w, outside; /* window of the output */
 };
+
+/* What a layer with `copy` set does, to codes as well as to real numbers:
+ *
+ *     moves        one weight of 1 for each output             quantised as the input
+ *     differences  one of -1 and one of 1, from channels       the input's scale, zero point 0
+ *                  with equal codes, then relu
+ *     sums         weights of 1; the first for a code, the     quantised as the input channel of the first
+ *                  others for differences that lead no further than the codes do
+ *
+ * Differences and sums together are maxima, exact in codes: max(a, b) = b + relu(a - b). */
 
 /* Integers, ready for the chip. x: u8 canvas; weights: u8, shape as in kpu_conv; bn: i64 [out_c], the 64-bit
  * batch-norm words; table: u8 [144], the activation table as in doc/kpu.md 4.3. */

@@ -26,8 +26,8 @@ static bool infer(struct infer *i)
         return false;
     if (p->pad_lowest && !p->copy)
         return ncc_infer_refuse(i, "pad_lowest needs copy");
-    if (p->copy && p->act.n > 0)
-        return ncc_infer_refuse(i, "copy must have no activation");
+    if (p->copy && (p->act.n > 1 || (p->act.n == 1 && p->act.step[0].op != OP_relu)))
+        return ncc_infer_refuse(i, "copy must have no activation, or relu behind a difference");
     if (!ncc_infer_kpu_layer(i, p->kernel, p->depthwise, p->pool))
         return false;
     return ncc_infer_need_bias(i, 2, i->in[1]->shape.dim[0], DT_F32) &&

@@ -2,8 +2,9 @@
  *
  * Two kinds of values:
  * - ordinary ones belong to a group (union-find over value ids), and the group has one quant;
- * - mixed ones are kpu_concat outputs and what moves these on. They belong to no group: each channel has the quant of
- *   the ordinary value that it comes from. Where a reader cannot use that, the groups of these are united.
+ * - mixed ones are kpu_concat outputs, what moves these on, and differences of codes. They belong to no group: each
+ *   channel has the quant of the ordinary value that it comes from, differences with zero point 0. Where a reader cannot
+ *   use that, the groups of these are united.
  * Uniting changes ranges and with them zero points, so it is repeated until nothing changes; groups only grow.
  */
 #include "compiler/quant/assign.h"
@@ -113,7 +114,7 @@ static void collect(struct state *s)
             if (!has_codes(v))
                 continue;
             s->value[v->id] = v;
-            s->mixed[v->id] = n->op == OP_kpu_concat || (keeps_channels(n) && has_codes(n->in[0]) &&
+            s->mixed[v->id] = n->op == OP_kpu_concat || ncc_quant_is_difference(n) || (keeps_channels(n) && has_codes(n->in[0]) &&
                                                          (s->mixed[n->in[0]->id] || has_channels(s, n->in[0])));
         }
 }
@@ -127,7 +128,7 @@ static int channels_per_line(const struct value *v)
     return w <= 16 ? 4 : w <= 32 ? 2 : 1;
 }
 
-/* The input channel that a copy moves to output channel c. */
+/* The input channel whose codes output channel c of a copy has. */
 static int copied_channel(const struct node *n, int c)
 {
     const struct kpu_conv_attrs *a = n->attrs;
@@ -142,31 +143,44 @@ static int copied_channel(const struct node *n, int c)
     return 0;
 }
 
-/* Follows channel *c of a mixed value to the ordinary value that it comes from. An unused slot is
- * taken for the channel before it. */
+/* What channel *c of a mixed value comes from, and which channel of it. An unused slot is taken for the channel before
+ * it. */
+static struct value *behind(const struct value *v, int *c)
+{
+    const struct node *n = v->def;
+    int input = 0;
+    if (n->op == OP_kpu_slice) {
+        *c += ((const struct kpu_slice_attrs *)n->attrs)->begin;
+    } else if (ncc_quant_is_copy(n)) {
+        *c = copied_channel(n, *c);
+    } else if (n->op == OP_kpu_concat) {
+        const int group = channels_per_line(v);
+        int room = (n->in[0]->shape.dim[1] + group - 1) / group * group;
+        while (input + 1 < n->n_in && *c >= room) {
+            *c -= room;
+            input++;
+            room = (n->in[input]->shape.dim[1] + group - 1) / group * group;
+        }
+    }
+    if (*c >= n->in[input]->shape.dim[1])
+        *c = n->in[input]->shape.dim[1] - 1;
+    return n->in[input];
+}
+
+/* Follows channel *c of a mixed value to the ordinary value that it comes from. */
 static struct value *origin(const struct state *s, struct value *v, int *c)
 {
-    while (s->mixed[v->id]) {
-        const struct node *n = v->def;
-        int input = 0;
-        if (n->op == OP_kpu_slice) {
-            *c += ((const struct kpu_slice_attrs *)n->attrs)->begin;
-        } else if (ncc_quant_is_copy(n)) {
-            *c = copied_channel(n, *c);
-        } else if (n->op == OP_kpu_concat) {
-            const int group = channels_per_line(v);
-            int room = (n->in[0]->shape.dim[1] + group - 1) / group * group;
-            while (input + 1 < n->n_in && *c >= room) {
-                *c -= room;
-                input++;
-                room = (n->in[input]->shape.dim[1] + group - 1) / group * group;
-            }
-        }
-        v = n->in[input];
-        if (*c >= v->shape.dim[1])
-            *c = v->shape.dim[1] - 1;
-    }
+    while (s->mixed[v->id])
+        v = behind(v, c);
     return v;
+}
+
+/* Is channel c of a mixed value a difference of codes? It may have been moved since. */
+static bool is_difference(const struct state *s, const struct value *v, int c)
+{
+    while (s->mixed[v->id] && !ncc_quant_is_difference(v->def))
+        v = behind(v, &c);
+    return s->mixed[v->id];
 }
 
 static struct quant quant_of(const struct state *s, const struct value *v)
@@ -443,7 +457,7 @@ static void write_mixed(const struct state *s, struct value *v)
         if (!q.n_channels)
             return;
         scale[c] = ncc_quant_scale(&q, k);
-        zero_point[c] = ncc_quant_zero(&q, k);
+        zero_point[c] = is_difference(s, v, c) ? 0 : ncc_quant_zero(&q, k);
         all_equal &= scale[c] == scale[0] && zero_point[c] == zero_point[0];
     }
     v->quant = (struct quant){all_equal ? 1 : n, scale, zero_point};

@@ -9,6 +9,11 @@ bool ncc_quant_is_copy(const struct node *n)
     return n->op == OP_kpu_conv && ((const struct kpu_conv_attrs *)n->attrs)->copy;
 }
 
+bool ncc_quant_is_difference(const struct node *n)
+{
+    return ncc_quant_is_copy(n) && ((const struct kpu_conv_attrs *)n->attrs)->act.n > 0;
+}
+
 /* The table of this chain serves every scale. Clips do only where nothing is below zero: see the header. */
 static bool one_table(const struct act_chain *act)
 {

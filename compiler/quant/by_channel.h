@@ -25,8 +25,9 @@
 
 #include "compiler/ir/op.h"
 
-/* A layer that moves codes unchanged. */
+/* A layer that works on codes as they are (kpu_conv_attrs.copy), and one whose results are differences of codes. */
 bool ncc_quant_is_copy(const struct node *n);
+bool ncc_quant_is_difference(const struct node *n);
 
 /* Whether the channels of v may have different scales, with one zero point. */
 bool ncc_quant_by_channel(const struct graph *g, const struct value *v);

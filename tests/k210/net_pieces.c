@@ -101,12 +101,14 @@ static struct value *append_pool(struct graph *g, uint64_t *state, struct value 
     if (net_int(state, 0, 6) == 0)
         return append_mean(g, state, x);
     const int h = x->shape.dim[2], w = x->shape.dim[3], k = sizes[net_int(state, 0, 8)];
+    const int k_w = net_int(state, 0, 2) ? k : net_int(state, 1, 4);
     const int s = strides[net_int(state, 0, 5)], style = net_int(state, 0, 3);
-    struct pool_attrs a = {.kernel_h = k, .kernel_w = k, .stride_h = s, .stride_w = s};
+    struct pool_attrs a = {.kernel_h = k, .kernel_w = k_w, .stride_h = s, .stride_w = s};
     net_pad(state, h, k, 1, s, style, &a.pad_top, &a.pad_bottom);
-    net_pad(state, w, k, 1, s, style, &a.pad_left, &a.pad_right);
+    net_pad(state, w, k_w, 1, s, style, &a.pad_left, &a.pad_right);
     a.count_pad = net_int(state, 0, 1);
-    const int last_h = (h + a.pad_top + a.pad_bottom - k) / s * s, last_w = (w + a.pad_left + a.pad_right - k) / s * s;
+    const int last_h = (h + a.pad_top + a.pad_bottom - k) / s * s;
+    const int last_w = (w + a.pad_left + a.pad_right - k_w) / s * s;
     if (last_h >= h + a.pad_top || last_w >= w + a.pad_left)
         return x; /* a window beyond the map */
     return NCC_OP(g, net_int(state, 0, 2) ? OP_max_pool : OP_avg_pool, "pool", &a, x);

@@ -267,6 +267,12 @@ static const struct expectation expectations[] = {
      "input %x f32 1x12x15x15\n%o = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2 pad_bottom=1 "
      "pad_right=1\noutput %o\n",
      -1, 1, 0},
+    {"6 max pool 3x1",
+     "input %x f32 1x8x13x13\n%o = max_pool(%x) kernel_h=3 kernel_w=1 pad_top=1 pad_bottom=1\noutput %o\n", -1, 0, 0},
+    {"6 max pool 2x3, stride 2: along columns, and a reduction in the layer that adds",
+     "input %x f32 1x8x16x16\n%o = max_pool(%x) kernel_h=2 kernel_w=3 stride_h=2 stride_w=2\noutput %o\n", 3, 1, 0},
+    {"6 max pool of a whole map, 25x5",
+     "input %x f32 1x12x25x5\n%o = max_pool(%x) kernel_h=25 kernel_w=5\noutput %o\n", -1, 1, 0},
     {"7 average 3x3 same that counts the padding",
      "input %x f32 1x8x13x13\n%o = avg_pool(%x) kernel_h=3 kernel_w=3 count_pad=true " SAME "\noutput %o\n", 1, 0, 0},
     {"7 average 3x3, stride 2",

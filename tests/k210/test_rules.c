@@ -7,7 +7,7 @@
 
 #define ENLARGED "maps can only be enlarged to the nearest pixel, by the same power of two in both directions"
 #define APART "pixels can only be set apart by the same power of two in both directions, with zeros between them"
-#define MAX_POOL "the pool must be square, with a stride of 1, 2, 4 or 8, and no larger than 32 steps of the chip's own"
+#define MAX_POOL "the stride must be 1, 2, 4 or 8, alike in both directions, and the size within 32 steps of two pixels"
 #define MAPS      "the maps must be at most 8192 channels of 256x512 pixels"
 #define CONSTANTS "weights and bias must be constant"
 #define OPERANDS  "the operands must have equal shapes, or one be constant per channel"
@@ -61,8 +61,8 @@ static const struct rule_case {
      "input %x f32 1x4x8x8\n%y = slice(%x) begin=[0,0,1,1] size=[1,4,5,3] stride=[1,1,1,2]\n"},
     {OP_max_pool, MAPS, "input %x f32 1x4x256x512\n%y = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\n",
      "input %x f32 1x4x256x514\n%y = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\n"},
-    {OP_max_pool, MAX_POOL, "input %x f32 1x4x8x8\n%y = max_pool(%x) kernel_h=3 kernel_w=3\n",
-     "input %x f32 1x4x8x8\n%y = max_pool(%x) kernel_h=3 kernel_w=2\n"},
+    {OP_max_pool, MAX_POOL, "input %x f32 1x4x8x8\n%y = max_pool(%x) kernel_h=3 kernel_w=2 stride_h=2 stride_w=2\n",
+     "input %x f32 1x4x8x8\n%y = max_pool(%x) kernel_h=3 kernel_w=2 stride_h=2 stride_w=1\n"},
     {OP_max_pool, MAX_POOL,
      "input %x f32 1x4x9x9\n%y = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2 pad_bottom=1 pad_right=1\n",
      "input %x f32 1x4x9x9\n%y = max_pool(%x) kernel_h=3 kernel_w=3 stride_h=3 stride_w=3\n"},
