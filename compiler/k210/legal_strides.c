@@ -2,35 +2,92 @@
  *
  *     stride 6x6 = pick of 2, then a slice with stride 3        2x1 = a slice alone; or, where one row comes out, 1x1
  *
- * The slice is a CPU step, so the estimate decides against leaving the convolution to the CPU.
+ * For convolutions and pools alike. The slice is a CPU step, so the estimate decides against leaving the node to the CPU.
  */
 #include "compiler/k210/legalise.h"
 #include "compiler/pass/match.h"
 
+/* One direction of a node with a stride. */
+struct direction {
+    int stride, before, after, extent; /* pads, and pixels under the kernel */
+    int in, out;
+};
+
+static struct direction direction_of(const struct node *n, bool rows)
+{
+    const int axis = rows ? 2 : 3;
+    struct direction d = {.in = n->in[0]->shape.dim[axis], .out = n->out[0]->shape.dim[axis]};
+    if (n->op == OP_conv2d) {
+        const struct conv2d_attrs *a = n->attrs;
+        d.stride = rows ? a->stride_h : a->stride_w;
+        d.before = rows ? a->pad_top : a->pad_left;
+        d.after = rows ? a->pad_bottom : a->pad_right;
+        d.extent = (n->in[1]->shape.dim[axis] - 1) * (rows ? a->dil_h : a->dil_w) + 1;
+    } else {
+        const struct pool_attrs *a = n->attrs;
+        d.stride = rows ? a->stride_h : a->stride_w;
+        d.before = rows ? a->pad_top : a->pad_left;
+        d.after = rows ? a->pad_bottom : a->pad_right;
+        d.extent = rows ? a->kernel_h : a->kernel_w;
+    }
+    return d;
+}
+
+/* n's operator and constants on x with other strides and pads behind. */
+static struct value *with_directions(struct graph *g, const struct node *n, const char *name, struct value *x,
+                                     const struct direction *rows, const struct direction *cols)
+{
+    struct value *in[3] = {x};
+    for (int i = 1; i < n->n_in; i++)
+        in[i] = ncc_legal_const(g, n->in[i]);
+    if (n->op == OP_conv2d) {
+        struct conv2d_attrs a = *(const struct conv2d_attrs *)n->attrs;
+        a.stride_h = rows->stride;
+        a.stride_w = cols->stride;
+        a.pad_bottom = rows->after;
+        a.pad_right = cols->after;
+        return ncc_op(g, n->op, name, &a, in, n->n_in);
+    }
+    struct pool_attrs a = *(const struct pool_attrs *)n->attrs;
+    a.stride_h = rows->stride;
+    a.stride_w = cols->stride;
+    a.pad_bottom = rows->after;
+    a.pad_right = cols->after;
+    return ncc_op(g, n->op, name, &a, in, n->n_in);
+}
+
+/* Another stride, and as much of the pad behind as `out` outputs need. */
+static struct direction at_stride(struct direction d, int stride, int out)
+{
+    const int after = (out - 1) * stride + d.extent - d.in - d.before;
+    d.stride = stride;
+    d.after = after > 0 ? after : 0;
+    return d;
+}
+
 /* A stride in a direction with one output means nothing: it is taken to be that of the other. */
 bool ncc_legal_single_output(struct graph *g, struct node *n)
 {
-    struct conv2d_attrs a = *(const struct conv2d_attrs *)n->attrs;
-    const int h = n->out[0]->shape.dim[2], w = n->out[0]->shape.dim[3];
-    const int sh = h == 1 ? w == 1 ? 1 : a.stride_w : a.stride_h, sw = w == 1 ? h == 1 ? 1 : a.stride_h : a.stride_w;
-    if (sh == a.stride_h && sw == a.stride_w)
+    const struct direction row = direction_of(n, true), col = direction_of(n, false);
+    const int h = row.out, w = col.out;
+    const int sh = h == 1 ? w == 1 ? 1 : col.stride : row.stride, sw = w == 1 ? h == 1 ? 1 : row.stride : col.stride;
+    if (sh == row.stride && sw == col.stride)
         return false;
     /* The pads behind must not let a second output in. */
-    const struct shape *x = &n->in[0]->shape, *k = &n->in[1]->shape;
-    a.pad_bottom = h == 1 ? (k->dim[2] - 1) * a.dil_h + 1 - x->dim[2] - a.pad_top : a.pad_bottom;
-    a.pad_right = w == 1 ? (k->dim[3] - 1) * a.dil_w + 1 - x->dim[3] - a.pad_left : a.pad_right;
-    if (a.pad_bottom < 0 || a.pad_right < 0)
+    const struct direction rows = h == 1 ? at_stride(row, sh, 1) : row, cols = w == 1 ? at_stride(col, sw, 1) : col;
+    if ((rows.in + rows.before + rows.after - rows.extent) / rows.stride + 1 != h ||
+        (cols.in + cols.before + cols.after - cols.extent) / cols.stride + 1 != w)
         return false;
-    a.stride_h = sh;
-    a.stride_w = sw;
-    struct node *again = ncc_node_new(g, OP_conv2d, n->name, &a, n->in, n->n_in);
-    return again && ncc_match_become(g, n, again->out[0], NULL);
+    struct value *y = with_directions(g, n, n->name, n->in[0], &rows, &cols);
+    return ncc_match_become(g, n, y, NULL);
 }
 
-static int pick_of(const struct conv2d_attrs *a)
+/* Max pools have chains of picks. */
+static int pick_of(const struct node *n)
 {
-    for (int pick = 4; pick > 1; pick /= 2)
-        if (a->stride_h % pick == 0 && a->stride_w % pick == 0)
+    const int h = direction_of(n, true).stride, w = direction_of(n, false).stride;
+    for (int pick = n->op == OP_max_pool ? 8 : 4; pick > 1; pick /= 2)
+        if (h % pick == 0 && w % pick == 0)
             return pick;
     return 1;
 }
@@ -40,38 +97,41 @@ static struct value *as_is(struct graph *g, const struct node *n, struct value *
     return ncc_legal_again(g, n, x[0]);
 }
 
-/* The convolution with the pick's stride. */
+/* The node with the pick's stride. */
 static struct value *dense(struct graph *g, const struct node *n, struct value *x)
 {
-    struct conv2d_attrs a = *(const struct conv2d_attrs *)n->attrs;
-    a.stride_h = a.stride_w = pick_of(&a);
-    struct value *y = NCC_OP(g, OP_conv2d, ncc_name(g, n->name, "all"), &a, x, ncc_legal_const(g, n->in[1]),
-                             ncc_legal_const(g, n->n_in > 2 ? n->in[2] : NULL));
-    y->def->origin = n->origin ? n->origin : n->name;
+    const struct direction row = direction_of(n, true), col = direction_of(n, false);
+    const int pick = pick_of(n);
+    const struct direction rows = at_stride(row, pick, (row.out - 1) * (row.stride / pick) + 1);
+    const struct direction cols = at_stride(col, pick, (col.out - 1) * (col.stride / pick) + 1);
+    struct value *y = with_directions(g, n, ncc_name(g, n->name, "all"), x, &rows, &cols);
+    if (y)
+        y->def->origin = n->origin ? n->origin : n->name;
     return y;
 }
 
 static struct value *every(struct graph *g, const struct node *n, struct value *x)
 {
-    const struct conv2d_attrs *a = n->attrs;
     const struct shape *y = &n->out[0]->shape;
-    const int pick = pick_of(a);
-    const struct slice_attrs s = {.begin = {4, {0}},
-                                  .size = {4, {1, y->dim[1], y->dim[2], y->dim[3]}},
-                                  .stride = {4, {1, 1, a->stride_h / pick, a->stride_w / pick}}};
+    const int pick = pick_of(n);
+    const struct slice_attrs s = {
+        .begin = {4, {0}},
+        .size = {4, {1, y->dim[1], y->dim[2], y->dim[3]}},
+        .stride = {4, {1, 1, direction_of(n, true).stride / pick, direction_of(n, false).stride / pick}}};
     return NCC_OP(g, OP_slice, ncc_name(g, n->name, "every"), &s, x);
 }
 
 static struct value *with_slice(struct graph *g, const struct node *n, struct value *const *x)
 {
-    return every(g, n, dense(g, n, x[0]));
+    struct value *y = dense(g, n, x[0]);
+    return y ? every(g, n, y) : NULL;
 }
 
 bool ncc_legal_stride(const struct legaliser *l, struct node *n)
 {
-    const struct conv2d_attrs *a = n->attrs;
-    const int pick = pick_of(a);
-    if ((a->stride_h == pick && a->stride_w == pick) || !ncc_match_is_layer(n) || n->in[0]->shape.dim[0] != 1 ||
+    const int pick = pick_of(n);
+    if ((direction_of(n, true).stride == pick && direction_of(n, false).stride == pick) ||
+        (n->op == OP_conv2d && !ncc_match_is_layer(n)) || n->in[0]->shape.dim[0] != 1 ||
         ncc_legal_us(l, n, n->in, 1, with_slice) >= ncc_legal_us(l, n, n->in, 1, as_is))
         return false;
     struct unaries u;

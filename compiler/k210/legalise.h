@@ -64,8 +64,9 @@ bool ncc_legal_gate(const struct legaliser *l, struct node *n);
 
 /* ---- legal_strides.c ---- */
 
+/* conv2d, avg_pool */
 bool ncc_legal_single_output(struct graph *g, struct node *n);
-/* conv2d with a stride that no pick has -> conv2d and slice. */
+/* conv2d or a pool with a stride that no pick has -> the same with one that there is, and slice. */
 bool ncc_legal_stride(const struct legaliser *l, struct node *n);
 
 /* ---- legal_phases.c: what makes maps larger ---- */

@@ -112,10 +112,13 @@ struct value *ncc_lower_packed(struct lowering *l, const struct value *v);
 
 /* ---- surround.c ---- */
 
-/* x with zero (or the lowest code) all around its window, which may move unless it is told to stay, on a canvas that is
- * as large as x's or at least least_h x least_w. NULL: too far. */
+/* Where the window is to be in the end. */
+enum surround_end { END_ANYWHERE, END_SAME_PLACE, END_CORNER };
+
+/* x with zero (or the lowest code) all around its window, on a canvas that is as large as x's or at least least_h x
+ * least_w. NULL: too far. */
 struct value *ncc_lower_surround(struct lowering *l, struct value *x, int least_h, int least_w, enum outside outside,
-                                 bool stay);
+                                 enum surround_end end);
 
 static inline struct window ncc_lower_full(const struct value *canvas)
 {

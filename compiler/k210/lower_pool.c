@@ -43,10 +43,10 @@ struct extent {
 static struct extent extent_of(const struct pool_step *s, bool rows, int size, int canvas)
 {
     const bool shift = rows ? s->row : s->col, covered = rows ? s->covered_row : s->covered_col;
-    const int wanted = rows ? s->h : s->w;
+    const int wanted = rows ? s->h : s->w, begin = rows ? s->begin_h : s->begin_w;
     int have = size + (shift ? 1 : 0); /* a shift moves the last pixel by one */
-    if (covered && have > canvas && wanted * s->stride <= canvas)
-        have = canvas; /* nobody misses what goes over the edge */
+    if (covered && have > canvas && begin * s->stride <= canvas)
+        have = canvas; /* who sees what goes over the edge sees as much of it before */
     const int pooled = least(wanted, (have + s->stride - 1) / s->stride);
     const int seen = ncc_pool_step_reads(s, rows, pooled);
     return (struct extent){least(seen, have), pooled, seen};
@@ -190,6 +190,23 @@ struct value *ncc_lower_max_pool(struct lowering *l, const struct node *pool, st
     return plan_of(pool, &plan) ? max_steps(l, pool, x, &plan, 0, why) : NULL;
 }
 
+/* Results that reach beyond what the canvas can grow to: by way of main memory, to one with all the room. */
+static struct value *max_with_room(struct lowering *l, const struct node *n, const char **why)
+{
+    const struct pool_attrs *a = n->attrs;
+    const int *in = n->in[0]->shape.dim;
+    if (!a->pad_top && !a->pad_left)
+        return NULL;
+    struct value *x = ncc_lower_clean(l, n->in[0], in[2] + a->pad_top, in[3] + a->pad_left);
+    return x ? ncc_lower_max_pool(l, n, x, why) : NULL;
+}
+
+static struct value *max(struct lowering *l, const struct node *n, struct value *x, const char **why)
+{
+    struct value *y = ncc_lower_max_pool(l, n, x, why);
+    return y ? y : max_with_room(l, n, why);
+}
+
 /* ---- mean ---- */
 
 bool ncc_lower_pool_inside(const struct node *n)
@@ -254,7 +271,7 @@ bool ncc_lower_op_pool(struct lowering *l, struct node *n, const char **why)
         *why = "the input does not fit the KPU";
         return false;
     }
-    struct value *y = n->op == OP_avg_pool ? mean(l, n, x, why) : ncc_lower_max_pool(l, n, x, why);
+    struct value *y = n->op == OP_avg_pool ? mean(l, n, x, why) : max(l, n, x, why);
     const struct fused f = {.end = n->out[0], .origin = n->origin};
     if (y)
         ncc_lower_fused(l, n, &f, y);

@@ -38,7 +38,7 @@ static struct value *cleared(struct lowering *l, struct value *x, int h, int w, 
     const int need_h = most(x->shape.dim[2], x->window.top + h), need_w = most(x->shape.dim[3], x->window.left + w);
     if (need_h > x->shape.dim[2] || need_w > x->shape.dim[3])
         x = ncc_lower_grow(l, x, need_h, need_w);
-    x = x ? ncc_lower_surround(l, x, x->window.top + h, x->window.left + w, OUT_LOWEST, true) : NULL;
+    x = x ? ncc_lower_surround(l, x, x->window.top + h, x->window.left + w, OUT_LOWEST, END_SAME_PLACE) : NULL;
     return x && is_clear(x, h, w, down, right) ? x : NULL;
 }
 

@@ -104,15 +104,27 @@ int ncc_pool_step_reads(const struct pool_step *s, bool rows, int n)
     return (n - 1) * s->stride + (pool->kind == NCC_KPU_POOL_PICK ? 1 : pool->window);
 }
 
+/* Where the windows begin that see what begins at `n` results of the step. */
+static int begins(const struct pool_step *s, int n, int shift)
+{
+    const int begin = (n - 1) * s->stride + shift + 1;
+    return begin > 1 ? begin : 1;
+}
+
 /* What each step must produce, from the last one on. */
 static void find_sizes(struct pool_plan *p, int h, int w)
 {
+    int begin_h = h, begin_w = w;
     for (int i = p->n - 1; i >= 0; i--) {
         struct pool_step *s = &p->step[i];
         s->h = h;
         s->w = w;
+        s->begin_h = begin_h;
+        s->begin_w = begin_w;
         h = ncc_pool_step_reads(s, true, h) + s->row;
         w = ncc_pool_step_reads(s, false, w) + s->col;
+        begin_h = begins(s, begin_h, s->row);
+        begin_w = begins(s, begin_w, s->col);
     }
 }
 

@@ -41,6 +41,7 @@ struct pool_step {
     int row, col;          /* 0 or -1: the pixel that is read */
     bool covered_row, covered_col; /* what a shift pushes over the edge also stands before it */
     int h, w;              /* rows and columns of the result that later steps read, those beyond the map included */
+    int begin_h, begin_w;  /* at those before these, windows of later steps begin */
 };
 
 #define NCC_MAX_POOL_STEPS 32

@@ -15,9 +15,11 @@ enum way {
     AS_IS,
     SURROUNDED,      /* zeros (copies: the lowest code) around the window, which moves */
     SURROUNDED_STAY, /* which ends where it was: its parity decides which picks there are */
-    ROOM,            /* the same three on a canvas with more rows or columns */
+    CORNER,          /* which ends in the upper left corner, where all picks are */
+    ROOM,            /* the same four on a canvas with more rows or columns */
     ROOM_SURROUNDED,
     ROOM_STAY,
+    ROOM_CORNER,
     DETOUR,          /* through main memory, to a canvas of its own */
     DETOUR_ROOM,
     N_WAYS
@@ -61,6 +63,11 @@ static struct value *clean_with_room(struct lowering *l, const struct conv_job *
     return h > corner.window.h || w > corner.window.w ? ncc_lower_clean(l, v, h, w) : NULL;
 }
 
+static bool picks(const struct conv_job *j)
+{
+    return j->stride > 1 || ncc_kpu_pool_info(j->pool)->stride > 1;
+}
+
 /* The input for a way, or NULL where that is not possible or no other than an earlier one. */
 static struct value *input_for(struct lowering *l, const struct conv_job *j, struct value *v, enum way way)
 {
@@ -77,8 +84,13 @@ static struct value *input_for(struct lowering *l, const struct conv_job *j, str
         return NULL;
     if (way == ROOM)
         return on.x;
-    const bool stay = way == SURROUNDED_STAY || way == ROOM_STAY;
-    struct value *x = ncc_lower_surround(l, on.x, needed(j, true), needed(j, false), j->copy ? OUT_LOWEST : OUT_ZERO, stay);
+    const enum surround_end end = way == SURROUNDED_STAY || way == ROOM_STAY ? END_SAME_PLACE
+                                  : way == CORNER || way == ROOM_CORNER    ? END_CORNER
+                                                                           : END_ANYWHERE;
+    const bool in_corner = on.x->window.top == 0 && on.x->window.left == 0;
+    if (end == END_CORNER && (in_corner || !picks(j)))
+        return NULL;
+    struct value *x = ncc_lower_surround(l, on.x, needed(j, true), needed(j, false), j->copy ? OUT_LOWEST : OUT_ZERO, end);
     return x == on.x ? NULL : x;
 }
 

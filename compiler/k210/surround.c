@@ -17,12 +17,12 @@
 #define MAX_MOVES 64
 
 /* Which of `before` rows in front of the window and `behind` rows after it must go, in single steps of +1 (towards the
- * front) or -1. With `stay` the window ends where it began. -1: too many. */
-static int list_moves(int before, int behind, bool stay, int *move)
+ * front) or -1. -1: too many. */
+static int list_moves(int before, int behind, enum surround_end end, int *move)
 {
-    const bool front_first = stay || before <= behind;
+    const bool front_first = end != END_ANYWHERE || before <= behind;
     const int total = before + behind, first = front_first ? before : behind, sign = front_first ? 1 : -1;
-    const int last = stay ? behind : 0;
+    const int last = end == END_SAME_PLACE ? behind : end == END_CORNER ? total : 0;
     if (first + total + last > MAX_MOVES)
         return -1;
     int n = 0;
@@ -55,20 +55,33 @@ static struct value *trim(struct lowering *l, struct value *x, int least_h, int 
     return ncc_lower_recanvas(l, x, h, w);
 }
 
-struct value *ncc_lower_surround(struct lowering *l, struct value *x, int least_h, int least_w, enum outside outside,
-                                 bool stay)
+/* One row and column a layer. */
+static struct value *moved(struct lowering *l, struct value *x, const int *rows, int n_rows, const int *cols, int n_cols,
+                           enum outside outside)
 {
-    if (x->window.outside == outside)
+    const int n = n_rows > n_cols ? n_rows : n_cols;
+    for (int i = 0; i < n; i++)
+        x = ncc_lower_move(l, x, i < n_rows ? rows[i] : 0, i < n_cols ? cols[i] : 0, outside, i + 1 == n);
+    return x;
+}
+
+struct value *ncc_lower_surround(struct lowering *l, struct value *x, int least_h, int least_w, enum outside outside,
+                                 enum surround_end end)
+{
+    const bool done = x->window.outside == outside;
+    if (done && (end != END_CORNER || (!x->window.top && !x->window.left)))
         return x;
-    x = trim(l, x, least_h, least_w);
+    x = done ? x : trim(l, x, least_h, least_w);
     const struct window win = x->window;
     const int below = x->shape.dim[2] - win.top - win.h, right = x->shape.dim[3] - win.left - win.w;
     int rows[MAX_MOVES], cols[MAX_MOVES];
-    const int n_rows = list_moves(win.top, below, stay, rows), n_cols = list_moves(win.left, right, stay, cols);
-    const int n = n_rows > n_cols ? n_rows : n_cols;
+    int n_rows = list_moves(win.top, below, end, rows), n_cols = list_moves(win.left, right, end, cols);
     if (n_rows < 0 || n_cols < 0)
         return NULL;
-    for (int i = 0; i < n; i++)
-        x = ncc_lower_move(l, x, i < n_rows ? rows[i] : 0, i < n_cols ? cols[i] : 0, outside, i + 1 == n);
-    return trim(l, x, least_h, least_w);
+    if (done) { /* nothing has to go over an edge: straight to the corner */
+        n_rows = win.top;
+        n_cols = win.left;
+    }
+    x = moved(l, x, rows, n_rows, cols, n_cols, outside);
+    return done ? x : trim(l, x, least_h, least_w);
 }
