@@ -1,6 +1,8 @@
 /* What each step of quantisation gains: models are compiled with some samples, once as given and once without each
  * step, and run on other samples in the simulator. Figures are the mean signal to noise of the outputs against the
  * float model, in dB, and what leaving out a step changes (`ncc eval --gains`). doc/quantisation.md explains the steps.
+ *
+ *     bench_quant [NAME]        of models with NAME in theirs only
  */
 #include "bench/measure.h"
 
@@ -24,21 +26,28 @@ static const struct row {
     const char *model, *calibration, *test;
     double mean, std;
     bool bgr;
+    const char *output; /* cut here, or NULL */
 } rows[] = {
-    {"tflite/mlperf_ic_resnet8_f32.tflite", "planar ic_calib 32", "planar ic01 32", 0, 1.0 / 255, false},
-    {"tflite/mlperf_vww96_mbv1_025_f32.tflite", "datasets/vww_calib", "planar vww01 96", 0, 1, false},
-    {"tflite/tinymaix_cifar10_f.tflite", "planar ic_calib 32", "planar ic01 32", 0, 1, false},
+    {"tflite/mlperf_ic_resnet8_f32.tflite", "planar ic_calib 32", "planar ic01 32", 0, 1.0 / 255, false, NULL},
+    {"tflite/mlperf_vww96_mbv1_025_f32.tflite", "datasets/vww_calib", "planar vww01 96", 0, 1, false, NULL},
+    {"tflite/tinymaix_cifar10_f.tflite", "planar ic_calib 32", "planar ic01 32", 0, 1, false, NULL},
     {"tflite/tinymaix_mbnet128_0.25_f.tflite", "images/ilsvrc128_tinymaix", "images/classifier_axelerate", 0.5, 0.5,
-     false},
-    {"tflite/tinymaix_mnist_valid_f.tflite", "images/mnist_bmp_tinymaix", "datasets/mnist/images_u8.npy", 0, 1, false},
-    {"tflite/tinymaix_mnist_dw_f.tflite", "images/mnist_bmp_tinymaix", "datasets/mnist/images_u8.npy", 0, 1, false},
-    {"tflite/ulfg_slim320_f32.tflite", "images/faces_nncase", "images/faces_ulfg", 127.0 / 255, 128.0 / 255, false},
-    {"tflite/nncase_ulffd_landmark_f32.tflite", "images/faces_nncase", "images/faces_ulfg", 0.5, 0.5, false},
-    {"tflite/mp_face_short.tflite", "images/faces_nncase", "images/faces_ulfg", 0.5, 0.5, false},
-    {"caffe/ulfg_rfb320.caffemodel", "images/faces_nncase", "images/faces_ulfg", 127.0 / 255, 128.0 / 255, false},
-    {"caffe/yoloface50k.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0, 1, false},
-    {"caffe/mtcnn_det1.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0.5, 128.0 / 255, true},
-    {"caffe/mtcnn_det3.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0.5, 128.0 / 255, true},
+     false, NULL},
+    {"tflite/tinymaix_mnist_valid_f.tflite", "images/mnist_bmp_tinymaix", "datasets/mnist/images_u8.npy", 0, 1, false,
+     NULL},
+    {"tflite/tinymaix_mnist_dw_f.tflite", "images/mnist_bmp_tinymaix", "datasets/mnist/images_u8.npy", 0, 1, false,
+     NULL},
+    {"tflite/ulfg_slim320_f32.tflite", "images/faces_nncase", "images/faces_ulfg", 127.0 / 255, 128.0 / 255, false,
+     NULL},
+    {"tflite/nncase_ulffd_landmark_f32.tflite", "images/faces_nncase", "images/faces_ulfg", 0.5, 0.5, false, NULL},
+    {"tflite/mp_face_short.tflite", "images/faces_nncase", "images/faces_ulfg", 0.5, 0.5, false, NULL},
+    {"caffe/ulfg_rfb320.caffemodel", "images/faces_nncase", "images/faces_ulfg", 127.0 / 255, 128.0 / 255, false, NULL},
+    {"caffe/yoloface50k.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0, 1, false, NULL},
+    {"caffe/mtcnn_det1.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0.5, 128.0 / 255, true, NULL},
+    {"caffe/mtcnn_det3.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0.5, 128.0 / 255, true, NULL},
+    {"onnx/pt_unet64.onnx", "images/faces_nncase", "images/faces_ulfg", 0, 0, false, NULL},
+    {"onnx/yunet_s_320.onnx", "images/faces_nncase", "images/faces_ulfg", 0, 1.0 / 255, true, NULL},
+    {"tflite/mp_selfie.tflite", "images/faces_nncase", "images/faces_ulfg", 0, 1, false, "add_13__xeno_compat__1"},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
@@ -130,6 +139,8 @@ static struct gains judge(const char *work, const char *model, const char *calib
         o.std = (float)row->std;
         o.bgr = row->bgr;
     }
+    o.output_tensors = row ? &row->output : NULL;
+    o.n_output_tensors = row && row->output;
     FILE *out = open_memstream(&json, &size), *err = open_memstream(&messages, &messages_size);
     if (out && err && ncc_compile(&o, err, err) == NCC_EXIT_DONE) {
         const struct ncc_judge_options j = {.kmodel = kmodel, .calibration = calibration, .gains = true};
@@ -166,15 +177,25 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void print_medians(const struct gains *all, int n)
+static void print_median(double *v, int n, const char *format)
 {
-    printf("%-28s", "median");
+    qsort(v, (size_t)n, sizeof *v, ascending);
+    if (n == 0)
+        printf(" %10s", "-");
+    else
+        printf(format, n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2);
+}
+
+static void print_medians(const struct gains *all, int n, const char *name, bool all_models)
+{
+    printf("%-28s", name);
     for (int i = 0; n && i < all[0].n; i++) {
         double v[N_ROWS + 1];
+        int m = 0;
         for (int k = 0; k < n; k++)
-            v[k] = i ? all[k].db[i] - all[k].db[0] : all[k].db[i];
-        qsort(v, (size_t)n, sizeof *v, ascending);
-        printf(i ? " %+10.2f" : " %10.2f", n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2);
+            if (i == 0 || all_models || all[k].db[i] != all[k].db[0])
+                v[m++] = i ? all[k].db[i] - all[k].db[0] : all[k].db[i];
+        print_median(v, m, i ? " %+10.2f" : " %10.2f");
     }
     printf("\n");
 }
@@ -189,8 +210,9 @@ static void print_heads(const struct gains *g)
     printf("\n");
 }
 
-int main(void)
+int main(int n_args, char **args)
 {
+    const char *only = n_args > 1 ? args[1] : "";
     static struct gains all[N_ROWS + 1];
     char work[] = "/tmp/ncc_bench_XXXXXX";
     bench_heading("bench_quant");
@@ -198,22 +220,29 @@ int main(void)
     if (!mkdtemp(work))
         return 1;
     int n = 0;
-    all[n] = judge(work, NCC_SOURCE_DIR "/examples/digits/digits.tflite", NCC_SOURCE_DIR "/examples/digits/calib",
-                   NCC_SOURCE_DIR "/examples/digits/test", NULL);
     printf("\nsignal to noise of the outputs on samples that were not calibrated with, dB; then what an option "
            "changes:\n");
-    print_heads(&all[n]);
-    print_row("digits", &all[n++]);
+    if (strstr("digits", only)) {
+        all[n] = judge(work, NCC_SOURCE_DIR "/examples/digits/digits.tflite", NCC_SOURCE_DIR "/examples/digits/calib",
+                       NCC_SOURCE_DIR "/examples/digits/test", NULL);
+        print_heads(&all[n]);
+        print_row("digits", &all[n++]);
+    }
     for (int i = 0; zoo && i < N_ROWS; i++) {
+        if (!strstr(rows[i].model, only))
+            continue;
         char model[1024], calibration[1024], test[1024];
         snprintf(model, sizeof model, "%s/%s", zoo, rows[i].model);
         samples_path(zoo, work, rows[i].calibration, calibration);
         samples_path(zoo, work, rows[i].test, test);
         all[n] = judge(work, model, calibration, test, &rows[i]);
+        if (n == 0)
+            print_heads(&all[n]);
         print_row(strchr(rows[i].model, '/') + 1, &all[n]);
         n += all[n].n == all[0].n;
     }
-    print_medians(all, n);
+    print_medians(all, n, "median", true);
+    print_medians(all, n, "median of those it changes", false);
     char command[64];
     snprintf(command, sizeof command, "rm -r %s", work);
     return system(command) != 0;

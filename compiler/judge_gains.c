@@ -61,8 +61,9 @@ bool ncc_judge_gains(struct compilation *c)
 {
     struct judging *j = (struct judging *)c;
     const struct ncc_quant_steps own = j->options.steps;
-    struct ncc_quant_steps slices = own, equalise = own, channels = own, bias = own, nearest = own, thorough = own;
+    struct ncc_quant_steps slices = own, equalise = own, channels = own, bias = own, tables = own, nearest = own, thorough = own;
     slices.no_slices = equalise.no_equalise = channels.no_channel_scales = bias.no_bias_correction = true;
+    tables.no_fitted_tables = true;
     nearest.rounding = NCC_ROUNDING_NONE;
     thorough.rounding = NCC_ROUNDING_THOROUGH;
     const struct {
@@ -74,6 +75,7 @@ bool ncc_judge_gains(struct compilation *c)
         {"--no-equalise", equalise},
         {"--no-channel-scales", channels},
         {"--no-bias-correction", bias},
+        {"--no-fitted-tables", tables},
         {"--adaptive-rounding none", nearest},
         {"--adaptive-rounding thorough", thorough},
     };

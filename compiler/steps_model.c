@@ -23,6 +23,7 @@ static void k210_options(struct compilation *c)
         .float_binary = o->float_binary,
         .output_quantize_threshold = o->output_quantize_threshold,
         .rounding_passes = o->steps.rounding == NCC_ROUNDING_THOROUGH ? 4 : 1,
+        .even_tables = o->steps.no_fitted_tables,
         .runtime = ncc_report_runtime(o->firmware, o->kmodel_version),
         .kmodel_v3 = o->kmodel_version == 3,
     };

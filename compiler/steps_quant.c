@@ -151,6 +151,16 @@ static double rounding_budget(enum ncc_rounding rounding)
     return rounding == NCC_ROUNDING_NONE ? 0 : rounding == NCC_ROUNDING_QUICK ? 5e7 : 5e9;
 }
 
+static struct gather_options gathering(const struct compilation *c)
+{
+    const struct ncc_quant_steps *steps = &c->options->steps;
+    if (c->made_up)
+        return (struct gather_options){0};
+    return (struct gather_options){.budget = rounding_budget(steps->rounding),
+                                   .thorough = steps->rounding == NCC_ROUNDING_THOROUGH,
+                                   .tables = !steps->no_fitted_tables};
+}
+
 bool ncc_step_observe(struct compilation *c)
 {
     if (c->k210.cpu_only)
@@ -161,8 +171,7 @@ bool ncc_step_observe(struct compilation *c)
                                       .quiet = c->options->quiet,
                                       .no_channels = c->made_up || c->options->steps.no_channel_scales,
                                       .no_means = c->made_up || c->options->steps.no_bias_correction,
-                                      .thorough = c->options->steps.rounding == NCC_ROUNDING_THOROUGH,
-                                      .rounding_budget = c->made_up ? 0 : rounding_budget(c->options->steps.rounding)};
+                                      .gather = gathering(c)};
     return ncc_quant_observe(c->graph, ncc_compilation_feed, c, c->data.n, &o, &c->arena, &c->seen);
 }
 

@@ -77,6 +77,8 @@ const struct option ncc_options[] = {
      "leave out: scales of their own for the channels of a tensor"},
     {0, "no-bias-correction", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_bias_correction), NULL,
      "leave out: what rounding weights does to means is given back"},
+    {0, "no-fitted-tables", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_fitted_tables), NULL,
+     "leave out: activation tables that err least where most values are"},
     {0, "adaptive-rounding", "EFFORT", RESULT, KIND_WORD, AT(compile.steps.rounding), roundings,
      "weights by what the layers read: none, quick, or thorough, which takes seconds"},
     {0, "weights-quantize-threshold", "X", RESULT, KIND_IGNORED, AT(ignored_weights_threshold), NULL,

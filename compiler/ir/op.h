@@ -109,6 +109,7 @@ enum op_flag {
     OP_ALIAS = 32,      /* output bytes are the first input's bytes: costs nothing */
     OP_KPU = 64,        /* exists only after k210 lowering */
     OP_CLAMP = 128,     /* the operand itself, limited to scalar(-inf) .. scalar(inf) */
+    OP_STRAIGHT = 256,  /* of few straight pieces, so that an activation table follows it exactly */
 };
 
 struct op_desc {

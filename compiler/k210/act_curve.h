@@ -17,6 +17,9 @@ void ncc_act_domain(const struct act_target *t, int64_t *lo, int64_t *hi);
 
 #define NCC_ACT_SAMPLES 2048
 
+/* A table with no more error than this beyond perfect rounding follows the function exactly. */
+#define NCC_ACT_EXACT 0.0005
+
 /* Ascending, all different. There are samples where the function passes through whole and half codes, at kinks, on both
  * sides of jumps, and at even distances in between. */
 struct act_curve {

@@ -21,7 +21,7 @@ struct act_target {
     double v_scale;       /* real per quantum of v; negative: v is the negated sum */
     int64_t v_min, v_max; /* what v can be; within 36 bits */
     double y_scale;
-    double y_zero;         /* not always whole: mean pools, which truncate, want a little more */
+    double y_zero; /* not always whole: mean pools, which truncate, want a little more */
 };
 
 /* Against the function's value in codes before rounding (clamped to 0..255): perfect rounding has max 0.5, mean 0.25.
@@ -33,6 +33,18 @@ struct act_fit {
 
 /* `quality` may be NULL. Never fails: a function that 16 pieces cannot follow shows in the quality. */
 void ncc_act_table_fit(const struct act_target *t, struct ncc_kpu_table *out, struct act_fit *quality);
+
+/* What v was on samples, in any order. n = 0: nobody knows, and all v where the code changes count alike. */
+struct act_seen {
+    int n;
+    const int64_t *v;
+};
+
+/* The same, but where 16 pieces cannot follow exactly, the table with the least expected squared error, whose largest
+ * error may be half a code above that of the other; when nothing was seen, no more than that. Needs scratch memory from
+ * the arena. */
+void ncc_act_table_fit_seen(const struct act_target *t, const struct act_seen *seen, struct arena *a,
+                            struct ncc_kpu_table *out, struct act_fit *quality);
 
 /* Compares a table with its target: at both ends of v_min..v_max, and where the code changes in between, at every v if
  * there are at most 2^15, else at as many, spread evenly. */

@@ -229,6 +229,7 @@ static bool make_layer(struct integers *t, struct node *n)
     const int id = n->out[0]->id;
     const struct integer_options o = {.w_zero = -1,
                                       .rounding_passes = t->options->rounding_passes,
+                                      .even_table = t->options->even_tables,
                                       .patches = t->patches && id < t->patches->n ? &t->patches->v[id] : NULL};
     return ncc_k210_integer_layer(t->g, n, &o, NULL) != NULL;
 }

@@ -6,7 +6,6 @@
  */
 #include "compiler/k210/kpu_integer.h"
 
-#include "compiler/k210/act_table.h"
 #include "compiler/k210/kpu_numbers.h"
 
 #include <assert.h>
@@ -161,7 +160,8 @@ static int bits_of(int64_t lo, int64_t hi)
     return bits;
 }
 
-static void fit_table(const struct kpu_numbers *l, struct ncc_kpu_table *table, struct layer_quality *quality)
+static void fit_table(const struct kpu_numbers *l, const struct integer_options *options, struct arena *a,
+                      struct ncc_kpu_table *table, struct layer_quality *quality)
 {
     const struct act_target t = {.act = &l->a->act,
                                  .v_scale = l->sign * l->v_scale,
@@ -170,7 +170,14 @@ static void fit_table(const struct kpu_numbers *l, struct ncc_kpu_table *table, 
                                  .y_scale = l->table_scale,
                                  .y_zero = l->y->quant.zero_point[0] + pool_loss(l->a->pool)};
     struct act_fit fit;
-    ncc_act_table_fit(&t, table, quality ? &fit : NULL);
+    if (options && options->even_table) {
+        ncc_act_table_fit(&t, table, quality ? &fit : NULL);
+    } else {
+        const struct arena_mark mark = ncc_arena_mark(a);
+        const struct act_seen seen = ncc_kpu_seen(l, options ? options->patches : NULL, a);
+        ncc_act_table_fit_seen(&t, &seen, a, table, quality ? &fit : NULL);
+        ncc_arena_rewind(a, &mark);
+    }
     if (!quality)
         return;
     *quality = (struct layer_quality){.weight_sqnr_db = l->noise > 0 ? 10 * log10(l->signal / l->noise) : INFINITY,
@@ -262,7 +269,7 @@ struct node *ncc_k210_integer_layer(struct graph *g, struct node *kpu_conv, cons
         make_copy(&l, &table, quality);
     } else {
         choose_scales(&l, options, g->arena);
-        fit_table(&l, &table, quality);
+        fit_table(&l, options, g->arena, &table, quality);
     }
     assert(!ncc_kpu_table_check(&table));
     return replace(g, kpu_conv, &l, &table);

@@ -32,7 +32,9 @@
 
 struct integer_options {
     const struct patches *patches; /* NULL, or what this layer reads: weights are then rounded one after another, each
-                                      making up for the error that those before it left in the sums */
+                                      making up for the error that those before it left in the sums; and the table is
+                                      fitted to the sums at these places */
+    bool even_table;               /* with the least largest error, else fitted to what it sees (act_table.h) */
     int rounding_passes;           /* more than 1: each weight is looked at again once all have been rounded */
     int w_zero;                    /* -1: search; 0..255: take this one (tests, comparisons) */
 };

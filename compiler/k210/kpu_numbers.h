@@ -3,11 +3,13 @@
  *
  *     kpu_integer.c         opens the layer, chooses scales and multipliers, fits the table, makes the node
  *     kpu_weight_scales.c   the weights' zero point, and the finest scale of each channel
+ *     kpu_seen.c            what the sums were on the samples
  *     kpu_weight_codes.c    the weights' codes, and what the sums over these can be
  */
 #ifndef NCC_K210_KPU_NUMBERS_H
 #define NCC_K210_KPU_NUMBERS_H
 
+#include "compiler/k210/act_table.h"
 #include "compiler/k210/kpu_integer.h"
 #include "compiler/ops/attrs.h"
 #include "kpu/arith.h"
@@ -105,5 +107,10 @@ int ncc_weight_code(double w, double inverse_scale, int w_zero);
 /* Codes of all weights, add, and the range of acc and v, from the zero point, the scales and the multipliers. False
  * when v needs more than 35 bits or add more than 31, one spare each, or acc 36. */
 bool ncc_weights_to_codes(struct kpu_numbers *l, const struct patches *patches, struct arena *a);
+
+/* ---- kpu_seen.c ---- */
+
+/* v at the gathered places, some thousand at most; none if there are no places. */
+struct act_seen ncc_kpu_seen(const struct kpu_numbers *l, const struct patches *p, struct arena *a);
 
 #endif

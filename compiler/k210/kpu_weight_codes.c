@@ -101,7 +101,7 @@ bool ncc_weights_to_codes(struct kpu_numbers *l, const struct patches *patches, 
     l->signal = l->noise = 0;
     l->v_lo = INT64_MAX;
     l->v_hi = INT64_MIN;
-    if (patches && patches->n_points)
+    if (patches && patches->rounds)
         round_by_patches(l, patches, a);
     else
         for (int o = 0; o < l->n_out; o++)

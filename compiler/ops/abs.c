@@ -16,7 +16,7 @@ const struct op_desc ncc_op_abs = {
     .tflite = "ABS",
     .onnx = "Abs",
     .caffe = "AbsVal",
-    .flags = OP_UNARY,
+    .flags = OP_UNARY | OP_STRAIGHT,
     NCC_UNARY,
     .eval_fast = eval_fast,
 };

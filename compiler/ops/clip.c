@@ -21,7 +21,7 @@ const struct op_desc ncc_op_clip = {
     .tflite = "RELU6,RELU_N1_TO_1,RELU_0_TO_1",
     .onnx = "Clip,HardSigmoid",
     .caffe = "ReLU6,Clip",
-    .flags = OP_UNARY | OP_MONOTONE | OP_CLAMP,
+    .flags = OP_UNARY | OP_MONOTONE | OP_CLAMP | OP_STRAIGHT,
     NCC_UNARY,
     .eval_fast = eval_fast,
     NCC_ATTRS(clip_attrs, attrs_table),

@@ -20,7 +20,7 @@ const struct op_desc ncc_op_leaky_relu = {
     .tflite = "LEAKY_RELU",
     .onnx = "LeakyRelu,QLinearLeakyRelu",
     .caffe = "ReLU",
-    .flags = OP_UNARY,
+    .flags = OP_UNARY | OP_STRAIGHT,
     NCC_UNARY,
     .eval_fast = eval_fast,
     NCC_ATTRS(leaky_relu_attrs, attrs_table),

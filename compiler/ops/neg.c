@@ -13,7 +13,7 @@ const struct op_desc ncc_op_neg = {
     .doc = "-x",
     .tflite = "NEG",
     .onnx = "Neg",
-    .flags = OP_UNARY,
+    .flags = OP_UNARY | OP_STRAIGHT,
     NCC_UNARY,
     .eval_fast = eval_fast,
 };

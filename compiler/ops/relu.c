@@ -15,7 +15,7 @@ const struct op_desc ncc_op_relu = {
     .tflite = "RELU",
     .onnx = "Relu",
     .caffe = "ReLU",
-    .flags = OP_UNARY | OP_MONOTONE | OP_CLAMP,
+    .flags = OP_UNARY | OP_MONOTONE | OP_CLAMP | OP_STRAIGHT,
     NCC_UNARY,
     .eval_fast = eval_fast,
     .eval_codes = ncc_clamp_codes,

@@ -15,7 +15,7 @@ const struct op_desc ncc_op_thresholded_relu = {
     .name = "thresholded_relu",
     .doc = "x above alpha, else 0; not monotone when alpha is negative",
     .onnx = "ThresholdedRelu",
-    .flags = OP_UNARY,
+    .flags = OP_UNARY | OP_STRAIGHT,
     NCC_UNARY,
     NCC_ATTRS(thresholded_relu_attrs, attrs_table),
 };

@@ -8,6 +8,8 @@
 /* Per layer: many where the budget covers all layers, else fewer for more layers. */
 /* Fewer than some times the weights of a sum are fitted too closely. */
 enum { QUICK_POINTS = 1024, THOROUGH_POINTS = 3072 };
+/* Of each channel's sum, for a table: so that there are this many of all channels together. */
+enum { TABLE_VALUES = 8192, TABLE_MIN_POINTS = 16 };
 
 static bool is_layer(const struct node *n)
 {
@@ -35,7 +37,32 @@ static int by_work(const void *a, const void *b)
     return (*x)->out[0]->id - (*y)->out[0]->id;
 }
 
-struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, double budget, bool thorough,
+static bool is_curved(const struct act_chain *act)
+{
+    for (int i = 0; i < act->n; i++)
+        if (!(ncc_op_desc(act->step[i].op)->flags & OP_STRAIGHT))
+            return true;
+    return false;
+}
+
+/* `points` at most, the same number of each sample. */
+static struct patches room(const struct node *n, int points, int n_samples, bool rounds, struct arena *a)
+{
+    struct patches p = {.per_sample = points / n_samples > 0 ? points / n_samples : 1, .rounds = rounds};
+    p.n_points = p.per_sample * (n_samples < points ? n_samples : points);
+    p.data = NCC_NEW(a, float, (size_t)rows_of(n) * p.n_points);
+    p.mean = NCC_NEW(a, float, rows_of(n));
+    return p;
+}
+
+static struct patches room_for_table(const struct node *n, int n_samples, struct arena *a)
+{
+    const int points = TABLE_VALUES / n->out[0]->shape.dim[1];
+    const int enough = points < TABLE_MIN_POINTS ? TABLE_MIN_POINTS : points > QUICK_POINTS ? QUICK_POINTS : points;
+    return room(n, enough, n_samples, false, a);
+}
+
+struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, const struct gather_options *options,
                                       struct arena *a)
 {
     struct patch_table table = {.n = g->next_id, .v = NCC_NEW(a, struct patches, g->next_id)};
@@ -46,16 +73,15 @@ struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, doub
         if (is_layer(k) && gathers[k->out[0]->id])
             layer[n++] = k;
     qsort(layer, n, sizeof *layer, by_work);
-    const int max = thorough ? THOROUGH_POINTS : QUICK_POINTS;
-    table.per_sample = max / n_samples > 0 ? max / n_samples : 1;
-    const int points = table.per_sample * (n_samples < max ? n_samples : max);
+    const int points = options->thorough ? THOROUGH_POINTS : QUICK_POINTS;
+    double budget = options->budget;
     for (int i = 0; i < n; i++) {
-        budget -= work(layer[i]) * points;
-        if (budget < 0)
-            break;
         struct patches *p = &table.v[layer[i]->out[0]->id];
-        p->n_points = points;
-        p->data = NCC_NEW(a, float, (size_t)rows_of(layer[i]) * points);
+        budget -= work(layer[i]) * points;
+        if (budget >= 0)
+            *p = room(layer[i], points, n_samples, true, a);
+        else if (options->tables && is_curved(&((const struct kpu_conv_attrs *)layer[i]->attrs)->act))
+            *p = room_for_table(layer[i], n_samples, a);
     }
     return table;
 }
@@ -102,8 +128,8 @@ void ncc_gather_add(const struct patch_table *table, int sample, const struct va
         if (u->index != 0 || !is_layer(u->node))
             continue;
         const struct patches *p = &table->v[u->node->out[0]->id];
-        const int first = sample * table->per_sample;
-        for (int i = first; i < first + table->per_sample && i < p->n_points; i++)
+        const int first = sample * p->per_sample;
+        for (int i = first; i < first + p->per_sample && i < p->n_points; i++)
             add_point(u->node, p, i, t);
     }
 }
@@ -117,7 +143,7 @@ void ncc_gather_finish(struct patch_table *table, const struct graph *g)
             double sum = 0;
             for (int i = 0; i < p->n_points; i++)
                 sum += (double)row[i];
-            const float mean = (float)(sum / p->n_points);
+            const float mean = p->mean[r] = (float)(sum / p->n_points);
             for (int i = 0; i < p->n_points; i++)
                 row[i] -= mean;
         }

@@ -6,10 +6,16 @@
 #include "compiler/ir/op.h"
 #include "compiler/ir/patches.h"
 
-/* Room for the patches of the kpu_conv nodes of g, smallest layers first, as long as rounding by them (two
- * multiply-adds per weight and point) stays within `budget` multiply-adds. `thorough`: several times as many points.
- * Layers that only copy get none. */
-struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, double budget, bool thorough,
+/* Which layers gather how much. */
+struct gather_options {
+    double budget; /* multiply-adds for rounding weights by patches, two per weight and point */
+    bool thorough; /* several times as many points for that */
+    bool tables;   /* a few points for all other layers whose activation is curved, to fit its table */
+};
+
+/* Room for the patches of the kpu_conv nodes of g, smallest layers first, as long as the budget lasts. Layers that only
+ * copy get none. */
+struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, const struct gather_options *options,
                                       struct arena *a);
 
 /* Fills in what the readers of v take from it for this sample. Every sample writes points of its own, so it may be

@@ -6,7 +6,6 @@
 #include "compiler/base/progress.h"
 #include "compiler/quant/by_channel.h"
 #include "compiler/quant/families.h"
-#include "compiler/quant/gather_patches.h"
 
 #include <assert.h>
 #include <math.h>
@@ -474,7 +473,7 @@ bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample
         w.hist = new_histograms(2 * (size_t)n_threads * w.n_slots, arena);
     prepare_means(&w, g, options->no_means ? 0 : n_samples, arena);
     prepare_channels(&w, g, !options->no_channels, n_threads, arena);
-    w.patches = ncc_gather_prepare(g, n_samples, options->rounding_budget, options->thorough, arena);
+    w.patches = ncc_gather_prepare(g, n_samples, &options->gather, arena);
     w.progress = ncc_progress_begin("calibrating", n_samples, options->quiet);
     const bool ok = run(g, &w, n_samples, options->limit);
     ncc_progress_end(&w.progress);

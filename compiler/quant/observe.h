@@ -13,7 +13,7 @@
 #define NCC_QUANT_OBSERVE_H
 
 #include "compiler/ir/eval.h"
-#include "compiler/ir/patches.h"
+#include "compiler/quant/gather_patches.h"
 #include "compiler/quant/histogram.h"
 
 struct observation {
@@ -39,8 +39,7 @@ struct observe_options {
     bool quiet;             /* no progress bar */
     bool no_channels;       /* without extremes of channels: one scale for all */
     bool no_means;          /* without means of canvases: nothing corrects what rounding does to them */
-    bool thorough;          /* many points for rounding weights */
-    double rounding_budget; /* multiply-adds to spend on rounding weights by patches (gather_patches.h); 0: none */
+    struct gather_options gather; /* what to keep of what the layers read */
 };
 
 /* `feed` as in eval_hooks: called in parallel, false stops everything. The graph must not change meanwhile.

@@ -60,7 +60,7 @@ enum ncc_rounding {
 
 /* Steps of quantisation to leave out (doc/quantisation.md says what each does and gains). */
 struct ncc_quant_steps {
-    bool no_slices, no_equalise, no_channel_scales, no_bias_correction;
+    bool no_slices, no_equalise, no_channel_scales, no_bias_correction, no_fitted_tables;
     enum ncc_rounding rounding;
 };
 

@@ -49,7 +49,7 @@ done
 NCC_THREADS=1 "$ncc" compile "$model" 1.kmodel --dataset "$digits/calib" --adaptive-rounding thorough --quiet || fail compile
 same 1.kmodel other.kmodel
 expect 0 "steps of quantisation" eval "$model" a.kmodel --dataset "$digits/test" --calibration "$digits/calib" --gains
-for option in --no-slices --no-equalise --no-channel-scales --no-bias-correction "--adaptive-rounding none"; do
+for option in --no-slices --no-equalise --no-channel-scales --no-bias-correction --no-fitted-tables "--adaptive-rounding none"; do
     says "$option"
 done
 

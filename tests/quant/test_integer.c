@@ -550,7 +550,10 @@ static void test_few_points(void **state)
         random_state = 1234567;
         struct sample_layer l = make(&w, (struct kpu_conv_attrs){.kernel = 3}, IN, 16, pair(&w, 0.02, 0));
         l.conv->out[0]->quant = pair(&w, 0.5, 128);
-        const struct patches patches = {POINTS, NCC_NEW(&w.arena, float, ROWS * POINTS)};
+        const struct patches patches = {.n_points = POINTS,
+                                        .rounds = true,
+                                        .data = NCC_NEW(&w.arena, float, ROWS *POINTS),
+                                        .mean = NCC_NEW(&w.arena, float, ROWS)};
         for (int i = 0; i < ROWS * POINTS; i++)
             patches.data[i] = (float)random_normal();
         const struct integer_options options = {.w_zero = -1, .patches = by_points ? &patches : NULL};
@@ -561,6 +564,56 @@ static void test_few_points(void **state)
     }
     printf("  weights: %.2f dB to the nearest, %.2f dB by points\n", db[0], db[1]);
     assert_true(db[1] < db[0] && db[1] > db[0] - 1);
+}
+
+/* Points that only serve the table: weights stay the nearest, and the table errs less at these places. */
+static void test_table_of_points(void **state)
+{
+    (void)state;
+    random_start("tables of points");
+    enum { IN = 16, OUT = 8, POINTS = 500 };
+    double square[2];
+    uint8_t weights[2][OUT * IN];
+    for (int fitted = 0; fitted < 2; fitted++) {
+        struct world w = begin();
+        open_graph(&w);
+        random_state = 7654321;
+        static const struct swish_attrs silu = {1};
+        struct kpu_conv_attrs attrs = {.kernel = 1, .act = {1, {{OP_swish, &silu}}}};
+        struct sample_layer l = make(&w, attrs, IN, OUT, pair(&w, 0.03, 128));
+        l.conv->out[0]->quant = pair(&w, 6.0 / 255, 12);
+        const struct patches p = {
+            .n_points = POINTS, .data = NCC_NEW(&w.arena, float, IN *POINTS), .mean = NCC_NEW(&w.arena, float, IN)};
+        for (int i = 0; i < IN; i++)
+            p.mean[i] = (float)random_between(-0.5, 0.5);
+        for (int i = 0; i < IN * POINTS; i++)
+            p.data[i] = (float)random_normal();
+        const float *weight = l.conv->in[1]->data, *bias = l.conv->n_in > 2 ? l.conv->in[2]->data : NULL;
+        double sum[OUT * POINTS];
+        for (int o = 0; o < OUT; o++)
+            for (int k = 0; k < POINTS; k++) {
+                sum[o * POINTS + k] = bias ? (double)bias[o] : 0;
+                for (int i = 0; i < IN; i++)
+                    sum[o * POINTS + k] += (double)weight[o * IN + i] * (double)(p.data[i * POINTS + k] + p.mean[i]);
+            }
+        const struct integer_options options = {.w_zero = -1, .even_table = !fitted, .patches = &p};
+        struct layer_quality quality;
+        const struct node *layer = ncc_k210_integer_layer(w.g, l.conv, &options, &quality);
+        assert_non_null(layer);
+        memcpy(weights[fitted], layer->in[1]->data, sizeof weights[0]);
+        struct ncc_kpu_table table;
+        ncc_kpu_table_unpack(layer->in[3]->data, &table);
+        square[fitted] = 0;
+        for (int i = 0; i < OUT * POINTS; i++) {
+            const int code = ncc_kpu_table_apply(&table, (int64_t)(sum[i] / quality.v_scale));
+            const double ideal = sum[i] / (1 + exp(-sum[i])) / (6.0 / 255) + 12;
+            square[fitted] += pow(code - fmin(fmax(ideal, 0), 255), 2) / (OUT * POINTS);
+        }
+        ncc_arena_release(&w.arena);
+    }
+    printf("  SiLU: squared error of the table %.3f evenly, %.3f fitted to what it sees\n", square[0], square[1]);
+    assert_memory_equal(weights[0], weights[1], sizeof weights[0]);
+    assert_true(square[1] < 0.9 * square[0]);
 }
 
 int main(void)
@@ -574,6 +627,7 @@ int main(void)
         cmocka_unit_test(test_huge),   cmocka_unit_test(test_mean_and_std),   cmocka_unit_test(test_concat_scales),
         cmocka_unit_test(test_few_points), cmocka_unit_test(test_copies), cmocka_unit_test(test_mean_pools),
         cmocka_unit_test(test_unit_weights),
+        cmocka_unit_test(test_table_of_points),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
