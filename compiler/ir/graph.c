@@ -16,11 +16,17 @@ struct graph *ncc_graph_new(struct arena *arena, struct diags *d, const char *fi
     return g;
 }
 
+/* Lowering names a great many nodes: without printf. */
+static char *copied(struct arena *a, const char *text)
+{
+    return ncc_arena_copy(a, text, strlen(text));
+}
+
 static struct value *new_value(struct graph *g, const char *name)
 {
     struct value *v = NCC_NEW(g->arena, struct value, 1);
     v->id = g->next_id++;
-    v->name = ncc_arena_printf(g->arena, "%s", name ? name : "");
+    v->name = copied(g->arena, name ? name : "");
     v->addr = -1;
     v->real_id = v->id;
     return v;
@@ -125,7 +131,7 @@ struct node *ncc_node_new(struct graph *g, enum op op, const char *name, const v
 {
     struct node *n = NCC_NEW(g->arena, struct node, 1);
     n->op = op;
-    n->name = ncc_arena_printf(g->arena, "%s", name ? name : ncc_op_desc(op)->name);
+    n->name = copied(g->arena, name ? name : ncc_op_desc(op)->name);
     n->attrs = ncc_attrs_copy(op, attrs, g->arena);
     n->in = NCC_NEW(g->arena, struct value *, n_in);
     n->n_in = n_in;
@@ -245,7 +251,7 @@ struct copier {
 
 static const char *copy_text(struct copier *c, const char *text)
 {
-    return text ? ncc_arena_printf(c->to->arena, "%s", text) : NULL;
+    return text ? copied(c->to->arena, text) : NULL;
 }
 
 static const double *copy_doubles(struct copier *c, const double *from, int n)
@@ -343,5 +349,10 @@ int ncc_graph_n_nodes(const struct graph *g)
 
 const char *ncc_name(struct graph *g, const char *base, const char *suffix)
 {
-    return ncc_arena_printf(g->arena, "%s/%s", base, suffix);
+    const size_t n = strlen(base), m = strlen(suffix);
+    char *name = ncc_arena_alloc(g->arena, n + m + 2, 1, 1);
+    memcpy(name, base, n);
+    name[n] = '/';
+    memcpy(name + n + 1, suffix, m);
+    return name;
 }

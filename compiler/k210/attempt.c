@@ -65,6 +65,17 @@ double ncc_lower_copied(const struct lowering *l, const struct attempt *a)
     return us;
 }
 
+float *ncc_lower_weights(struct lowering *l, size_t n)
+{
+    if (!l->trying)
+        return NCC_NEW(l->g->arena, float, n);
+    if (l->unread.n < n) {
+        l->unread.n = n > 2 * l->unread.n ? n : 2 * l->unread.n;
+        l->unread.v = NCC_NEW(l->g->arena, float, l->unread.n);
+    }
+    return l->unread.v;
+}
+
 void ncc_lower_undo(struct lowering *l, const struct attempt *a)
 {
     for (int i = 0; i < l->n_forms; i++) {

@@ -58,7 +58,9 @@ static const float *cut(struct lowering *l, const struct conv_job *j, struct ran
 {
     const size_t taps = (size_t)(j->kh * j->kw), row = (size_t)j->x->shape.dim[1] * taps;
     const size_t n = (size_t)in.count * taps;
-    float *w = NCC_NEW(l->g->arena, float, (size_t)out.count *n);
+    float *w = ncc_lower_weights(l, (size_t)out.count *n);
+    if (l->trying)
+        return w;
     for (size_t o = 0; o < (size_t)out.count; o++)
         memcpy(w + o * n, j->w + ((size_t)out.begin + o) * row + (size_t)in.begin * taps, n * sizeof *w);
     return w;
@@ -89,7 +91,7 @@ struct value *ncc_lower_total(struct lowering *l, const struct conv_job *j, stru
     const int in_c = (n - 1) * step + c;
     char suffix[32];
     snprintf(suffix, sizeof suffix, "o%d", begin);
-    float *w = NCC_NEW(l->g->arena, float, (size_t)c *(size_t)in_c);
+    float *w = ncc_lower_weights(l, (size_t)c *(size_t)in_c);
     for (int o = 0; o < c; o++)
         for (int i = 0; i < n; i++)
             w[(size_t)o * (size_t)in_c + (size_t)(i * step + o)] = 1;

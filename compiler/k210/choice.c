@@ -12,6 +12,7 @@ struct value *ncc_lower_cheapest(struct lowering *l, const struct lower_way *way
     const char *first_why = *why, *w = *why;
     double best_us = INFINITY;
     int best = 0;
+    l->trying++;
     for (int i = 0; i < n && n > 1; i++) {
         const struct value *y = ways[i].build(l, job, ways[i].arg, &w);
         const double us = y ? ncc_lower_spent(l, &a, y) : INFINITY;
@@ -23,6 +24,7 @@ struct value *ncc_lower_cheapest(struct lowering *l, const struct lower_way *way
             best = i;
         }
     }
+    l->trying--;
     *why = first_why;
     return best_us < INFINITY || n == 1 ? ways[best].build(l, job, ways[best].arg, why) : NULL;
 }

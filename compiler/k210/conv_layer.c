@@ -153,7 +153,9 @@ static float *spread_weights(struct lowering *l, const struct conv_job *j, const
 {
     const int in_c = j->depthwise ? 1 : in_channels(j, f), from_c = j->depthwise ? 1 : j->x->shape.dim[1];
     const int k = f->kernel, step = slots(j);
-    float *w = NCC_NEW(l->g->arena, float, (size_t)j->out_c *in_c *k *k);
+    float *w = ncc_lower_weights(l, (size_t)j->out_c *in_c *k *k);
+    if (l->trying)
+        return w;
     for (int o = 0; o < j->out_c; o++)
         for (int c = 0; c < from_c; c++)
             for (int y = 0; y < j->kh; y++)
@@ -386,11 +388,16 @@ static int best_block(const struct lowering *l, const struct conv_job *j, const 
     return best;
 }
 
+/* Of what takes several steps for each block, and the square of its channels in weights for each. */
+enum { BLOCK_IN_STEPS = 64 };
+
 /* Weights [n][n][taps] with those of channel c0 + i on the diagonal. */
 static float *diagonal(struct lowering *l, const struct conv_job *j, int c0, int n)
 {
     const size_t taps = (size_t)j->kh * j->kw;
-    float *w = NCC_NEW(l->g->arena, float, (size_t)n *n *taps);
+    float *w = ncc_lower_weights(l, (size_t)n *n *taps);
+    if (l->trying)
+        return w;
     for (size_t i = 0; i < (size_t)n; i++)
         memcpy(w + (i * n + i) * taps, j->w + ((size_t)c0 + i) * taps, taps * sizeof *w);
     return w;
@@ -401,7 +408,8 @@ struct value *ncc_lower_diagonal(struct lowering *l, const struct conv_job *job,
     struct conv_job j = *job;
     j.depthwise = false;
     struct fit f;
-    const int c = job->x->shape.dim[1], block = choose(&j, &f, why) ? best_block(l, &j, &f) : c;
+    const int c = job->x->shape.dim[1], few = c < BLOCK_IN_STEPS ? c : BLOCK_IN_STEPS;
+    const int block = choose(&j, &f, why) ? best_block(l, &j, &f) : few;
     const int n = (c + block - 1) / block;
     struct value **part = NCC_NEW(l->g->arena, struct value *, n);
     for (int i = 0; i < n; i++) {

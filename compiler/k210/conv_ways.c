@@ -44,7 +44,16 @@ static bool parts_fill_lines(const struct conv_job *j, int n)
     return in_c / n % ncc_kpu_layout_of(j->x->shape.dim[3]).group == 0 && j->out_c / n % 4 == 0;
 }
 
-enum { MAX_WAYS = 12 };
+enum { MAX_WAYS = 12, MAX_PARTS = 64 };
+
+/* Smaller blocks of many channels have never been the quickest, and take long to try. */
+static int least_block(int c)
+{
+    int block = 8;
+    while (block * MAX_PARTS < c)
+        block *= 2;
+    return block;
+}
 
 struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *j, const char **why)
 {
@@ -54,7 +63,7 @@ struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *j, const
         ways[n++] = (struct lower_way){space_first, 0};
     if (j->depthwise && is_large(j)) {
         ways[0].build = diagonal;
-        for (int block = 8; block < 2 * j->out_c && n < MAX_WAYS; block *= 2)
+        for (int block = least_block(j->out_c); block < 2 * j->out_c && n < MAX_WAYS; block *= 2)
             ways[n++] = (struct lower_way){pieces, block < j->out_c ? block : (j->out_c + 3) / 4 * 4};
     }
     for (int parts = 2; parts <= j->groups && n < MAX_WAYS; parts++)

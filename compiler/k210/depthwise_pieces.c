@@ -23,7 +23,7 @@ struct cover {
 static struct value *weights_of(struct lowering *l, const struct cover *v, int r, int c, int begin, int count)
 {
     const struct conv_job *j = v->j;
-    float *w = NCC_NEW(l->g->arena, float, (size_t)count * 9);
+    float *w = ncc_lower_weights(l, (size_t)count * 9);
     for (int i = 0; i < count; i++)
         for (int y = 0; y < j->kh; y++)
             for (int x = 0; x < j->kw; x++) {

@@ -57,7 +57,7 @@ void ncc_k210_estimate(struct graph *g, const struct k210_options *options, stru
     const struct node **tried = NCC_NEW(scratch, const struct node *, g->next_id);
     for (const struct node *n = trial->first; n; n = n->next)
         tried[n->out[0]->id] = n;
-    struct lowering l = {.g = trial, .options = options};
+    struct lowering l = {.g = trial, .options = options, .trying = 1};
     ncc_lower_walk(&l, scratch);
     const double *us = costs_by_id(&l, scratch);
     for (struct node *n = g->first; n; n = n->next) {

@@ -216,7 +216,7 @@ static struct value *one_hot(struct lowering *l, struct value *x, const struct m
 {
     const int c = x->shape.dim[1];
     const int shape[4] = {c, 1, 3, 3}, bias_shape[1] = {c};
-    float *w = NCC_NEW(l->g->arena, float, (size_t)c * 9);
+    float *w = ncc_lower_weights(l, (size_t)c * 9);
     for (int i = 0; i < c; i++)
         w[i * 9 + (1 + m->row) * 3 + 1 + m->col] = 1;
     const char *name = ncc_name(l->g, x->name, m->suffix);

@@ -33,6 +33,11 @@ struct lowering {
     } *spans, *span;      /* of the node that is being lowered */
     struct family *families; /* by number of the canonical graph's families */
     bool no_rides;        /* no pool goes into the layer before it */
+    int trying;           /* what is built now will be taken back, or only its time is asked for */
+    struct {
+        float *v;
+        size_t n;
+    } unread;             /* the weights of all that is only tried */
 };
 
 /* Lowers every node with on_kpu set, all others on main memory; sweeps. Needs g and options, fills the rest. */
@@ -61,6 +66,10 @@ double ncc_lower_spent(struct lowering *l, const struct attempt *a, const struct
 /* Microseconds of the copies between the memories, and of what the CPU does to them, since. */
 double ncc_lower_copied(const struct lowering *l, const struct attempt *a);
 void ncc_lower_undo(struct lowering *l, const struct attempt *a);
+
+/* Zeroed room for n weights. While something is only tried, nobody will read them: they all lie in the same place, and hold
+ * anything; who fills many need not. */
+float *ncc_lower_weights(struct lowering *l, size_t n);
 
 /* ---- forms.c ---- */
 

@@ -56,7 +56,7 @@ static struct value *squares(struct lowering *l, const struct node *n, struct va
 {
     const int c = x[0]->shape.dim[1], group = ncc_kpu_layout_of(x[0]->shape.dim[3]).group;
     const int step = (c + group - 1) / group * group, in_c = step + c;
-    float *w = NCC_NEW(l->g->arena, float, (size_t)(2 * c) * (size_t)in_c);
+    float *w = ncc_lower_weights(l, (size_t)(2 * c) * (size_t)in_c);
     for (int o = 0; o < 2 * c; o++) {
         w[(size_t)o * (size_t)in_c + (size_t)(o % c)] = (float)p;
         w[(size_t)o * (size_t)in_c + (size_t)(step + o % c)] = (float)(o < c ? q : -q);
@@ -75,7 +75,7 @@ static struct value *product_of(struct lowering *l, const struct node *n, struct
     struct value *s = squares(l, n, x, p, q, why);
     if (!s)
         return NULL;
-    float *w = NCC_NEW(l->g->arena, float, (size_t)c *(size_t)(2 * c));
+    float *w = ncc_lower_weights(l, (size_t)c *(size_t)(2 * c));
     for (int o = 0; o < c; o++) {
         w[(size_t)o * (size_t)(2 * c) + (size_t)o] = (float)(1 / (4 * p * q));
         w[(size_t)o * (size_t)(2 * c) + (size_t)(c + o)] = (float)(-1 / (4 * p * q));

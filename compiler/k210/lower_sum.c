@@ -39,7 +39,7 @@ static struct value *rectified(struct lowering *l, struct node *n, struct value 
 
 static float *weights_of(struct lowering *l, const struct sum_job *s, int group, int in_c)
 {
-    float *w = NCC_NEW(l->g->arena, float, (size_t)s->out_c *(size_t)in_c);
+    float *w = ncc_lower_weights(l, (size_t)s->out_c *(size_t)in_c);
     for (int i = 0, at = 0; i < s->n_op; i++) {
         const struct operand *op = &s->op[i];
         const int c = op->x->shape.dim[1];
@@ -101,13 +101,16 @@ static struct value *in_blocks(struct lowering *l, const void *job, int block, c
 
 static struct value *weighted_sum(struct lowering *l, const struct sum_job *s, const char **why)
 {
-    enum { LEAST = 16, MAX_WAYS = 8 };
+    enum { LEAST = 16, MAX_WAYS = 8, MAX_PARTS = 64 };
     struct lower_way ways[MAX_WAYS] = {{in_blocks, s->out_c}};
     int n = 1;
     bool even = s->n_op > 1;
     for (int i = 0; i < s->n_op; i++)
         even = even && s->op[i].first == 0 && s->op[i].x->shape.dim[1] == s->out_c;
-    for (int block = LEAST; even && block < s->out_c && block * s->n_op <= NCC_KPU_MAX_C && n < MAX_WAYS; block *= 2)
+    int block = LEAST;
+    while (block * MAX_PARTS < s->out_c)
+        block *= 2;
+    for (; even && block < s->out_c && block * s->n_op <= NCC_KPU_MAX_C && n < MAX_WAYS; block *= 2)
         ways[n++] = (struct lower_way){in_blocks, block};
     return ncc_lower_cheapest(l, ways, n, s, why);
 }

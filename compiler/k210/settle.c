@@ -110,10 +110,13 @@ static struct value *by_way(struct lowering *l, const void *settling, int way, c
 struct value *ncc_lower_settled(struct lowering *l, const struct conv_job *j, struct value *v, const char **why)
 {
     const struct attempt a = ncc_lower_begin(l);
-    struct value *y = layers_of(l, j, why);
-    if (y && y->def->op == OP_kpu_conv && y->def->in[0] == j->x)
-        return y; /* a single layer: all else adds to it */
+    l->trying++;
+    const struct value *y = layers_of(l, j, why);
+    const bool single = y && y->def->op == OP_kpu_conv && y->def->in[0] == j->x;
+    l->trying--;
     ncc_lower_undo(l, &a);
+    if (single)
+        return layers_of(l, j, why); /* all else adds to it */
     struct lower_way ways[N_WAYS];
     for (int i = 0; i < N_WAYS; i++)
         ways[i] = (struct lower_way){by_way, i};

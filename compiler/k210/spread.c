@@ -39,7 +39,9 @@ const float *ncc_lower_slotted(struct lowering *l, const float *w, int out_c, in
     if (!slot)
         return w;
     const size_t n = (size_t)taps;
-    float *to = NCC_NEW(l->g->arena, float, (size_t)out_c *(size_t)n_slots *n);
+    float *to = ncc_lower_weights(l, (size_t)out_c *(size_t)n_slots *n);
+    if (l->trying)
+        return to;
     for (size_t o = 0; o < (size_t)out_c; o++)
         for (size_t c = 0; c < (size_t)in_c; c++)
             memcpy(to + (o * (size_t)n_slots + (size_t)slot[c]) * n, w + (o * (size_t)in_c + c) * n, n * sizeof *w);
@@ -50,7 +52,7 @@ struct value *ncc_lower_packed(struct lowering *l, const struct value *v)
 {
     const struct form *f = &l->forms[v->id];
     const int c = v->shape.dim[1], n = f->spread->shape.dim[1];
-    float *w = NCC_NEW(l->g->arena, float, (size_t)c *(size_t)n);
+    float *w = ncc_lower_weights(l, (size_t)c *(size_t)n);
     for (int i = 0; i < c; i++)
         w[(size_t)i * (size_t)n + (size_t)f->slot[i]] = 1;
     const char *why;

@@ -485,8 +485,32 @@ static void rewrites(void **unused)
         one_rewrite(&expectations[i]);
 }
 
+/* The end of a large classifier: ways that are only tried, and a mean of 2048 channels that is written as regular layers, take
+ * no room for weights that nobody reads. */
+static void many_channels(void **unused)
+{
+    (void)unused;
+    struct net n;
+    net_open(&n);
+    net_parse(&n, "input %x f32 1x512x14x14\nconst %w f32 512x512x3x3 = random 1\nconst %v f32 2048x512x1x1 = random 2\nconst %u "
+                  "f32 2048x512x1x1 = random 3\nconst %m f32 2048x1000 = random 4\n%a = conv2d(%x, %w, _) stride_h=2 stride_w=2 " SAME
+                  "\n%b = relu(%a)\n%c = conv2d(%b, %v, _)\n%d = conv2d(%x, %u, _) stride_h=2 stride_w=2\n%e = relu(%d)\n%s = "
+                  "add(%c, %e)\n%t = relu(%s)\n%p = reduce(%t) axes=[2,3]\n%o = matmul(%p, %m, _)\noutput %o\n");
+    const size_t before = n.out.used;
+    const struct graph *g = lowered(&n);
+    const size_t most = n.out.peak - before;
+    int64_t weights = 0;
+    for (const struct node *k = g->first; k; k = k->next)
+        weights += k->op == OP_kpu_conv ? ncc_shape_count(k->in[1]->shape) : 0;
+    print_message("%.1f million weights become %.1f, in at most %zu MiB\n", 6.5, (double)weights / 1e6, most >> 20);
+    assert_true(weights < 10 * 1000 * 1000);
+    assert_true(most < (size_t)160 << 20);
+    net_close(&n);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(rewrites), cmocka_unit_test(random_networks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rewrites), cmocka_unit_test(many_channels),
+                                       cmocka_unit_test(random_networks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
