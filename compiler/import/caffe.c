@@ -331,8 +331,10 @@ static bool make_inputs(struct caffe *m)
                             ncc_arena_printf(m->arena, "its inputs are%s", input_names(m)));
     }
     for (int i = 0; i < m->inputs.n; i++) {
-        m->inputs.v[i]->is_input = true;
-        good &= make_input(m, m->inputs.v[i]);
+        struct cf_blob *b = m->inputs.v[i];
+        b->is_input = true;
+        b->is_failed = !make_input(m, b); /* what reads it has no fault of its own */
+        good = good && !b->is_failed;
     }
     return good;
 }
@@ -423,8 +425,8 @@ static void suggest_cuts(struct caffe *m)
         const struct cf_layer *l = &m->layers[i];
         if (l->needed && l->row->kind != CF_SOURCE)
             ops[o.n_ops++] = (struct outline_op){
-                l->name,  l->p->type,   numbers_of(m, l->in, l->n_in), numbers_of(m, l->out, l->n_out), l->n_in,
-                l->n_out, l->is_refused};
+                l->name,  l->p->type,    numbers_of(m, l->in, l->n_in),          numbers_of(m, l->out, l->n_out), l->n_in,
+                l->n_out, l->is_refused, l->row->kind == CF_NAMED && l->row->detail};
     }
     ncc_outline_suggest_cuts(&o, m->files.net_file, m->arena, m->diags);
 }

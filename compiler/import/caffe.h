@@ -54,7 +54,7 @@ struct cf_row {
     cf_builder *builder;
     const char *remedy; /* CF_NAMED: what to do about it */
     int min_in, max_in;
-    int detail; /* for the builder: mostly the enum op */
+    int detail; /* for the builder: mostly the enum op. CF_NAMED: whether it reads no more than shapes */
 };
 
 struct cf_layer {
@@ -164,7 +164,7 @@ struct value *ncc_caffe_reshape(struct cf_build *b, const char *suffix, struct v
 /* Result k; v NULL: it was refused. */
 bool ncc_caffe_give(struct cf_build *b, int k, struct value *v);
 
-#define CF_NAME(type, remedy)
+#define CF_NAME(type, shapes, remedy)
 #define CF_SOURCE(type)
 #define CF_DROP(type)
 #define CF_OP(type, builder, detail, min_in, max_in) cf_builder ncc_caffe_build_##builder;

@@ -345,7 +345,7 @@ const struct cf_row *ncc_caffe_row(const char *type)
     {#type, CF_LAYER, ncc_caffe_build_##builder, NULL, min_in, max_in, detail},
 #define CF_SOURCE(type)       {#type, CF_SOURCE, NULL, NULL, 0, 0, 0},
 #define CF_DROP(type)         {#type, CF_DROPPED, NULL, NULL, 0, 0, 0},
-#define CF_NAME(type, remedy) {#type, CF_NAMED, NULL, remedy, 0, 0, 0},
+#define CF_NAME(type, shapes, remedy) {#type, CF_NAMED, NULL, remedy, 0, 0, shapes},
 #include "compiler/import/caffe_ops.def"
 #undef CF_OP
 #undef CF_SOURCE

@@ -293,7 +293,8 @@ static void make_outline(struct onnx *m, const struct ox_scope *s, const struct 
                                                   numbers_of(m, s, p->output, p->n_output),
                                                   (int)p->n_input,
                                                   (int)p->n_output,
-                                                  s->refused[i]};
+                                                  s->refused[i],
+                                                  false};
     }
     m->graph->outline = o;
 }

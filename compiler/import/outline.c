@@ -158,6 +158,18 @@ static const char *input_options(struct cut *c)
     return all_given && p.n == o->n_inputs ? "" : p.text;
 }
 
+/* Tensors that kept operators make and others read; `shapes`: also those of which only the shape is read. */
+static void name_what_is_cut(struct options *p, bool shapes)
+{
+    const struct cut *c = p->c;
+    for (int i = 0; i < c->o->n_ops; i++) {
+        const struct outline_op *op = &c->o->ops[i];
+        for (int k = 0; !is_kept(c, i) && (shapes || !op->reads_shapes) && k < op->n_in; k++)
+            if (op->in[k] >= 0 && !c->is_constant[op->in[k]] && is_kept(c, c->maker[op->in[k]]))
+                name_tensor(p, "--output-tensor", op->in[k]);
+    }
+}
+
 /* Tensors that kept operators make, and that are outputs or go into what is cut off. */
 static const char *output_options(struct cut *c)
 {
@@ -170,13 +182,11 @@ static const char *output_options(struct cut *c)
         else
             all_kept = false;
     }
-    for (int i = 0; i < o->n_ops; i++)
-        for (int k = 0; !is_kept(c, i) && k < o->ops[i].n_in; k++)
-            if (o->ops[i].in[k] >= 0 && !c->is_constant[o->ops[i].in[k]] && is_kept(c, c->maker[o->ops[i].in[k]])) {
-                name_tensor(&p, "--output-tensor", o->ops[i].in[k]);
-                all_kept = false;
-            }
-    return all_kept ? "" : p.text;
+    const int n_own = p.n;
+    name_what_is_cut(&p, false);
+    if (p.n == 0)
+        name_what_is_cut(&p, true);
+    return all_kept && p.n == n_own ? "" : p.text;
 }
 
 void ncc_outline_suggest_cuts(const struct outline *o, const char *file, struct arena *arena, struct diags *d)

@@ -23,6 +23,7 @@ struct outline_op {
     const int *in, *out;   /* tensor numbers; -1: absent */
     int n_in, n_out;
     bool is_refused;
+    bool reads_shapes; /* of its inputs, and nothing else: they need not become outputs when it is cut off */
 };
 
 struct outline {

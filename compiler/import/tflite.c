@@ -328,8 +328,8 @@ static void make_outline(struct tflite *m)
     for (int i = 0; i < m->n_ops; i++) {
         const struct tf_operator *op = &m->ops[i];
         if (op->needed)
-            ops[o->n_ops++] = (struct outline_op){op->name, op->code->name, op->in, op->out,
-                                                  op->n_in, op->n_out,      op->is_refused};
+            ops[o->n_ops++] = (struct outline_op){op->name,  op->code->name,  op->in, op->out, op->n_in,
+                                                  op->n_out, op->is_refused, false};
     }
     m->graph->outline = o;
 }

@@ -25,7 +25,7 @@ static const char *const onnx_names[] = {
 
 static const char *const caffe_names[] = {
 #define CF_OP(type, ...) #type,
-#define CF_NAME(type, remedy)
+#define CF_NAME(type, shapes, remedy)
 #define CF_SOURCE(type)
 #define CF_DROP(type)
 #include "compiler/import/caffe_ops.def"

@@ -208,6 +208,9 @@ static void open_inputs(void **state)
     struct loaded l;
     (void)state;
     expect_refused(text, conv_blobs, "--input-shape x=1,3,HEIGHT,WIDTH");
+    load_net(&l, text, conv_blobs, NULL);
+    assert_int_equal(l.diags.n_errors, 1); /* and none for what reads x */
+    unload(&l);
     load_net(&l, text, conv_blobs, &(const struct import_options){.shapes = &shape, .n_shapes = 1});
     expect_graph(&l, "a shape from outside");
     assert_int_equal(l.g->inputs.n, 1);
@@ -314,6 +317,18 @@ static void cuts_are_suggested(void **state)
              conv_blobs, NULL);
     assert_null(l.g);
     expect_message(&l, "--output-tensor 'abs'");
+    unload(&l);
+    /* Of what PriorBox reads only the shape is needed: no output of its own. */
+    load_net(&l,
+             INPUT CONV RELU LAYER("abs", "AbsVal", "c", "d") LAYER("exp", "Exp", "d", "e")
+                 LAYER("prior", "PriorBox", "c", "p") "layer { name: \"out\" type: \"DetectionOutput\" bottom: \"e\" "
+                                                      "bottom: \"p\" top: \"o\" }",
+             conv_blobs, NULL);
+    assert_null(l.g);
+    bool alone = false;
+    for (const struct diag *d = l.diags.first; d; d = d->next)
+        alone = alone || (d->remedy && strcmp(d->remedy, "--output-tensor 'e'") == 0);
+    assert_true(alone);
     unload(&l);
 }
 

@@ -93,10 +93,10 @@ static void outline_four(struct graph *g)
     static const int tensors[] = {0, 1, 2, 3, 4};
     static const char *const names[] = {"image", "map", "scores", "best", "final"};
     static const bool is_constant[5] = {false};
-    static const struct outline_op ops[] = {{"first", "RELU", tensors, tensors + 1, 1, 1, false},
-                                            {"second", "ABS", tensors + 1, tensors + 2, 1, 1, false},
-                                            {"third", "ARG_MAX", tensors + 2, tensors + 3, 1, 1, false},
-                                            {"fourth", "ADD", tensors + 3, tensors + 4, 1, 1, false}};
+    static const struct outline_op ops[] = {{"first", "RELU", tensors, tensors + 1, 1, 1, false, false},
+                                            {"second", "ABS", tensors + 1, tensors + 2, 1, 1, false, false},
+                                            {"third", "ARG_MAX", tensors + 2, tensors + 3, 1, 1, false, false},
+                                            {"fourth", "ADD", tensors + 3, tensors + 4, 1, 1, false, false}};
     static const struct outline o = {.ops = ops,
                                      .n_ops = 4,
                                      .tensor_names = names,
