@@ -94,6 +94,8 @@ static const struct judged forms[] = {
     {OP_mul, ncc_legal_gate},
     {OP_add, ncc_legal_add_convs},
     {OP_sub, ncc_legal_add_convs},
+    {OP_maximum, ncc_legal_extreme},
+    {OP_minimum, ncc_legal_extreme},
 };
 
 /* Applies to each node the first rewrite that takes it; what that leaves unused is swept later. */

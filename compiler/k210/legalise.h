@@ -62,6 +62,11 @@ bool ncc_legal_conv_before_resize(const struct legaliser *l, struct node *n);
 bool ncc_legal_bilinear(const struct legaliser *l, struct node *n);
 bool ncc_legal_gate(const struct legaliser *l, struct node *n);
 
+/* ---- legal_extreme.c ---- */
+
+/* maximum, minimum of two maps -> a sum with the ReLU of their difference. */
+bool ncc_legal_extreme(const struct legaliser *l, struct node *n);
+
 /* ---- legal_strides.c ---- */
 
 /* conv2d, avg_pool */

@@ -1,6 +1,6 @@
 /* activations: ReLU and its kin, however they are spelled, become one operator each.
  *
- *     max(x, 0) -> relu            max(x, a x) -> leaky_relu       min, max with constants -> clip
+ *     max(x, 0) -> relu            max(x, a x) -> prelu            min, max with constants -> clip
  *     clip, clip -> clip           equal slopes: prelu -> leaky_relu
  *     x * relu6(x + 3) / 6 -> hard_swish     relu(x) - a * relu(-x) -> prelu
  *     x * sigmoid(b x) -> swish              x * (1 + erf(x / sqrt(2))) / 2 -> gelu
@@ -94,17 +94,61 @@ static bool as_leaky(struct graph *g, struct node *n, struct value *x, float alp
     return ncc_match_become(g, n, NCC_OP(g, OP_leaky_relu, n->name, &a, x), NULL);
 }
 
-/* max(x, a x) with a <= 1, min(x, a x) with a >= 1 */
-static bool extreme_to_leaky(struct graph *g, struct node *n)
+/* What clips in a row leave. */
+struct reach {
+    float lo, hi;
+};
+
+/* The value above the clips that end in v, no further up than `until`. */
+static struct value *above_clips(struct value *v, const struct value *until, struct reach *w)
 {
+    *w = (struct reach){-INFINITY, INFINITY};
+    while (v != until && v->def && (v->def->op == OP_clip || v->def->op == OP_relu)) {
+        float lo, hi;
+        result_bounds(v->def, &lo, &hi);
+        *w = (struct reach){limit(lo, w->lo, w->hi), limit(hi, w->lo, w->hi)};
+        v = v->def->in[0];
+    }
+    return v;
+}
+
+static struct reach slopes_of(const struct value *slope)
+{
+    const float *a = ncc_match_floats(slope);
+    struct reach r = {INFINITY, -INFINITY};
+    for (int64_t i = 0, n = ncc_shape_count(slope->shape); a && i < n; i++)
+        r = (struct reach){fminf(r.lo, a[i]), fmaxf(r.hi, a[i])};
+    return r;
+}
+
+/* max(x, a x) with a <= 1, min(x, a x) with a >= 1. A quantised model clips both operands to what their codes reach: with
+ * x in l1 .. h1 and a x in l2 .. h2, 0 in both, the greater is the slope between max(l1, l2) and h1 if h2 <= h1, and
+ * where slopes are below 0 if h2 = h1; the smaller is the slope between l2 and min(h1, h2) if l2 <= l1. */
+static bool extreme_to_slope(struct graph *g, struct node *n)
+{
+    const bool is_max = n->op == OP_maximum;
     for (int i = 0; i < 2; i++) {
-        const struct node *mul = ncc_match_def(n->in[i], OP_mul);
-        struct value *x;
-        float a;
-        if (!mul || !ncc_match_with_uniform(mul, &x, &a) || x != n->in[1 - i])
+        struct reach scaled, plain;
+        const struct node *mul = ncc_match_def(above_clips(n->in[i], NULL, &scaled), OP_mul);
+        const int side = mul ? ncc_match_constant_side(mul) : -1;
+        if (side < 0)
             continue;
-        if (n->op == OP_maximum ? a >= 0 && a <= 1 : a >= 1)
-            return as_leaky(g, n, x, a);
+        const struct reach a = slopes_of(mul->in[side]);
+        if (!(a.lo <= a.hi) || (is_max ? a.hi > 1 : a.lo < 1))
+            continue;
+        struct value *x = mul->in[1 - side];
+        if (above_clips(n->in[1 - i], x, &plain) != x || !ncc_shape_equal(x->shape, n->out[0]->shape))
+            continue;
+        const bool zero_inside = scaled.lo <= 0 && scaled.hi >= 0 && plain.lo <= 0 && plain.hi >= 0;
+        if (!zero_inside || !(is_max ? scaled.hi <= plain.hi : scaled.lo <= plain.lo) ||
+            (a.lo < 0 && scaled.hi != plain.hi))
+            continue;
+        const float lo = is_max ? fmaxf(scaled.lo, plain.lo) : scaled.lo;
+        const float hi = is_max ? plain.hi : fminf(scaled.hi, plain.hi);
+        struct value *y = NCC_OP(g, OP_prelu, n->name, NULL, x, mul->in[side]);
+        if (y && (lo > -INFINITY || hi < INFINITY))
+            y = make_clip(g, n->name, y, lo, hi);
+        return ncc_match_become(g, n, y, NULL);
     }
     return false;
 }
@@ -293,8 +337,8 @@ bool ncc_pass_activations(struct graph *g, struct arena *scratch)
     static const struct rewrite set[] = {
         {"max_to_clip", OP_maximum, max_to_clip},
         {"min_to_clip", OP_minimum, min_to_clip},
-        {"max_to_leaky", OP_maximum, extreme_to_leaky},
-        {"min_to_leaky", OP_minimum, extreme_to_leaky},
+        {"max_to_slope", OP_maximum, extreme_to_slope},
+        {"min_to_slope", OP_minimum, extreme_to_slope},
         {"clip_of_bounded", OP_clip, clip_of_bounded},
         {"relu_of_bounded", OP_relu, clip_of_bounded},
         {"prelu_to_leaky", OP_prelu, prelu_to_leaky},

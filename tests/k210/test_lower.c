@@ -373,6 +373,14 @@ static const struct expectation expectations[] = {
      0},
     {"1024 channels",
      "input %x f32 1x1024x4x4\nconst %w f32 1024x1024x1x1 = random 1\n%o = conv2d(%x, %w, _)\noutput %o\n", -1, 0, 0},
+    {"the greater of two maps: a sum with the ReLU of their difference",
+     "input %x f32 1x6x12x12\nconst %w f32 8x6x3x3 = random 1\nconst %v f32 8x6x1x1 = random 2\n%a = conv2d(%x, %w, _) " SAME
+     "\n%b = conv2d(%x, %v, _)\n%o = maximum(%a, %b)\noutput %o\n",
+     5, 0, 0},
+    {"the smaller of two maps",
+     "input %x f32 1x6x12x12\nconst %w f32 8x6x3x3 = random 1\nconst %v f32 8x6x1x1 = random 2\n%a = conv2d(%x, %w, _) " SAME
+     "\n%b = conv2d(%x, %v, _)\n%o = minimum(%a, %b)\noutput %o\n",
+     5, 0, 0},
     {"9 prelu between convolutions: both take halves",
      "input %x f32 1x5x12x12\nconst %w f32 6x5x3x3 = random 1\nconst %b f32 6 = random 4\nconst %a f32 1x6x1x1 = random "
      "2\nconst %v f32 4x6x3x3 = random 3\n%y = conv2d(%x, %w, %b) " SAME "\n%p = prelu(%y, %a)\n%o = conv2d(%p, %v, _) " SAME
