@@ -52,23 +52,31 @@ static int32_t sub(const void *ctx, int32_t a, int32_t b)
     return ncc_code_at(s->zero, ncc_fx_times((int32_t)y, s->out));
 }
 
-static bool give_sum(const struct code_args *c, ncc_binary_codes *f)
+static int finer(const struct code_args *c)
 {
-    if (!in_fixed_point(c))
-        return false;
-    const struct sum s = sum_of(c, ncc_is_narrow(c->out) ? 20 : 15);
-    ncc_codes_binary(c, f, &s);
-    return true;
+    return ncc_is_narrow(c->out) ? 20 : 15;
+}
+
+static bool give_sum(const struct code_args *c, ncc_binary_codes *f, struct sum s)
+{
+    if (in_fixed_point(c))
+        ncc_codes_binary(c, f, &s);
+    return in_fixed_point(c);
 }
 
 bool ncc_add_codes(const struct code_args *c)
 {
-    return give_sum(c, add);
+    return give_sum(c, add, sum_of(c, finer(c)));
 }
 
+/* The same, with quotients in float. */
 bool ncc_sub_codes(const struct code_args *c)
 {
-    return give_sum(c, sub);
+    const float unit = 2 * fmaxf(c->in[0].scale, c->in[1].scale), out = ldexpf(c->out.scale, finer(c));
+    return give_sum(c, sub,
+                    (struct sum){finer(c), ncc_fx_of((double)(c->in[0].scale / unit)),
+                                 ncc_fx_of((double)(c->in[1].scale / unit)), ncc_fx_of((double)(unit / out)),
+                                 c->out.zero});
 }
 
 static int32_t squared_difference(const void *ctx, int32_t a, int32_t b)

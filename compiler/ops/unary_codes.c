@@ -1,5 +1,6 @@
 #include "compiler/ops/unary_codes.h"
 
+#include "compiler/ops/code_table.h"
 #include "compiler/ops/on_codes.h"
 
 static bool is_int8(struct grid g)
@@ -35,7 +36,7 @@ bool ncc_leaky_relu_codes(const struct code_args *c)
     return true;
 }
 
-/* ---- sigmoid, tanh: of a Q4, whose ends are far in the flat parts ---- */
+/* ---- sigmoid, tanh of 8 bits: of a Q4, whose ends are far in the flat parts ---- */
 
 struct curve {
     struct fx to_q4;
@@ -66,14 +67,73 @@ static bool give_curve(const struct code_args *c, int32_t (*f)(int32_t x), int b
     return true;
 }
 
+/* ---- of 16 bits: of units of 1 / (3 * 2^12), of which a knot is 2^9 for sigmoid, for tanh 2^8 from the last ---- */
+
+struct knots {
+    uint16_t knot[256];
+    int32_t factor; /* to units, and a power of two */
+    int right, bits;
+};
+
+/* Twice the sigmoid's value between two knots, in steps of 2^-`bits` of a knot's. */
+static int32_t at_knots(const struct knots *k, int32_t x)
+{
+    const int32_t i = x >> k->bits, part = x & ((1 << k->bits) - 1);
+    return (k->knot[i] << k->bits) + part * (k->knot[i + 1] - k->knot[i]);
+}
+
+static int32_t to_units(const struct knots *k, int32_t x)
+{
+    return (x * k->factor + (k->right > 0 ? 1 << (k->right - 1) : 0)) >> k->right;
+}
+
+static int32_t wide_sigmoid(const void *ctx, int32_t step)
+{
+    const struct knots *k = ctx;
+    const int32_t x = to_units(k, step), size = x < 0 ? -x : x;
+    const int32_t y = size >> k->bits >= 255 ? INT16_MAX << 10 : at_knots(k, size);
+    return (x >= 0 ? y + (1 << 9) : (1 << 25) - y + (1 << 9) - 1) >> 10;
+}
+
+static int32_t wide_tanh(const void *ctx, int32_t step)
+{
+    const struct knots *k = ctx;
+    const int32_t x = to_units(k, step), size = x < 0 ? -x : x;
+    const int32_t y = (size >> k->bits >= 255 ? UINT16_MAX << 8 : at_knots(k, size)) - (1 << 23);
+    return (x >= 0 ? y + (1 << 7) : -y + (1 << 7) - 1) >> 8;
+}
+
+/* Scales that are powers of two within `most_shift` of 2^-12 are multiplied exactly, others by 15 bits. */
+static bool give_wide_curve(const struct code_args *c, ncc_unary_codes *f, int bits, int most_shift)
+{
+    struct knots k = {.bits = bits};
+    if (!ncc_has_grid(c->in[0]) || ncc_is_narrow(c->in[0]) || ncc_is_narrow(c->out) || c->in[0].zero != 0 ||
+        c->out.zero != 0 || c->out.scale != 0x1p-15f)
+        return false;
+    const double power = log2((double)c->in[0].scale);
+    const int shift = (int)rint(power) + 12;
+    double factor = (double)c->in[0].scale * 3 * 4096;
+    if (fabs(power - rint(power)) < 1e-3 && shift >= 0 && shift <= most_shift)
+        factor = 3 << shift;
+    else
+        for (; factor <= 32767.0 / 2 && k.right <= 30; k.right++)
+            factor *= 2;
+    if (factor > 32767)
+        return false;
+    k.factor = (int32_t)factor;
+    ncc_sigmoid_knots(k.knot);
+    ncc_codes_unary(c, f, &k);
+    return true;
+}
+
 bool ncc_sigmoid_codes(const struct code_args *c)
 {
-    return give_curve(c, ncc_fx_logistic, 8, -128);
+    return give_curve(c, ncc_fx_logistic, 8, -128) || give_wide_curve(c, wide_sigmoid, 9, 0);
 }
 
 bool ncc_tanh_codes(const struct code_args *c)
 {
-    return give_curve(c, ncc_fx_tanh, 7, 0);
+    return give_curve(c, ncc_fx_tanh, 7, 0) || give_wide_curve(c, wide_tanh, 8, 1);
 }
 
 /* ---- hard_swish: in 16 bits ---- */
