@@ -68,6 +68,18 @@ static void quantize(const float *const *x, float *const *y)
     }
 }
 
+/* The same with sums that are rounded twice on the way to codes: halves up, then quarters from these, halves away from
+ * zero. */
+static void fixed_point(const float *const *x, float *const *y)
+{
+    for (int i = 0; i < 20; i++) {
+        const int step = (int)clamp(roundf(x[0][i] / 0.125f), -125, 130);
+        const float half = floorf((float)(step + 1 + 1) / 2), other = floorf((float)(step - 2 + 1) / 2);
+        y[0][2 * i] = roundf(half / 2) * 0.125f;
+        y[0][2 * i + 1] = other * 0.125f;
+    }
+}
+
 static void conv_dilated(const float *const *x, float *const *y)
 {
     float w[36];

@@ -168,6 +168,13 @@ def elements():
     c = m.op("CONV_2D", [q, w, m.const([3], [100, -20, 7], "i32")], [[1, 2, 3, 3]], "Conv", type="i8",
              quant={"scale": [0.5], "zero_point": [10]}, padding="same", stride_h=1, stride_w=1, act="relu")
     m.write(m.op("DEQUANTIZE", [c], [[1, 2, 3, 3]]))
+    m = Model("fixed_point")
+    q = m.op("QUANTIZE", [m.input([1, 4, 5, 1])], [[1, 4, 5, 1]], type="i8",
+             quant={"scale": [0.125], "zero_point": [-3]})
+    w = m.const([2, 1, 1, 1], [1, 1], "i8", quant={"scale": [0.25, 0.5], "zero_point": [0, 0], "dimension": 0})
+    c = m.op("CONV_2D", [q, w, m.const([2], [1, -2], "i32")], [[1, 4, 5, 2]], "Conv", type="i8",
+             quant={"scale": [0.125], "zero_point": [10]}, padding="same", stride_h=1, stride_w=1)
+    m.write(m.op("DEQUANTIZE", [c], [[1, 4, 5, 2]]))
     for name in "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD":
         m = Model(name.lower())
         x = m.input([1, 3, 4, 5])

@@ -65,6 +65,7 @@ static const struct op_case cases[] = {
     {"prelu", binary_prelu, {MAP}},
     {"dequantize", dequantize, {"1x2x2x3"}},
     {"quantize", quantize, {"1x3x2x3"}},
+    {"fixed_point", fixed_point, {"1x2x4x5"}},
     {"mean", reduce_mean, {"1x5", "1x1x3x4", "1x3x5"}},
     {"sum", reduce_sum, {"1x5", "1x1x3x4", "1x3x5"}},
     {"reduce_max", reduce_max, {"1x5", "1x1x3x4", "1x3x5"}},
