@@ -35,7 +35,7 @@ void ncc_emit_kpu_layer(struct writing *w, const struct node *n);
 void ncc_emit_kpu_upload(struct writing *w, const struct node *n);
 
 /* A unary node as byte code of nnil_unary_method; the number of bytes, 0: cannot be expressed. */
-enum { NCC_EMIT_MAX_NNIL = 160 };
+enum { NCC_EMIT_MAX_NNIL = 320 };
 size_t ncc_emit_nnil(const struct node *n, uint8_t code[NCC_EMIT_MAX_NNIL]);
 
 /* The clamp that the only reader of n's result, working in place, amounts to (relu, clip): kernels with a fused

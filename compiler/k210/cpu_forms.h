@@ -13,7 +13,7 @@ struct value *ncc_k210_reshaped(struct graph *g, const struct node *n, struct va
 extern const struct rewrite ncc_k210_moves[];
 extern const int ncc_k210_n_moves;
 
-/* Products of many matrices, choices: cpu_forms_math.c. */
+/* Products of many matrices and over axes, choices, remainders: cpu_forms_math.c. */
 extern const struct rewrite ncc_k210_computations[];
 extern const int ncc_k210_n_computations;
 

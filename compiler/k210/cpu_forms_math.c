@@ -73,7 +73,67 @@ static bool expand_known_select(struct graph *g, struct node *n)
     return true;
 }
 
+/* ---- products over axes: of one half and the other, until one is left ---- */
+
+static struct value *part_of(struct graph *g, const struct node *n, struct value *x, int axis, int begin, int size)
+{
+    struct slice_attrs s = {.begin.n = x->shape.rank, .size.n = x->shape.rank, .stride.n = x->shape.rank};
+    for (int i = 0; i < x->shape.rank; i++) {
+        s.size.v[i] = x->shape.dim[i];
+        s.stride.v[i] = 1;
+    }
+    s.begin.v[axis] = begin;
+    s.size.v[axis] = size;
+    return NCC_OP(g, OP_slice, ncc_name(g, n->name, "part"), &s, x);
+}
+
+static struct value *times(struct graph *g, const struct node *n, struct value *a, struct value *b)
+{
+    return a && b ? NCC_OP(g, OP_mul, ncc_name(g, n->name, "product"), NULL, a, b) : a ? a : b;
+}
+
+static struct value *product_along(struct graph *g, const struct node *n, struct value *x, int axis)
+{
+    struct value *odd = NULL; /* what had no other half */
+    for (int size = x->shape.dim[axis]; size > 1; size /= 2) {
+        if (size % 2)
+            odd = times(g, n, odd, part_of(g, n, x, axis, size - 1, 1));
+        x = times(g, n, part_of(g, n, x, axis, 0, size / 2), part_of(g, n, x, axis, size / 2, size / 2));
+    }
+    return times(g, n, x, odd);
+}
+
+static bool expand_product(struct graph *g, struct node *n)
+{
+    const struct reduce_attrs *a = n->attrs;
+    struct value *y = n->in[0];
+    if (a->kind != REDUCE_PROD || y->dtype != DT_F32 || y->shape.rank > 4)
+        return false;
+    for (int i = 0; i < a->axes.n; i++)
+        y = product_along(g, n, y, a->axes.v[i]);
+    ncc_k210_replace(g, n, ncc_k210_reshaped(g, n, y, n->out[0]->shape));
+    return true;
+}
+
+/* ---- a - b * quotient, the quotient cut towards zero: sign(q) floor(|q|) ---- */
+
+static bool expand_remainder(struct graph *g, struct node *n)
+{
+    if (n->out[0]->dtype != DT_F32)
+        return false;
+    struct value *q = NCC_OP(g, OP_div, ncc_name(g, n->name, "quotient"), NULL, n->in[0], n->in[1]);
+    struct value *size = NCC_OP(g, OP_abs, ncc_name(g, n->name, "size"), NULL, q);
+    size = NCC_OP(g, OP_floor, ncc_name(g, n->name, "floor"), NULL, size);
+    q = NCC_OP(g, OP_sign, ncc_name(g, n->name, "sign"), NULL, q);
+    q = NCC_OP(g, OP_mul, ncc_name(g, n->name, "whole"), NULL, q, size);
+    q = NCC_OP(g, OP_mul, ncc_name(g, n->name, "multiple"), NULL, q, n->in[1]);
+    ncc_k210_replace(g, n, NCC_OP(g, OP_sub, n->name, NULL, n->in[0], q));
+    return true;
+}
+
 const struct rewrite ncc_k210_computations[] = {
+    {"product over axes", OP_reduce, expand_product},
+    {"remainder", OP_remainder, expand_remainder},
     {"products of matrices", OP_matmul, expand_matrices},
     {"known choices", OP_select, expand_known_select},
 };
