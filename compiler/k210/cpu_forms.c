@@ -42,7 +42,7 @@ static bool expand_prelu(struct graph *g, struct node *n)
 
 /* ---- split: slices ---- */
 
-static bool expand_split(struct graph *g, struct node *n)
+bool ncc_k210_split_to_slices(struct graph *g, struct node *n)
 {
     const struct split_attrs *a = n->attrs;
     const struct shape *s = &n->in[0]->shape;
@@ -55,6 +55,7 @@ static bool expand_split(struct graph *g, struct node *n)
         part.size.v[a->axis] = a->sizes.v[i];
         struct value *y = NCC_OP(g, OP_slice, n->out[i]->name, &part, n->in[0]);
         y->def->origin = n->origin;
+        y->range = n->out[i]->range;
         ncc_value_replace(g, n->out[i], y);
         part.begin.v[a->axis] += a->sizes.v[i];
     }
@@ -318,7 +319,7 @@ static const struct rewrite rewrites[] = {
     {"space to depth", OP_space_to_depth, expand_space_to_depth},
     {"transpose of many axes", OP_transpose, merge_axes},
     {"prelu", OP_prelu, expand_prelu},
-    {"split", OP_split, expand_split},
+    {"split", OP_split, ncc_k210_split_to_slices},
     {"squared difference", OP_squared_difference, expand_squared_difference},
     {"power", OP_pow, expand_pow},
     {"softmax axis", OP_softmax, expand_softmax},

@@ -45,6 +45,33 @@ static struct value *take(struct graph *g, const struct node *n, struct value *x
     return n_runs == 1 ? parts[0] : ncc_op(g, OP_concat, ncc_name(g, n->name, "taken"), &beside, parts, n_runs);
 }
 
+/* ---- gathers ---- */
+
+int ncc_k210_exchanged(const int *order, int n)
+{
+    const int step = n > 1 ? order[1] : 0; /* n / a */
+    if (step < 2 || n % step || step == n)
+        return 0;
+    const int a = n / step;
+    for (int i = 0; i < n; i++)
+        if (order[i] != i % a * step + i / a)
+            return 0;
+    return a;
+}
+
+/* The axis cut into a x b, whose dimensions change places. */
+static struct value *exchange(struct graph *g, const struct node *n, struct value *x, int axis, int a)
+{
+    const struct shape s = x->shape;
+    const int c = s.dim[axis];
+    int outer = 1, inner = 1;
+    for (int i = 0; i < s.rank; i++)
+        *(i < axis ? &outer : &inner) *= i == axis ? 1 : s.dim[i];
+    const struct transpose_attrs t = {{4, {0, 2, 1, 3}}};
+    struct value *cut = ncc_k210_reshaped(g, n, x, ncc_shape_4(outer, a, c / a, inner));
+    return ncc_k210_reshaped(g, n, NCC_OP(g, OP_transpose, n->name, &t, cut), s);
+}
+
 static bool expand_gather(struct graph *g, struct node *n)
 {
     const struct value *list = n->in[1];
@@ -55,11 +82,12 @@ static bool expand_gather(struct graph *g, struct node *n)
     int *index = NCC_NEW(g->arena, int, count);
     for (int64_t i = 0; i < count; i++) {
         const int64_t k = list->dtype == DT_I64 ? ((const int64_t *)list->data)[i] : ((const int32_t *)list->data)[i];
-        if (k < 0 || k >= dim)
+        if (k < -dim || k >= dim)
             return false;
-        index[i] = (int)k;
+        index[i] = (int)(k < 0 ? k + dim : k); /* from the end */
     }
-    struct value *y = take(g, n, n->in[0], axis, index, (int)count);
+    const int a = count == dim ? ncc_k210_exchanged(index, dim) : 0;
+    struct value *y = a ? exchange(g, n, n->in[0], axis, a) : take(g, n, n->in[0], axis, index, (int)count);
     if (y)
         ncc_k210_replace(g, n, ncc_k210_reshaped(g, n, y, n->out[0]->shape));
     return y != NULL;

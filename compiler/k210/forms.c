@@ -130,28 +130,62 @@ static bool is_stacked(const struct node *n)
     return n->op == OP_kpu_stack || (n->op == OP_kpu_concat && n->in[0]->def && n->in[0]->def->op == OP_kpu_stack);
 }
 
+/* The part of a concatenation that holds channels *begin .. + count - 1, which are then counted in it. NULL: none. */
+static struct value *part_with(const struct node *concat, int *begin, int count)
+{
+    const int group = ncc_kpu_layout_of(concat->out[0]->shape.dim[3]).group;
+    for (int i = 0, at = 0; i < concat->n_in; i++) {
+        const int c = concat->in[i]->shape.dim[1];
+        if (*begin >= at && *begin + count <= at + c) {
+            *begin -= at;
+            return concat->in[i];
+        }
+        at += (c + group - 1) / group * group;
+    }
+    return NULL;
+}
+
+/* The layer whose result these channels of a view are; they and the window are then counted in it. NULL: there is none. */
+static struct value *layer_shown(struct value *x, int *begin, int count, struct window *w)
+{
+    while (x && x->def && x->def->op != OP_kpu_conv) {
+        const struct node *n = x->def;
+        if (n->op == OP_kpu_slice) {
+            *begin += ((const struct kpu_slice_attrs *)n->attrs)->begin;
+            x = n->in[0];
+        } else if (n->op == OP_kpu_recanvas) {
+            w->top += ((const struct kpu_recanvas_attrs *)n->attrs)->skip;
+            x = n->in[0];
+        } else {
+            x = n->op == OP_kpu_concat && !is_stacked(n) ? part_with(n, begin, count) : NULL;
+        }
+    }
+    return x && x->def ? x : NULL;
+}
+
 /* A window of a canvas, packed in main memory. Views are taken from what they show. */
 static struct value *download(struct lowering *l, struct value *canvas, struct window w)
 {
     const struct node *def = canvas->def;
-    if (!def || def->op == OP_kpu_upload || def->op == OP_kpu_view || is_stacked(def)) /* only layers can be downloaded */
-        canvas = ncc_lower_shift(l, canvas, 0, 0);
-    else if (def->op == OP_kpu_concat)
+    if (def && def->op == OP_kpu_concat && !is_stacked(def))
         return download_parts(l, def, w);
-    else if (def->op == OP_kpu_recanvas) {
+    if (def && def->op == OP_kpu_recanvas) {
         w.top += ((const struct kpu_recanvas_attrs *)def->attrs)->skip;
         return download(l, def->in[0], w);
     }
-    else if (def->op == OP_kpu_slice) {
-        const struct kpu_slice_attrs *a = def->attrs;
-        struct value *whole = download(l, def->in[0], w);
-        const struct window all = {.h = whole->shape.dim[2], .w = whole->shape.dim[3]};
-        return crop(l, whole, a->begin, a->count, all);
+    int begin = 0;
+    const int count = canvas->shape.dim[1];
+    const struct window before = w;
+    struct value *layer = layer_shown(canvas, &begin, count, &w);
+    if (!layer) { /* only layers can be downloaded */
+        layer = ncc_lower_shift(l, canvas, 0, 0);
+        begin = 0;
+        w = before;
     }
-    struct value *m = downloaded(canvas);
+    struct value *m = downloaded(layer);
     if (!m)
-        m = NCC_OP(l->g, OP_kpu_download, ncc_name(l->g, canvas->name, "download"), NULL, canvas);
-    return crop(l, m, 0, m->shape.dim[1], w);
+        m = NCC_OP(l->g, OP_kpu_download, ncc_name(l->g, layer->name, "download"), NULL, layer);
+    return crop(l, m, begin, count, w);
 }
 
 bool ncc_lower_was_uploaded(const struct value *canvas)
@@ -161,26 +195,12 @@ bool ncc_lower_was_uploaded(const struct value *canvas)
     return canvas->def && canvas->def->op == OP_kpu_upload;
 }
 
-/* Do the parts of a concatenation, one after another, make the channels of a value that is spread over it? */
-static bool comes_in_parts(const struct form *f, const struct value *v)
-{
-    const struct node *concat = f->spread->def;
-    const int c = v->shape.dim[1];
-    int count = 0;
-    for (int i = 0; concat && concat->op == OP_kpu_concat && i < concat->n_in; i++)
-        count += concat->in[i]->shape.dim[1];
-    for (int i = 1; i < c; i++)
-        if (f->slot[i] < f->slot[i - 1])
-            return false;
-    return count == c;
-}
-
 struct value *ncc_lower_main(struct lowering *l, struct value *v)
 {
     if (v->id >= l->n_forms || (!l->forms[v->id].kpu && !l->forms[v->id].spread))
         return v;
     struct form *f = &l->forms[v->id];
-    if (f->spread && !comes_in_parts(f, v))
+    if (f->spread && !ncc_lower_as_counted(l, v))
         ncc_lower_canvas(l, v);
     struct value *canvas = f->kpu ? f->kpu : f->spread;
     if (f->main || ncc_lower_was_uploaded(canvas))
@@ -277,6 +297,11 @@ static bool movable(const struct value *x)
     return true;
 }
 
+struct value *ncc_lower_placeable(struct lowering *l, struct value *x)
+{
+    return movable(x) ? x : ncc_lower_shift(l, x, 0, 0);
+}
+
 struct value *ncc_lower_beside(struct lowering *l, struct value *const *parts, int n, const char *name)
 {
     if (n == 1)
@@ -286,7 +311,7 @@ struct value *ncc_lower_beside(struct lowering *l, struct value *const *parts, i
         bool again = false;
         for (int j = 0; j < i; j++)
             again = again || parts[j] == parts[i];
-        v[i] = !again && movable(parts[i]) ? parts[i] : ncc_lower_shift(l, parts[i], 0, 0);
+        v[i] = again ? ncc_lower_shift(l, parts[i], 0, 0) : ncc_lower_placeable(l, parts[i]);
     }
     return ncc_op(l->g, OP_kpu_concat, name, NULL, v, n);
 }

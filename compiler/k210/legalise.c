@@ -64,6 +64,8 @@ static bool move_stride(struct graph *g, struct node *pointwise)
 
 static const struct rewrite rewrites[] = {
     {"depthwise stride into the next 1x1", OP_conv2d, move_stride},
+    {"split by slices", OP_split, ncc_legal_split},
+    {"channel shuffle as gather", OP_reshape, ncc_legal_shuffle},
     {"nearest by whole factors", OP_resize, ncc_legal_nearest},
     {"stride of a single output", OP_conv2d, ncc_legal_single_output},
     {"stride of a single mean", OP_avg_pool, ncc_legal_single_output},

@@ -53,6 +53,12 @@ bool ncc_legal_prelu_in_conv(const struct legaliser *l, struct node *n);
 /* conv2d with m outputs for each channel -> m depthwise ones and a 1x1 that orders their outputs. */
 bool ncc_legal_multiplier(const struct legaliser *l, struct node *n);
 
+/* ---- legal_channels.c ---- */
+
+/* split of channels -> slices; a channel shuffle by transpose -> gather. */
+bool ncc_legal_split(struct graph *g, struct node *n);
+bool ncc_legal_shuffle(struct graph *g, struct node *n);
+
 /* ---- legal_resize.c ---- */
 
 /* 1x1 conv2d behind resize -> in front of it; bilinear resize -> nearest and a filter; a gate times a map -> product of

@@ -36,7 +36,10 @@ void ncc_lower_fused(struct lowering *l, const struct node *n, const struct fuse
     if (!canvas->range.known)
         canvas->range = f->end->range;
     for (struct value *v = n->out[0];; v = v->uses->node->out[0]) {
-        l->forms[v->id].kpu = canvas;
+        if (f->slot)
+            ncc_lower_set_spread(l, v, canvas, f->slot);
+        else
+            l->forms[v->id].kpu = canvas;
         if (v == f->end)
             return;
     }
@@ -79,6 +82,8 @@ static lower_fn *method_of(const struct node *n)
     case OP_resize:
     case OP_conv2d_transpose:
         return ncc_lower_op_enlarge;
+    case OP_gather:
+        return ncc_lower_op_gather;
     case OP_prelu:
         return ncc_lower_op_prelu;
     default:

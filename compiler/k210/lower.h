@@ -88,6 +88,8 @@ struct value *ncc_lower_shift(struct lowering *l, struct value *x, int a, int b)
 /* The same, read instead of x: its window moves along. What the shift brings in is `pad`, OUT_ZERO or OUT_LOWEST;
  * `all`: of that is then everything around the window. */
 struct value *ncc_lower_move(struct lowering *l, struct value *x, int a, int b, enum outside pad, bool all);
+/* x itself, or a copy that can lie beside something. */
+struct value *ncc_lower_placeable(struct lowering *l, struct value *x);
 /* Channels side by side. Members that cannot be placed there (they already lie beside others, or are only a view
  * of something) are copied first. */
 struct value *ncc_lower_beside(struct lowering *l, struct value *const *parts, int n, const char *name);
@@ -113,11 +115,25 @@ bool ncc_lower_equal_spreads(struct lowering *l, struct value *const *v, int n, 
 void ncc_lower_set_spread(struct lowering *l, const struct value *v, struct value *canvas, const int *slot);
 /* A canvas with v's channels: at *slot, or (NULL) where they are counted. NULL: does not fit. */
 struct value *ncc_lower_spread(struct lowering *l, struct value *v, const int **slot);
-/* Weights [out_c][in_c][taps] for such a canvas of n_slots channels. */
+/* Weights [out_c][in_c][taps] for such a canvas of n_slots channels; of channels that share a slot they add up. */
 const float *ncc_lower_slotted(struct lowering *l, const float *w, int out_c, int taps, int in_c, const int *slot,
                                int n_slots);
 /* The channels of a value that is spread, moved together. */
 struct value *ncc_lower_packed(struct lowering *l, const struct value *v);
+/* Is a value that is spread a concatenation, and its channels are those of the parts one after another? */
+bool ncc_lower_as_counted(const struct lowering *l, const struct value *v);
+
+/* A canvas to work on channel by channel, leaving all where they are: at *slot, each at one of its own, or (NULL) where
+ * they are counted. NULL: does not fit. */
+struct value *ncc_lower_by_channel(struct lowering *l, struct value *v, const int **slot);
+/* What such work needs for each of c channels, `per` numbers, where the channels are; others get 0. */
+const float *ncc_lower_slotted_channels(struct lowering *l, const float *w, int c, int per, const int *slot, int n_slots);
+
+/* Canvases that, side by side with others, hold v from channel `at` on, which starts a line: in place, copied line by
+ * line or moved together, whatever is quickest. slot[c]: where channel c will be. Returns how many, at most
+ * NCC_LOWER_MAX_PARTS; 0: v does not fit. */
+enum { NCC_LOWER_MAX_PARTS = 8 };
+int ncc_lower_parts(struct lowering *l, struct value *v, int at, struct value **part, int *slot);
 
 /* ---- surround.c ---- */
 
@@ -244,6 +260,7 @@ struct fused {
     struct act_chain act;
     struct node *pool; /* NULL: none */
     struct value *end; /* the canonical value that the layer produces */
+    const int *slot;   /* where its channels will be; NULL: where they are counted */
     const char *origin;
 };
 
@@ -285,6 +302,7 @@ bool ncc_lower_op_pad(struct lowering *l, struct node *n, const char **why);    
 bool ncc_lower_op_prelu(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_enlarge(struct lowering *l, struct node *n, const char **why); /* resize, conv2d_transpose: see enlarge.h */
 bool ncc_lower_op_slice(struct lowering *l, struct node *n, const char **why);  /* rows, columns, channels */
+bool ncc_lower_op_gather(struct lowering *l, struct node *n, const char **why); /* channels in another order */
 bool ncc_lower_op_stack(struct lowering *l, struct node *n, const char **why);  /* concat of rows */
 bool ncc_lower_op_concat(struct lowering *l, struct node *n, const char **why);
 

@@ -55,47 +55,68 @@ static struct conv_job job_of(struct lowering *l, const struct node *n, bool dep
 /* A convolution and the pool behind it, which rides in its layer or not: it cannot look at junk. */
 struct conv_and_pool {
     struct conv_job job;
-    struct value *in; /* may come by way of main memory; NULL: not, its channels are counted otherwise there */
+    struct value *in;
     struct node *pool;
 };
 
-static struct value *riding(struct lowering *l, const void *conv_and_pool, int unused, const char **why)
+enum { ON_FOOT = 1, PACKED = 2 };
+
+/* Reads the input's channels where they are, or moved together first. */
+static bool give_input(struct lowering *l, struct conv_job *j, struct value *in, bool packed, const char **why)
+{
+    const int *slot = NULL;
+    j->x = packed ? ncc_lower_canvas(l, in) : ncc_lower_spread(l, in, &slot);
+    *why = j->x ? *why : "the input does not fit the KPU";
+    if (!slot || !j->x)
+        return j->x != NULL;
+    j->w = ncc_lower_slotted(l, j->w, j->out_c, j->kh * j->kw, in->shape.dim[1], slot, j->x->shape.dim[1]);
+    j->groups = 1;
+    return true;
+}
+
+static struct value *in_layers(struct lowering *l, const void *conv_and_pool, int way, const char **why)
 {
     const struct conv_and_pool *c = conv_and_pool;
     struct conv_job j = c->job;
-    (void)unused;
-    if (c->pool)
+    if (!j.x && !give_input(l, &j, c->in, way & PACKED, why))
+        return NULL;
+    /* Its channels are counted otherwise in main memory where it is spread. */
+    struct value *detour = j.x == l->forms[c->in->id].kpu ? c->in : NULL;
+    if (c->pool && !(way & ON_FOOT))
         ncc_lower_ride(c->pool, &j);
-    return ncc_lower_after_ride(l, c->pool, ncc_lower_settled(l, &j, c->in, why), why);
-}
-
-static struct value *on_foot(struct lowering *l, const void *conv_and_pool, int unused, const char **why)
-{
-    const struct conv_and_pool *c = conv_and_pool;
-    (void)unused;
-    struct value *y = ncc_lower_settled(l, &c->job, c->in, why);
-    return y ? ncc_lower_max_pool(l, c->pool, y, why) : NULL;
+    struct value *y = ncc_lower_settled(l, &j, detour, why);
+    if (way & ON_FOOT)
+        return y ? ncc_lower_max_pool(l, c->pool, y, why) : NULL;
+    return ncc_lower_after_ride(l, c->pool, y, why);
 }
 
 bool ncc_lower_op_conv2d(struct lowering *l, struct node *n, const char **why)
 {
     const struct conv2d_attrs *a = n->attrs;
     const bool depthwise = is_depthwise(n);
-    const struct fused f = ncc_lower_fuse(l, n, !depthwise && a->stride_h == 1);
-    struct conv_job j = job_of(l, n, depthwise);
-    j.act = f.act;
-    j.origin = f.origin;
+    struct fused f = ncc_lower_fuse(l, n, !depthwise && a->stride_h == 1);
+    struct conv_and_pool c = {job_of(l, n, depthwise), n->in[0], f.pool};
+    struct conv_job *j = &c.job;
+    j->act = f.act;
+    j->origin = f.origin;
+    if (depthwise && (j->x = ncc_lower_by_channel(l, n->in[0], &f.slot))) {
+        const int channels = j->out_c;
+        j->out_c = j->x->shape.dim[1];
+        j->w = ncc_lower_slotted_channels(l, j->w, channels, j->kh * j->kw, f.slot, j->out_c);
+        j->bias = ncc_lower_slotted_channels(l, j->bias, channels, 1, f.slot, j->out_c);
+    }
     const int *slot = NULL;
-    j.x = a->groups == 1 ? ncc_lower_spread(l, n->in[0], &slot) : ncc_lower_canvas(l, n->in[0]);
-    if (!j.x) {
+    if (!j->x && !ncc_lower_spread(l, n->in[0], &slot)) {
         *why = "the input does not fit the KPU";
         return false;
     }
-    if (slot)
-        j.w = ncc_lower_slotted(l, j.w, j.out_c, j.kh * j.kw, n->in[0]->shape.dim[1], slot, j.x->shape.dim[1]);
-    const struct lower_way ways[] = {{riding, 0}, {on_foot, 0}};
-    const struct conv_and_pool c = {j, slot ? NULL : n->in[0], f.pool};
-    struct value *y = ncc_lower_cheapest(l, ways, f.pool && f.pool->op == OP_max_pool ? 2 : 1, &c, why);
+    struct lower_way ways[4];
+    int n_ways = 0;
+    const bool walks = f.pool && f.pool->op == OP_max_pool;
+    for (int packed = 0; packed <= (slot ? PACKED : 0); packed += PACKED)
+        for (int foot = 0; foot <= walks; foot++)
+            ways[n_ways++] = (struct lower_way){in_layers, packed | foot};
+    struct value *y = ncc_lower_cheapest(l, ways, n_ways, &c, why);
     if (!y)
         return false;
     ncc_lower_fused(l, n, &f, y);

@@ -1,34 +1,39 @@
-/* slice: neighbouring rows and columns are a smaller window on the same canvas, and channels are an address, or (where
- * they start inside a line) an address and slots behind it; neither takes a layer. */
+/* slice, gather: neighbouring rows and columns are a smaller window on the same canvas, and channels are an address, or
+ * (where they start inside a line, or come in another order) an address and slots behind it; none takes a layer. */
+#include "compiler/ir/element.h"
 #include "compiler/k210/lower.h"
 #include "kpu/layout.h"
 
-/* The lines with channels begin .. begin + count - 1 of v, and where in them each lies. */
-static struct value *of_channels(struct lowering *l, const struct node *n, int begin, int count, int **slot)
+/* The lines with channels channel[0] .. channel[n - 1] of v, and where in them each lies. */
+static struct value *of_channels(struct lowering *l, const struct node *n, const int *channel, int count, int **slot)
 {
     const int *from;
     struct value *x = ncc_lower_spread(l, n->in[0], &from);
     if (!x)
         return NULL;
     const int group = ncc_kpu_layout_of(x->shape.dim[3]).group;
-    int first = from ? from[begin] : begin, last = first;
+    int first = x->shape.dim[1], last = 0;
     *slot = NCC_NEW(l->g->arena, int, count);
     for (int i = 0; i < count; i++) {
-        (*slot)[i] = from ? from[begin + i] : begin + i;
-        first = (*slot)[i] < first ? (*slot)[i] : first;
-        last = (*slot)[i] > last ? (*slot)[i] : last;
+        const int at = from ? from[channel[i]] : channel[i];
+        (*slot)[i] = at;
+        first = at < first ? at : first;
+        last = at > last ? at : last;
     }
-    const struct kpu_slice_attrs s = {first / group * group, last + 1 - first / group * group};
+    const int begin = first / group * group;
     for (int i = 0; i < count; i++)
-        (*slot)[i] -= s.begin;
-    return s.count == x->shape.dim[1] ? x : NCC_OP(l->g, OP_kpu_slice, ncc_name(l->g, n->name, "channels"), &s, x);
+        (*slot)[i] -= begin;
+    return ncc_lower_channels(l, x, begin, last + 1 - begin);
 }
 
 bool ncc_lower_op_slice(struct lowering *l, struct node *n, const char **why)
 {
     const struct slice_attrs *a = n->attrs;
-    int *slot;
-    struct value *x = of_channels(l, n, a->begin.v[1], a->size.v[1], &slot);
+    const int count = a->size.v[1];
+    int *slot, *channel = NCC_NEW(l->g->arena, int, count);
+    for (int i = 0; i < count; i++)
+        channel[i] = a->begin.v[1] + i * a->stride.v[1];
+    struct value *x = of_channels(l, n, channel, count, &slot);
     if (!x) {
         *why = "the input does not fit the KPU";
         return false;
@@ -47,6 +52,24 @@ bool ncc_lower_op_slice(struct lowering *l, struct node *n, const char **why)
                                              .w = a->size.v[3],
                                              .outside = OUT_JUNK};
         x = NCC_OP(l->g, OP_kpu_recanvas, ncc_name(l->g, n->name, "window"), &r, x);
+    }
+    ncc_lower_set_spread(l, n->out[0], x, slot);
+    return true;
+}
+
+bool ncc_lower_op_gather(struct lowering *l, struct node *n, const char **why)
+{
+    const struct value *list = n->in[1];
+    const int count = list->shape.dim[0], dim = n->in[0]->shape.dim[1];
+    int *slot, *channel = NCC_NEW(l->g->arena, int, count);
+    for (int i = 0; i < count; i++) {
+        const int64_t at = ncc_element_int(list->dtype, list->data, i);
+        channel[i] = (int)(at < 0 ? at + dim : at);
+    }
+    struct value *x = of_channels(l, n, channel, count, &slot);
+    if (!x) {
+        *why = "the input does not fit the KPU";
+        return false;
     }
     ncc_lower_set_spread(l, n->out[0], x, slot);
     return true;

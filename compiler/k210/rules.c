@@ -162,6 +162,14 @@ static bool over_channels_or_rows(const struct node *n, char *found)
     return a->axis == 1 || a->axis == 2;
 }
 
+static bool over_channels(const struct node *n, char *found)
+{
+    const int axis = ((const struct gather_attrs *)n->attrs)->axis;
+    snprintf(found, 120, "axis is %d of %d, %s indices", axis, n->in[0]->shape.rank,
+             ncc_is_const(n->in[1]) ? "constant" : "computed");
+    return axis == 1 && ncc_is_const(n->in[1]) && n->in[1]->shape.rank == 1;
+}
+
 static bool slope_constant(const struct node *n, char *found)
 {
     char text[80];
@@ -185,7 +193,7 @@ static bool takes_neighbours(const struct node *n, char *found)
     const struct slice_attrs *a = n->attrs;
     bool neighbours = a->stride.n == 4 && n->out[0]->shape.dim[1] > 0;
     for (int i = 0; i < a->stride.n; i++)
-        if (a->stride.v[i] != 1 && a->size.v[i] > 1) {
+        if (i != 1 && a->stride.v[i] != 1 && a->size.v[i] > 1) {
             snprintf(found, 120, "every %d-th along axis %d", a->stride.v[i], i);
             neighbours = false;
         }
@@ -279,9 +287,14 @@ static const struct rule concat_rules[] = {
     {0},
 };
 
+static const struct rule gather_rules[] = {
+    MAPS(first_and_out_fit),
+    {"only channels can be taken in another order, by constant indices", NULL, over_channels},
+    {0},
+};
 static const struct rule slice_rules[] = {
     MAPS(maps_fit),
-    {"the elements must be neighbours", NULL, takes_neighbours},
+    {"rows and columns must be neighbours", NULL, takes_neighbours},
     {0},
 };
 
@@ -329,6 +342,8 @@ const struct rule *ncc_k210_rules(enum op op)
         return resize_rules;
     case OP_conv2d_transpose:
         return transposed_rules;
+    case OP_gather:
+        return gather_rules;
     default:
         return ncc_op_desc(op)->flags & OP_UNARY ? unary_rules : NULL;
     }

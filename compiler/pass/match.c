@@ -170,3 +170,8 @@ bool ncc_match_become(struct graph *g, struct node *n, struct value *v, const st
     v->quant = n->out[0]->quant;
     return ncc_match_replace(g, n, v);
 }
+
+void ncc_match_stands_for(struct graph *g, struct value *v, const struct node *also)
+{
+    v->def->origin = join_origins(g, v->def, also);
+}

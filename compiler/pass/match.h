@@ -53,5 +53,7 @@ bool ncc_match_replace(struct graph *g, struct node *n, struct value *v);
 /* The same for the result of a new node, which gets the quantisation too, and from now on stands
  * for n and `also` (may be NULL) in the report. */
 bool ncc_match_become(struct graph *g, struct node *n, struct value *v, const struct node *also);
+/* The node of v, which is new, stands for one more. */
+void ncc_match_stands_for(struct graph *g, struct value *v, const struct node *also);
 
 #endif

@@ -51,6 +51,7 @@ enum net_kind {
     NET_WIDE,   /* more than 1024 channels */
     NET_RESIZE,
     NET_GATE, /* a map times a vector, or times another map */
+    NET_SHUFFLE, /* channels that are split, put together and into another order */
     NET_ROWS, /* a matrix product with several rows */
     NET_VECTOR,
     N_NET_KINDS

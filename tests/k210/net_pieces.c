@@ -383,6 +383,8 @@ struct value *net_append(struct graph *g, uint64_t *state, struct value *x, enum
         return append_resize(g, state, x);
     case NET_GATE:
         return append_gate(g, state, x);
+    case NET_SHUFFLE:
+        return net_shuffle(g, state, x);
     case NET_ROWS:
         return append_rows(g, state, x);
     case NET_BLOCK:

@@ -231,6 +231,9 @@ static bool kept_codes(struct net *n, const struct graph *whole, const struct gr
 {
     for (const struct node *k = pieces->first; k; k = k->next) {
         const struct value *w = find(whole, whole_name(k->out[0]->name, &n->arena));
+        const int n_channels = k->out[0]->quant.n_channels;
+        if (k->op == OP_kpu_download && n_channels > 1 && n_channels != k->out[0]->shape.dim[1])
+            return false; /* some of the channels of a layer */
         if (!w || w->def->op != k->op || !has_quants(w))
             continue;
         const struct quant *a = &w->quant, *b = &k->out[0]->quant;

@@ -1,0 +1,152 @@
+/* Blocks of published networks, from real numbers to the simulator: the figures that decide whether such a network is
+ * quick, its crossings between KPU and main memory above all, and that it still means the same. */
+#include "tests/k210/compiled.h"
+#include "tests/k210/net_pieces.h"
+
+#include "compiler/k210/cost.h"
+#include "compiler/quant/compare.h"
+
+#include <ncc/sim.h>
+
+#include <stdio.h>
+
+static struct conv2d_attrs same(int kernel, int stride, int groups)
+{
+    const int pad = kernel / 2;
+    return (struct conv2d_attrs){.stride_h = stride, .stride_w = stride, .pad_top = pad, .pad_left = pad,
+                                 .pad_bottom = pad, .pad_right = pad, .dil_h = 1, .dil_w = 1, .groups = groups};
+}
+
+static struct value *conv(struct graph *g, uint64_t *state, struct value *x, int out_c, int kernel, int stride)
+{
+    return net_conv(g, state, x, same(kernel, stride, 1), out_c, kernel, kernel);
+}
+
+static struct value *depthwise(struct graph *g, uint64_t *state, struct value *x, int kernel, int stride)
+{
+    const int c = x->shape.dim[1];
+    return net_conv(g, state, x, same(kernel, stride, c), c, kernel, kernel);
+}
+
+static struct value *relu(struct graph *g, struct value *x)
+{
+    return NCC_OP(g, OP_relu, "relu", NULL, x);
+}
+
+static struct value *input(struct graph *g, int c, int h, int w)
+{
+    static const double scale = 1.0 / 64, zero = 128;
+    struct value *x = ncc_graph_input(g, "x", DT_F32, ncc_shape_4(1, c, h, w));
+    x->quant = (struct quant){1, &scale, &zero};
+    return x;
+}
+
+/* ---- ShuffleNets ---- */
+
+static const struct concat_attrs channels = {1};
+
+static struct value *shuffle_unit(struct graph *g, uint64_t *state, struct value *x)
+{
+    const int half = x->shape.dim[1] / 2;
+    const struct split_attrs two = {1, {2, {half, half}}};
+    struct node *n = ncc_node_new(g, OP_split, "split", &two, &x, 1);
+    struct value *y = relu(g, conv(g, state, n->out[1], half, 1, 1));
+    y = relu(g, conv(g, state, depthwise(g, state, y, 3, 1), half, 1, 1));
+    return net_exchange(g, NCC_OP(g, OP_concat, "both", &channels, n->out[0], y), 2);
+}
+
+static struct value *shuffle_down(struct graph *g, uint64_t *state, struct value *x, int out_c)
+{
+    struct value *a = relu(g, conv(g, state, depthwise(g, state, x, 3, 2), out_c / 2, 1, 1));
+    struct value *b = depthwise(g, state, relu(g, conv(g, state, x, out_c / 2, 1, 1)), 3, 2);
+    b = relu(g, conv(g, state, b, out_c / 2, 1, 1));
+    return net_exchange(g, NCC_OP(g, OP_concat, "both", &channels, a, b), 2);
+}
+
+/* 0.5x, two of its stages. */
+static struct value *shufflenet_v2(struct graph *g, uint64_t *state)
+{
+    struct value *x = relu(g, conv(g, state, input(g, 3, 56, 56), 24, 3, 2));
+    x = shuffle_down(g, state, x, 48);
+    for (int i = 0; i < 3; i++)
+        x = shuffle_unit(g, state, x);
+    x = shuffle_down(g, state, x, 96);
+    for (int i = 0; i < 5; i++)
+        x = shuffle_unit(g, state, x);
+    return relu(g, conv(g, state, x, 64, 1, 1));
+}
+
+/* Grouped 1x1 convolutions, mixed in between. */
+static struct value *shufflenet_v1(struct graph *g, uint64_t *state)
+{
+    struct value *x = relu(g, conv(g, state, input(g, 3, 28, 28), 48, 3, 2));
+    for (int i = 0; i < 3; i++) {
+        struct value *y = relu(g, net_conv(g, state, x, same(1, 1, 3), 24, 1, 1));
+        y = depthwise(g, state, net_exchange(g, y, 3), 3, 1);
+        x = relu(g, NCC_OP(g, OP_add, "sum", NULL, x, net_conv(g, state, y, same(1, 1, 3), 48, 1, 1)));
+    }
+    return conv(g, state, x, 32, 1, 1);
+}
+
+/* ---- the table ---- */
+
+static const struct block {
+    const char *name;
+    struct value *(*build)(struct graph *g, uint64_t *state);
+    int crossings; /* at most */
+    double sqnr;   /* in decibels, at least */
+} blocks[] = {
+    {"ShuffleNet V2, two stages", shufflenet_v2, 0, 25},
+    {"ShuffleNet V1, three units", shufflenet_v1, 0, 25},
+};
+
+static const struct k210_options options = {.runtime = NCC_KPU_RUNTIME_V4, .output_quantize_threshold = 1024};
+
+/* Copies between the memories besides those of inputs and outputs. */
+static int crossings(const struct graph *g)
+{
+    return net_count(g, OP_kpu_upload) + net_count(g, OP_kpu_download) - g->outputs.n;
+}
+
+static double kpu_ms(const struct graph *g)
+{
+    double us = 0;
+    for (const struct node *n = g->first; n; n = n->next)
+        us += n->op == OP_kpu_conv ? ncc_cost_layer_us(n, options.runtime) : 0;
+    return us / 1e3;
+}
+
+static void run_blocks(void **unused)
+{
+    (void)unused;
+    const uint64_t seed = net_seed("blocks");
+    struct ncc_sim *sim = ncc_sim_new();
+    int n_bad = 0;
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        const struct block *b = &blocks[i];
+        uint64_t state = seed * 1000003 + i;
+        struct net n;
+        net_open(&n);
+        ncc_diag_init(&n.diags, &n.arena);
+        n.g = ncc_graph_new(&n.arena, &n.diags, b->name);
+        ncc_graph_output(n.g, b->build(n.g, &state), "y");
+        const struct compiled c = compile_net(&n, &options, false, state, b->name);
+        const struct tensor *want = &net_evaluate(&n.arena, n.g, state, false)[n.g->outputs.v[0].value->id];
+        const void **got = compiled_run(&n, &c, c.codes, state, sim);
+        const double db = ncc_sqnr_db(want->data, got[0], (size_t)ncc_shape_count(want->shape));
+        const int n_crossings = crossings(c.real);
+        const bool bad = n_crossings > b->crossings || db < b->sqnr;
+        print_message("%s%s: %d crossings, %d KPU layers, %.2f ms, %.1f dB\n", bad ? "BAD: " : "", b->name, n_crossings,
+                      net_count(c.real, OP_kpu_conv), kpu_ms(c.real), db);
+        n_bad += bad;
+        net_close(&n);
+    }
+    ncc_sim_free(sim);
+    assert_int_equal(n_bad, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(run_blocks)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
