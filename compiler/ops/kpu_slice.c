@@ -1,5 +1,6 @@
 /* kpu_slice: a range of channels of a canvas, in place. */
 #include "compiler/ops/attrs.h"
+#include "compiler/ops/support.h"
 #include "kpu/layout.h"
 
 #include <stdio.h>
@@ -15,7 +16,9 @@ static bool infer(struct infer *i)
 {
     const struct kpu_slice_attrs *a = i->node->attrs;
     const struct shape *x = &i->in[0]->shape;
-    if (x->rank != 4 || a->begin < 0 || a->count < 1 || a->begin > x->dim[1] - a->count) {
+    if (!ncc_infer_need_canvas(i, 0))
+        return false;
+    if (a->begin < 0 || a->count < 1 || a->begin > x->dim[1] - a->count) {
         snprintf(i->error, 200, "%d channels from %d on are not in the canvas", a->count, a->begin);
         return false;
     }

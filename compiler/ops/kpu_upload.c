@@ -16,7 +16,7 @@ static bool infer(struct infer *i)
     const struct kpu_upload_attrs *p = i->node->attrs;
     if (i->in[0]->mem != MEM_MAIN)
         return ncc_infer_refuse(i, "the input must lie in main memory");
-    if (!ncc_infer_need_rank(i, 0, 4))
+    if (!ncc_infer_need_canvas(i, 0))
         return false;
     return ncc_infer_set_window(i, p->top, p->left, p->h, p->w, p->outside);
 }

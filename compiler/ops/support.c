@@ -53,7 +53,15 @@ bool ncc_infer_need_kpu(struct infer *i, int input)
 {
     if (i->in[input]->mem != MEM_KPU)
         return ncc_infer_refuse(i, "input %d must lie in KPU RAM", input);
-    return ncc_infer_need_rank(i, input, 4);
+    return ncc_infer_need_canvas(i, input);
+}
+
+bool ncc_infer_need_canvas(struct infer *i, int input)
+{
+    if (!ncc_infer_need_rank(i, input, 4))
+        return false;
+    const int batch = i->in[input]->shape.dim[0];
+    return batch == 1 || ncc_infer_refuse(i, "a canvas is one map, not %d", batch);
 }
 
 /* No model has more of anything, and sums of products of these fit an int. */

@@ -17,7 +17,8 @@ bool ncc_infer_need_axis(struct infer *i, int axis, int rank);
 bool ncc_infer_need_list(struct infer *i, const char *name, const struct ints *list);
 /* An optional bias: [n] of dtype t. */
 bool ncc_infer_need_bias(struct infer *i, int input, int n, enum dtype t);
-bool ncc_infer_need_kpu(struct infer *i, int input);
+bool ncc_infer_need_kpu(struct infer *i, int input);    /* a canvas */
+bool ncc_infer_need_canvas(struct infer *i, int input); /* the shape of one */
 
 /* Output size along one dimension of a sliding window; 0 when it is not a valid one. */
 int ncc_infer_window_size(int64_t in, int64_t before, int64_t after, int64_t kernel, int64_t stride, int64_t dilation);

@@ -90,6 +90,7 @@ static const struct edge edges[] = {
     {OP_quantize, X4 "const %i i32 2 = iota\n", "quantize(%x)", "quantize(%i)", "f32"},
     {OP_dequantize, X4, "dequantize(%x)", "dequantize(%x, %x)", "at most 1"},
     {OP_kpu_upload, X4, "kpu_upload(%x) top=2 h=4 w=8", "kpu_upload(%x) top=2 h=5 w=8", "inside the canvas"},
+    {OP_kpu_upload, X4 "const %y f32 2x4x6x8 = iota\n", "kpu_upload(%x) h=1 w=1", "kpu_upload(%y) h=1 w=1", "one map"},
     {OP_kpu_upload, X4, "kpu_upload(%x) h=1 w=1", "kpu_upload(%x)", "inside the canvas"},
     {OP_kpu_download, XK, "kpu_download(%x)", "kpu_download(%q)", "KPU RAM"},
     {OP_kpu_conv, XK "const %w f32 2x4x3x3 = zeros\n", "kpu_conv(%x, %w) h=6 w=8", "kpu_conv(%q, %w) h=6 w=8",
