@@ -10,8 +10,10 @@
 #include "compiler/k210/cpu_integer.h"
 #include "compiler/k210/kpu_integer.h"
 #include "compiler/k210/k210.h"
-#include "compiler/ops/attrs.h"
+#include "compiler/ops/resize.h"
 #include "kpu/layer.h"
+
+#include <math.h>
 
 struct integers {
     struct graph *g;
@@ -170,14 +172,72 @@ static bool worth_it(const struct integers *t, const struct node *n)
     return t->wanted[n->out[0]->id] || ncc_shape_count(n->out[0]->shape) >= t->options->output_quantize_threshold;
 }
 
+/* The share of pixels that a resize places on the grid of 1 / n between others, weighted by 1 / n: what cutting off
+ * leaves out of half a code. */
+static double on_grid(const struct resize_attrs *a, int in, int out)
+{
+    enum { FINEST = 32 };
+    double sum = 0;
+    for (int at = 0; at < out; at++) {
+        const double part = (double)ncc_resize_between(a, in, out, at).part;
+        int n = 1;
+        while (n < FINEST && fabs(part * n - rint(part * n)) > 1e-3)
+            n++;
+        sum += n < FINEST ? 1.0 / n : 0;
+    }
+    return sum / out;
+}
+
+/* Do layers that compute read the value, moved or not, and nobody else? For them its zero point need not be whole. */
+static bool only_layers_read(const struct integers *t, const struct value *v)
+{
+    if (ncc_value_is_output(t->g, v))
+        return false;
+    for (const struct use *u = v->uses; u; u = u->next) {
+        const struct node *n = u->node;
+        const struct kpu_conv_attrs *a = n->op == OP_kpu_conv ? n->attrs : NULL;
+        const bool computes = a && !a->copy && !a->tied;
+        const bool moves = a || n->op == OP_kpu_upload || n->op == OP_kpu_slice || n->op == OP_kpu_recanvas ||
+                           n->op == OP_kpu_view || moves_codes(t, n);
+        if (!computes && !(moves && only_layers_read(t, n->out[0])))
+            return false;
+    }
+    return true;
+}
+
+/* Codes between codes are cut off, half a code too low on average: they stand for as much more. */
+static struct quant quant_between(const struct integers *t, const struct node *n)
+{
+    const struct resize_attrs *a = n->attrs;
+    const int *in = n->in[0]->shape.dim;
+    const double loss = (1 - on_grid(a, in[2], a->out_h) * on_grid(a, in[3], a->out_w)) / 2;
+    double *pair = NCC_NEW(t->g->arena, double, 2);
+    pair[0] = n->in[0]->quant.scale[0];
+    pair[1] = n->in[0]->quant.zero_point[0] - loss;
+    return (struct quant){1, &pair[0], &pair[1]};
+}
+
+/* What moves codes hands on what they stand for: it may be another than was assigned, where a concatenation moves codes
+ * of its own accord, or codes were cut off. */
+static void hand_on_quant(struct node *n)
+{
+    if (n->in[0]->quant.n_channels == 1)
+        n->out[0]->quant = n->in[0]->quant;
+}
+
 static void visit_mover(struct integers *t, struct node *n)
 {
     const struct resize_attrs *r = n->op == OP_resize ? n->attrs : NULL;
     const bool truncates = r && r->mode == RESIZE_BILINEAR;
-    if (n->in[0]->dtype == DT_U8 && (!truncates || t->wanted[n->out[0]->id]))
-        become_u8(n);
-    else
+    if (n->in[0]->dtype != DT_U8 || (truncates && !t->wanted[n->out[0]->id])) {
         set_inputs(t, n, as_f32);
+        return;
+    }
+    become_u8(n);
+    if (truncates && n->in[0]->quant.n_channels == 1 && only_layers_read(t, n->out[0]))
+        n->out[0]->quant = quant_between(t, n);
+    else
+        hand_on_quant(n);
 }
 
 static bool visit_cpu(struct integers *t, struct node *n)
@@ -226,6 +286,8 @@ static bool make_layer(struct integers *t, struct node *n)
     if (!n->out[0]->uses && !ncc_value_is_output(t->g, n->out[0]))
         return true; /* joined, or read by nobody */
     join_pool(t, n);
+    if (((const struct kpu_conv_attrs *)n->attrs)->copy)
+        hand_on_quant(n);
     const int id = n->out[0]->id;
     const struct integer_options o = {.w_zero = -1,
                                       .rounding_passes = t->options->rounding_passes,
@@ -239,16 +301,20 @@ static bool visit(struct integers *t, struct node *n)
     switch ((int)n->op) {
     case OP_kpu_upload:
         set_inputs(t, n, as_u8);
+        hand_on_quant(n);
         become_u8(n);
         return true;
     case OP_kpu_conv:
         return make_layer(t, n);
     case OP_kpu_download:
-    case OP_kpu_concat:
-    case OP_kpu_stack:
     case OP_kpu_slice:
     case OP_kpu_recanvas:
     case OP_kpu_view:
+        hand_on_quant(n);
+        become_u8(n);
+        return true;
+    case OP_kpu_concat:
+    case OP_kpu_stack:
         become_u8(n);
         return true;
     default:

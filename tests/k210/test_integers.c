@@ -8,7 +8,6 @@
 
 #include "compiler/ir/text.h"
 #include "compiler/ops/attrs.h"
-#include "compiler/quant/compare.h"
 
 #include <ncc/sim.h>
 
@@ -42,14 +41,30 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The worst output's signal to noise; INFINITY when nothing differs or the output is always 0. */
-static double sqnr(const struct net *n, const struct tensor *real, const struct compiled *c, const void *const *got)
+/* Signal to noise of a float output in dB, where the signal counts for no less than `floor` at each element. */
+static double decibels(const struct tensor *real, const float *got, double floor)
+{
+    const float *x = real->data;
+    const int64_t n = ncc_shape_count(real->shape);
+    double signal = 0, noise = 0;
+    for (int64_t i = 0; i < n; i++) {
+        signal += (double)x[i] * (double)x[i];
+        noise += ((double)got[i] - (double)x[i]) * ((double)got[i] - (double)x[i]);
+    }
+    return noise > 0 ? 10 * log10(fmax(signal, floor * floor * (double)n) / noise) : (double)INFINITY;
+}
+
+/* The worst output's signal to noise; INFINITY when nothing differs or the output is always 0. `share`: of the output's
+ * range, which a signal counts for at least: a picture may show next to nothing of it. */
+static double sqnr(const struct net *n, const struct tensor *real, const struct compiled *c, const void *const *got,
+                   double share)
 {
     double worst = INFINITY;
     for (int i = 0; i < n->g->outputs.n; i++) {
-        const struct tensor *t = &real[n->g->outputs.v[i].value->id];
+        const struct quant *q = &c->real->outputs.v[i].value->quant;
+        const double range = q->n_channels ? 255 * q->scale[0] : 0;
         if (c->codes->outputs.v[i].value->dtype == DT_F32)
-            worst = fmin(worst, ncc_sqnr_db(t->data, got[i], (size_t)ncc_shape_count(t->shape)));
+            worst = fmin(worst, decibels(&real[n->g->outputs.v[i].value->id], got[i], share * range));
     }
     return worst == -(double)INFINITY ? (double)INFINITY : worst;
 }
@@ -80,16 +95,39 @@ static bool rounds_floats(const struct graph *g)
     return false;
 }
 
-enum { N_NETS = 360 };
+/* What the same roundings do at best, and 6 dB less: a product of two maps, one of which hardly shows, may be noise. As
+ * much less as the worst table is worse than a rounding. */
+static double possible(struct net *n, const struct tensor *want, const struct compiled *c, uint64_t seed)
+{
+    const struct spread *spread = dequantise_weights(n, c->real);
+    const struct tensor *t = evaluate_rounded(n, c, seed);
+    const void **best = NCC_NEW(&n->arena, const void *, c->real->outputs.n);
+    double table = 0.25;
+    for (int i = 0; i < c->real->outputs.n; i++) {
+        const struct value *v = c->real->outputs.v[i].value;
+        best[i] = t[v->id].data;
+        table = fmax(table, spread[v->id].table_mean);
+    }
+    return sqnr(n, want, c, best, 0.1) - 6 - 20 * log10(table / 0.25);
+}
+
+/* NCC_NETS, or so many that each test takes a few seconds. */
+static int n_nets(void)
+{
+    const char *text = getenv("NCC_NETS");
+    return text ? atoi(text) : 180;
+}
 
 static void run_networks(void **unused)
 {
     (void)unused;
     const uint64_t seed = net_seed("integers");
     struct ncc_sim *sim = ncc_sim_new();
-    static double db[N_NETS];
+    const int count = n_nets();
+    double *db = malloc((size_t)count * sizeof *db);
     int n_db = 0, n_bad = 0;
-    for (int i = 0; i < N_NETS; i++) {
+    assert_non_null(db);
+    for (int i = 0; i < count; i++) {
         uint64_t state = seed * 1000003 + (uint64_t)i;
         struct net n;
         net_open(&n);
@@ -104,19 +142,22 @@ static void run_networks(void **unused)
         if (!compiled_same(c.codes, net_evaluate(&n.arena, c.codes, state, false), got, near ? 0.05 : 1e-5,
                            near ? 4 : 0, why))
             bad(&n, &n_bad, name, why);
-        const double d = sqnr(&n, net_evaluate(&n.arena, n.g, state, false), &c, got);
+        const struct tensor *want = net_evaluate(&n.arena, n.g, state, false);
+        const double d = sqnr(&n, want, &c, got, 0), at_least = sqnr(&n, want, &c, got, 0.1);
         if (isfinite(d))
             db[n_db++] = d;
-        if (d < 12)
-            bad(&n, &n_bad, name, ncc_arena_printf(&n.arena, "only %.1f dB", d));
+        if (at_least < 12 && at_least < possible(&n, want, &c, state))
+            bad(&n, &n_bad, name, ncc_arena_printf(&n.arena, "only %.1f dB", at_least));
         net_close(&n);
     }
     ncc_sim_free(sim);
     qsort(db, (size_t)n_db, sizeof *db, by_value);
-    print_message("%d networks, SQNR: worst %.1f dB, 5%% below %.1f, median %.1f dB\n", N_NETS, db[0], db[n_db / 20],
+    print_message("%d networks, SQNR: worst %.1f dB, 5%% below %.1f, median %.1f dB\n", count, db[0], db[n_db / 20],
                   db[n_db / 2]);
+    const double median = db[n_db / 2], low = db[n_db / 20];
+    free(db);
     assert_int_equal(n_bad, 0);
-    assert_true(n_db > N_NETS / 2 && db[n_db / 2] > 36 && db[n_db / 20] > 26);
+    assert_true(n_db > count / 2 && median > 36 && low > 26);
 }
 
 /* ---- with the quantised weights ---- */
@@ -168,7 +209,8 @@ static void quantised_weights(void **unused)
     const struct k210_options options = {.runtime = NCC_KPU_RUNTIME_V4, .output_quantize_threshold = 1024};
     int n_pure = 0;
     struct tally t = {0};
-    for (int i = 0; i < N_NETS; i++) {
+    const int count = n_nets();
+    for (int i = 0; i < count; i++) {
         uint64_t state = seed * 2000003 + (uint64_t)i;
         struct net n;
         net_open(&n);
@@ -189,7 +231,7 @@ static void quantised_weights(void **unused)
     ncc_sim_free(sim);
     print_message("%d networks, %d outputs: %d within 1.5 codes, %d not explained by roundings\n", n_pure, t.outputs,
                   t.within, t.bad);
-    assert_true(n_pure > N_NETS / 4);
+    assert_true(n_pure > count / 4);
     assert_int_equal(t.bad, 0);
 }
 
@@ -209,7 +251,7 @@ static void expect_form(const char *text, double db, enum op op)
     }
     const struct k210_options options = {.runtime = NCC_KPU_RUNTIME_V4, .output_quantize_threshold = 1024};
     const struct compiled c = compile_net(&n, &options, true, 1, "network");
-    const double got = sqnr(&n, net_evaluate(&n.arena, n.g, 1, false), &c, compiled_run(&n, &c, c.codes, 1, sim));
+    const double got = sqnr(&n, net_evaluate(&n.arena, n.g, 1, false), &c, compiled_run(&n, &c, c.codes, 1, sim), 0);
     if (op != N_OPS && !net_count(c.codes, op))
         fail_msg("there is no %s\n%s", ncc_op_desc(op)->name, text);
     ncc_sim_free(sim);
@@ -294,6 +336,17 @@ static void downloaded_twice(void **unused)
                 30);
 }
 
+/* A concatenation that moves codes of its own accord, and what moves its result: an enlarged output. */
+static void codes_moved_on(void **unused)
+{
+    (void)unused;
+    expect_sqnr(
+        "input %x f32 1x3x8x8 !q(0.015686274509803921, 128)\n"
+        "const %w f32 5x3x1x1 = random 3\n%a = conv2d(%x, %w, _)\n"
+        "%b = slice(%a) begin=[0,0,0,0] size=[1,5,2,2] stride=[1,1,3,3]\n%c = resize(%b) out_h=6 out_w=6\noutput %c\n",
+        30);
+}
+
 /* Planes that the layer's DMA could not count still leave KPU RAM: firmware of version 4 copies by CPU. */
 static void large_plane(void **unused)
 {
@@ -312,6 +365,7 @@ int main(void)
                                        cmocka_unit_test(range_before_mean_pool),
                                        cmocka_unit_test(range_beside_input),
                                        cmocka_unit_test(downloaded_twice),
+                                       cmocka_unit_test(codes_moved_on),
                                        cmocka_unit_test(large_plane),
                                        cmocka_unit_test(cpu_integers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
