@@ -61,7 +61,7 @@ static void run_layer(void *ctx)
 {
     struct layer_job *j = ctx;
     const struct ncc_device *d = ncc_sim_device(j->sim);
-    if (!d->run_layer(d->ctx, j->words, j->weights, j->weights_size, j->bn, j->n_bn, j->act))
+    if (!d->run_layer(d->ctx, j->words, j->weights, j->weights_size, 8, j->bn, j->n_bn, j->act))
         return;
     fprintf(stderr, "%s\n", ncc_sim_error(j->sim));
     exit(1);

@@ -25,6 +25,7 @@ static void k210_options(struct compilation *c)
         .rounding_passes = o->steps.rounding == NCC_ROUNDING_THOROUGH ? 4 : 1,
         .even_tables = o->steps.no_fitted_tables,
         .runtime = ncc_report_runtime(o->firmware, o->kmodel_version),
+        .weight_bits = o->weight_bits,
         .kmodel_v3 = o->kmodel_version == 3,
     };
 }
@@ -51,6 +52,13 @@ static bool options_agree(struct compilation *c)
     if (o->kmodel_version != 4 && o->kmodel_version != 3)
         ncc_diag_error(&c->diags, FAULT_USAGE, ncc_whole_model(c), "only kmodel versions 3 and 4 can be written",
                        "--kmodel-version 4", "%d", o->kmodel_version);
+    if (o->weight_bits != 8 && o->weight_bits != 16)
+        ncc_diag_error(&c->diags, FAULT_USAGE, ncc_whole_model(c), "weights of KPU layers have 8 or 16 bits",
+                       "--weights-bits 8", "%d", o->weight_bits);
+    if (o->weight_bits == 16 && o->kmodel_version == 4)
+        ncc_diag_error(&c->diags, FAULT_USAGE, ncc_whole_model(c),
+                       "weights of 16 bits need a kmodel of version 3: the firmware for version 4 sets the KPU to 8 bits",
+                       "--kmodel-version 3, or --weights-bits 8", NULL);
     if (o->has_norm && !(o->std != 0 && isfinite(o->std) && isfinite(o->mean)))
         ncc_diag_error(&c->diags, FAULT_USAGE, ncc_whole_model(c),
                        "the standard deviation must be a number other than 0",

@@ -215,8 +215,7 @@ void ncc_kmodel_v3_access(const struct ncc_kmodel_v3 *km, const struct ncc_km3_l
 
 /* ---- Check ---- */
 
-/* Checks all that running relies on, as ncc_kmodel_check() does for version 4, and with the same promise.
- * 16-bit weights are well-formed, but ncc/runtime.h does not run them. */
+/* Checks all that running relies on, as ncc_kmodel_check() does for version 4, and with the same promise. */
 enum ncc_status ncc_kmodel_v3_check(const struct ncc_kmodel_v3 *km, struct ncc_km_fault *where);
 
 /* ---- Writer: used like that of version 4 (kmodel.h), with the same treatment of errors ---- */
@@ -230,6 +229,9 @@ struct ncc_kmodel_v3_writer { /* private */
 /* Exactly n_layers layers must follow. main_mem_size is stored rounded up to a multiple of 8. */
 void ncc_kmodel_v3_write_begin(struct ncc_kmodel_v3_writer *w, uint8_t *buf, size_t cap, uint32_t n_layers,
                                uint32_t main_mem_size, const struct ncc_km3_output *outputs, uint32_t n_outputs);
+
+/* Between begin and end, any time: weights have 16 bits each, of all layers, since the file says it once. */
+void ncc_kmodel_v3_write_16_bit(struct ncc_kmodel_v3_writer *w);
 
 /* A layer other than k210_conv: the fixed part, then up to two payload blocks, then padding to 8. */
 void ncc_kmodel_v3_write_layer(struct ncc_kmodel_v3_writer *w, uint32_t type, const void *body, size_t body_size,

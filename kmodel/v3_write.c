@@ -30,6 +30,11 @@ void ncc_kmodel_v3_write_begin(struct ncc_kmodel_v3_writer *w, uint8_t *buf, siz
     ncc_km_put_zeros(&w->sink, n_layers * sizeof(struct ncc_km3_entry));
 }
 
+void ncc_kmodel_v3_write_16_bit(struct ncc_kmodel_v3_writer *w)
+{
+    w->header.flags &= ~(uint32_t)NCC_KM3_8_BIT;
+}
+
 static void finish_body(struct ncc_kmodel_v3_writer *w, uint32_t type, size_t body_off)
 {
     ncc_km_put_zeros(&w->sink, ncc_km_gap(w->sink.pos, NCC_KM_BODY_ALIGN));

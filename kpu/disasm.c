@@ -130,8 +130,8 @@ size_t ncc_kpu_disasm(const uint64_t words[NCC_KPU_WORDS], int weight_size, char
         put_verdict(&t, "refused: reserved bits are set in word ", ncc_kpu_word_name(ncc_kpu_reserved_word(words)));
     const char *refused = (weight_size == 2 ? ncc_kpu_regs_check_16 : ncc_kpu_regs_check)(&regs);
     put_verdict(&t, "refused: ", refused);
-    if (!refused && weight_size == 1)
-        put_verdict(&t, "untested: ", ncc_kpu_regs_untested(&regs));
+    if (!refused)
+        put_verdict(&t, "untested: ", (weight_size == 2 ? ncc_kpu_regs_untested_16 : ncc_kpu_regs_untested)(&regs));
     return finish(&t);
 }
 

@@ -178,12 +178,12 @@ const char *ncc_kpu_shape_check(const struct ncc_kpu_shape *s, bool allow_untest
     return NULL;
 }
 
-void ncc_kpu_derive(const struct ncc_kpu_shape *s, int src_line, int dst_line, int x_zero, int w_zero,
-                    struct ncc_kpu_regs *regs)
+static void derive(const struct ncc_kpu_shape *s, int weight_size, int src_line, int dst_line, int x_zero, int w_zero,
+                   struct ncc_kpu_regs *regs)
 {
     const int out_h = ncc_kpu_out_h(s), out_w = ncc_kpu_out_w(s);
     const struct ncc_kpu_layout in = ncc_kpu_layout_of(s->in_w), out = ncc_kpu_layout_of(out_w);
-    const struct ncc_kpu_loads loads = ncc_kpu_weight_loads(s, 1);
+    const struct ncc_kpu_loads loads = ncc_kpu_weight_loads(s, weight_size);
     *regs = (struct ncc_kpu_regs){
         .depth_wise_layer = s->depthwise,
         .image_src_addr = src_line,
@@ -217,6 +217,18 @@ void ncc_kpu_derive(const struct ncc_kpu_shape *s, int src_line, int dst_line, i
         .channel_byte_num = ((int64_t)out_w * out_h - 1) & (NCC_KPU_MAX_DMA_PLANE - 1),
         .dma_total_byte = (int64_t)out_w * out_h * s->out_c - 1,
     };
+}
+
+void ncc_kpu_derive(const struct ncc_kpu_shape *s, int src_line, int dst_line, int x_zero, int w_zero,
+                    struct ncc_kpu_regs *regs)
+{
+    derive(s, 1, src_line, dst_line, x_zero, w_zero, regs);
+}
+
+void ncc_kpu_derive_16(const struct ncc_kpu_shape *s, int src_line, int dst_line, int x_zero, int w_zero,
+                       struct ncc_kpu_regs *regs)
+{
+    derive(s, 2, src_line, dst_line, x_zero, w_zero, regs);
 }
 
 const char *ncc_kpu_shape_of(const struct ncc_kpu_regs *regs, struct ncc_kpu_shape *s)

@@ -89,6 +89,10 @@ const struct ncc_kpu_shape_rule *ncc_kpu_shape_rules(int *n);
 void ncc_kpu_derive(const struct ncc_kpu_shape *s, int src_line, int dst_line, int x_zero, int w_zero,
                     struct ncc_kpu_regs *regs);
 
+/* The same for 16-bit weights, whose zero point is 0..65535 (doc/kpu.md sections 2.1 and 8.2). */
+void ncc_kpu_derive_16(const struct ncc_kpu_shape *s, int src_line, int dst_line, int x_zero, int w_zero,
+                       struct ncc_kpu_regs *regs);
+
 /* The shape that the registers describe; NULL, or the text of what makes them no shape at all (an unknown kernel or
  * pool type). Nothing else is checked. */
 const char *ncc_kpu_shape_of(const struct ncc_kpu_regs *regs, struct ncc_kpu_shape *s);
@@ -107,5 +111,9 @@ const char *ncc_kpu_regs_check_16(const struct ncc_kpu_regs *regs);
  * compilers emit, with any addresses and either way of storing zero points (shr 0, or arg << 15 with shr 15 as in v3
  * files). Else what is unproven on silicon, as "channel_switch_addr: differs from what the shape gives". */
 const char *ncc_kpu_regs_untested(const struct ncc_kpu_regs *regs);
+
+/* The same for registers that pass ncc_kpu_regs_check_16, against ncc_kpu_derive_16: a released compiler (nncase 0.1)
+ * emits them, and published times were measured with them. */
+const char *ncc_kpu_regs_untested_16(const struct ncc_kpu_regs *regs);
 
 #endif

@@ -183,15 +183,15 @@ const char *ncc_kpu_regs_check_16(const struct ncc_kpu_regs *regs)
 }
 
 /* A zero point behind -zero << shr, or -1. v3 files shift by 15, all others by 0. */
-static int zero_of(int64_t arg, int64_t shr)
+static int zero_of(int64_t arg, int64_t shr, int max)
 {
     if ((shr != 0 && shr != 15) || arg > 0 || -arg % (INT64_C(1) << shr) != 0)
         return -1;
     const int64_t zero = -arg >> shr;
-    return zero <= 255 ? (int)zero : -1;
+    return zero <= max ? (int)zero : -1;
 }
 
-const char *ncc_kpu_regs_untested(const struct ncc_kpu_regs *regs)
+static const char *regs_untested(const struct ncc_kpu_regs *regs, int weight_size)
 {
     struct ncc_kpu_shape shape;
     const char *text = ncc_kpu_shape_of(regs, &shape);
@@ -200,13 +200,14 @@ const char *ncc_kpu_regs_untested(const struct ncc_kpu_regs *regs)
     if (text)
         return text;
 
-    const int x_zero = zero_of(regs->arg_w, regs->shr_w), w_zero = zero_of(regs->arg_x, regs->shr_x);
+    const int x_zero = zero_of(regs->arg_w, regs->shr_w, UINT8_MAX);
+    const int w_zero = zero_of(regs->arg_x, regs->shr_x, weight_size == 2 ? UINT16_MAX : UINT8_MAX);
     if (x_zero < 0)
         return "arg_w: is not a zero point of the input";
     if (w_zero < 0)
         return "arg_x: is not a zero point of the weights";
     struct ncc_kpu_regs d;
-    ncc_kpu_derive(&shape, 0, 0, x_zero, w_zero, &d);
+    (weight_size == 2 ? ncc_kpu_derive_16 : ncc_kpu_derive)(&shape, 0, 0, x_zero, w_zero, &d);
     if (regs->pad_value != d.pad_value)
         return "pad_value: is not the zero point of the input";
     if (regs->arg_add != d.arg_add)
@@ -226,4 +227,14 @@ const char *ncc_kpu_regs_untested(const struct ncc_kpu_regs *regs)
     if (regs->dma_total_byte != d.dma_total_byte)
         return "dma_total_byte: is not the size of the output";
     return NULL;
+}
+
+const char *ncc_kpu_regs_untested(const struct ncc_kpu_regs *regs)
+{
+    return regs_untested(regs, 1);
+}
+
+const char *ncc_kpu_regs_untested_16(const struct ncc_kpu_regs *regs)
+{
+    return regs_untested(regs, 2);
 }

@@ -29,14 +29,15 @@ struct ncc_device {
      * replaces bwsx_base_addr, active_addr and para_start_addr (in a file they hold skip counts), sets int_en as it
      * needs it and clears send_data_out.
      *   weights  weights_size bytes, [oc][ic][ky][kx] or, depthwise, [c][ky][kx]; the last of several loads may end
-     *            before para_size bytes
+     *            before para_size bytes. Of weight_bits each, 8 or 16 (kmodels of version 3 have both): the device sets
+     *            eight_bit_mode accordingly. 16 bits are stored low byte first.
      *   bn       n_bn = output channels words, 8-byte aligned
      *   act      144 bytes: 16 segment words, then 16 bias bytes (doc/kpu.md section 4.3), 8-byte aligned
      * In files written by ncc and by nncase since 0.2.0-beta all three blocks are 256-byte aligned in the file, and
      * so in memory when the file was loaded at such an address. The oldest files align bn to 8 only. The three
      * stay valid and unchanged until the call returns. */
     enum ncc_status (*run_layer)(void *ctx, const uint64_t words[12], const uint8_t *weights, size_t weights_size,
-                                 const uint64_t *bn, size_t n_bn, const uint8_t *act);
+                                 int weight_bits, const uint64_t *bn, size_t n_bn, const uint8_t *act);
 
     /* The opposite of upload: c*h*w packed bytes from KPU RAM at kpu_off to `nchw`. */
     enum ncc_status (*download)(void *ctx, uint8_t *nchw, uint32_t kpu_off, int c, int h, int w);

@@ -134,7 +134,7 @@ static bool run_words(const uint64_t words[NCC_KPU_WORDS])
 
 /* Recipe 1. */
 static enum ncc_status run_layer(void *ctx, const uint64_t words[12], const uint8_t *weights, size_t weights_size,
-                                 const uint64_t *bn, size_t n_bn, const uint8_t *act)
+                                 int weight_bits, const uint64_t *bn, size_t n_bn, const uint8_t *act)
 {
     (void)ctx, (void)weights_size, (void)n_bn;
     struct ncc_kpu_regs regs;
@@ -151,6 +151,7 @@ static enum ncc_status run_layer(void *ctx, const uint64_t words[12], const uint
         return NCC_MISALIGNED;
     if (ncc_kpu_pack(&regs, ready) != NULL)
         return NCC_BAD_ARGUMENT;
+    registers()->eight_bit_mode = weight_bits == 8;
     return run_words(ready) ? NCC_OK : NCC_DEVICE_FAILED;
 }
 
@@ -161,7 +162,6 @@ const struct ncc_device *ncc_k210_device(void)
     kpu->interrupt_clear = ALL_INTERRUPTS;
     kpu->interrupt_mask = ALL_INTERRUPTS;
     kpu->fifo_threshold = FIFO_FULL | FIFO_EMPTY << 4;
-    kpu->eight_bit_mode = 1;
     return &device;
 }
 

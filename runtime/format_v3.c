@@ -21,15 +21,6 @@ static enum ncc_status open(const void *file, size_t size, size_t *main_size)
     return status;
 }
 
-/* The port to a KPU knows 8-bit weights only. */
-static bool has_16_bit_weights(const struct ncc_kmodel_v3 *km)
-{
-    for (uint32_t i = 0; i < km->header->n_layers; i++)
-        if (km->layers[i].type == NCC_KM3_k210_conv)
-            return (km->header->flags & NCC_KM3_8_BIT) == 0;
-    return false;
-}
-
 static bool needs_device(const struct ncc_kmodel_v3 *km)
 {
     for (uint32_t i = 0; i < km->header->n_layers; i++) {
@@ -45,11 +36,7 @@ static enum ncc_status check(const void *file, size_t size, struct ncc_km_fault 
     struct ncc_kmodel_v3 km;
     ncc_kmodel_v3_open(file, size, &km);
     *device = needs_device(&km);
-    const enum ncc_status status = ncc_kmodel_v3_check(&km, where);
-    if (status || !has_16_bit_weights(&km))
-        return status;
-    where->text = "weights of 16 bits are not run, only those of 8 bits";
-    return NCC_UNSUPPORTED;
+    return ncc_kmodel_v3_check(&km, where);
 }
 
 /* ---- ends ---- */
@@ -109,8 +96,8 @@ static enum ncc_status run_conv(const struct ncc_model *m, const struct ncc_kmod
     struct ncc_km3_conv conv;
     if (ncc_kmodel_v3_conv(km, layer, &conv) != NULL)
         return NCC_MALFORMED;
-    const enum ncc_status status =
-        device->run_layer(device->ctx, conv.words, conv.weights, conv.weights_size, conv.bn, conv.n_bn, conv.act);
+    const enum ncc_status status = device->run_layer(device->ctx, conv.words, conv.weights, conv.weights_size,
+                                                     8 * conv.weight_size, conv.bn, conv.n_bn, conv.act);
     if (status || (op->flags & NCC_KM3_MAIN_OUT) == 0)
         return status;
     return device->download(device->ctx, (uint8_t *)m->work + op->main_out,

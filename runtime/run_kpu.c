@@ -84,7 +84,7 @@ enum ncc_status ncc_run_kpu_conv2d(const struct ncc_device *device, const struct
         if (n > 0)
             advance(words, &layer);
         const enum ncc_status status =
-            device->run_layer(device->ctx, words, parts.weights, parts.weights_size,
+            device->run_layer(device->ctx, words, parts.weights, parts.weights_size, 8,
                               (const uint64_t *)(const void *)parts.bn, parts.n_bn, parts.act);
         if (status)
             return status;

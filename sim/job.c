@@ -207,26 +207,27 @@ struct channel ncc_sim_channel(const struct job *job, int channel, const uint8_t
     return c;
 }
 
+void ncc_sim_finish_one(const struct job *job, int channel, int position, int64_t acc, struct overflow *overflow)
+{
+    const struct grid *g = &job->grid;
+    if (position >= g->h * g->pitch || position % g->pitch >= g->w)
+        return; /* not a position of the map */
+    const bool fits = ncc_kpu_acc_fits(acc);
+    const int64_t v = fits ? ncc_kpu_bn_apply(job->channels[channel].bn, acc) : 0;
+    if (fits && ncc_kpu_acc_fits(v)) {
+        job->planes[(size_t)channel * (size_t)g->n_positions + (size_t)position] = ncc_kpu_table_apply(&job->table, v);
+        return;
+    }
+    const struct overflow found = {channel, position, fits};
+    ncc_sim_overflow_merge(overflow, &found);
+}
+
 /* One value at a time, looking at the range of each. */
 static void finish_checked(const struct job *job, int channel, int position, int n, const int32_t *dot,
                            const int64_t *x_term, struct overflow *overflow)
 {
-    const struct grid *g = &job->grid;
-    const struct channel *c = &job->channels[channel];
-    uint8_t *out = job->planes + (size_t)channel * (size_t)g->n_positions;
-    for (int p = position; p < position + n; p++) {
-        if (p >= g->h * g->pitch || p % g->pitch >= g->w)
-            continue; /* not a position of the map */
-        const int64_t acc = dot[p - position] + x_term[p - position] + c->constant;
-        const bool fits = ncc_kpu_acc_fits(acc);
-        const int64_t v = fits ? ncc_kpu_bn_apply(c->bn, acc) : 0;
-        if (fits && ncc_kpu_acc_fits(v)) {
-            out[p] = ncc_kpu_table_apply(&job->table, v);
-            continue;
-        }
-        const struct overflow found = {channel, p, fits};
-        ncc_sim_overflow_merge(overflow, &found);
-    }
+    for (int i = 0; i < n; i++)
+        ncc_sim_finish_one(job, channel, position + i, dot[i] + x_term[i] + job->channels[channel].constant, overflow);
 }
 
 void ncc_sim_finish(const struct job *job, int channel, int position, int n, const int32_t *dot, const int64_t *x_term,
@@ -267,7 +268,9 @@ bool ncc_sim_job_run(struct job *job, struct workspace *ws, struct overflow *ove
     job->channels = ncc_sim_reserve(&ws->channels, (size_t)s->out_c, sizeof *job->channels);
     if (!job->planes || !job->channels)
         return false;
-    if (!(s->depthwise ? ncc_sim_depthwise_run : ncc_sim_conv_run)(job, ws, overflow))
+    if (!(job->weight_size == 2 ? ncc_sim_wide_run
+          : s->depthwise        ? ncc_sim_depthwise_run
+                                : ncc_sim_conv_run)(job, ws, overflow))
         return false;
     if (overflow->channel == INT_MAX)
         ncc_sim_spread(s->out_c, n_values / 4, store_item, job);

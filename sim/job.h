@@ -47,6 +47,7 @@ struct job {
     struct ncc_kpu_shape shape;
     struct grid grid;
     const uint8_t *weights;
+    int weight_size; /* bytes of each: 1 or 2 */
     const uint64_t *bn;
     struct ncc_kpu_table table;
     struct sim_act act;
@@ -70,6 +71,7 @@ bool ncc_sim_job_run(struct job *job, struct workspace *ws, struct overflow *ove
 /* The steps of ncc_sim_job_run: all output channels into `planes`. */
 bool ncc_sim_conv_run(struct job *job, struct workspace *ws, struct overflow *overflow);
 bool ncc_sim_depthwise_run(struct job *job, struct workspace *ws, struct overflow *overflow);
+bool ncc_sim_wide_run(struct job *job, struct workspace *ws, struct overflow *overflow); /* 16-bit weights */
 
 /* The first element of a row of the output in RAM. */
 uint8_t *ncc_sim_output_row(const struct job *job, int c, int y);
@@ -87,6 +89,9 @@ struct channel ncc_sim_channel(const struct job *job, int channel, const uint8_t
 /* Batch norm and table for n positions of a channel from `position` on, the slow way for channels that are not safe. */
 void ncc_sim_finish(const struct job *job, int channel, int position, int n, const int32_t *dot, const int64_t *x_term,
                     const int32_t *x_low, struct overflow *overflow);
+
+/* The same for one position and its whole accumulator. */
+void ncc_sim_finish_one(const struct job *job, int channel, int position, int64_t acc, struct overflow *overflow);
 
 /* Makes `b` hold n elements of `size` bytes; NULL when out of memory. What it held is lost. */
 void *ncc_sim_reserve(struct buffer *b, size_t n, size_t size);

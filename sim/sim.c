@@ -33,7 +33,7 @@ static enum ncc_status out_of_memory(struct ncc_sim *sim)
 }
 
 /* "word 3, o_row_wid: is not the width after the pool (found 9, the shape gives 10)" */
-static enum ncc_status refuse(struct ncc_sim *sim, const struct ncc_kpu_regs *regs, const char *text)
+static enum ncc_status refuse(struct ncc_sim *sim, const struct ncc_kpu_regs *regs, int weight_bits, const char *text)
 {
     char name[32] = "";
     const size_t length = strcspn(text, ":");
@@ -49,7 +49,8 @@ static enum ncc_status refuse(struct ncc_sim *sim, const struct ncc_kpu_regs *re
     struct ncc_kpu_shape shape;
     if (!ncc_kpu_shape_of(regs, &shape) && !ncc_kpu_shape_check(&shape, true)) {
         struct ncc_kpu_regs derived;
-        ncc_kpu_derive(&shape, (int)regs->image_src_addr, (int)regs->image_dst_addr, (int)regs->pad_value, 0, &derived);
+        (weight_bits == 16 ? ncc_kpu_derive_16 : ncc_kpu_derive)(
+            &shape, (int)regs->image_src_addr, (int)regs->image_dst_addr, (int)regs->pad_value, 0, &derived);
         if (ncc_kpu_field_get(&derived, f) != found && !f->is_signed)
             used += snprintf(sim->error + used, sizeof sim->error - (size_t)used, ", the shape gives %" PRId64,
                              ncc_kpu_field_get(&derived, f));
@@ -58,7 +59,8 @@ static enum ncc_status refuse(struct ncc_sim *sim, const struct ncc_kpu_regs *re
     return NCC_DEVICE_FAILED;
 }
 
-static enum ncc_status check_words(struct ncc_sim *sim, const uint64_t words[NCC_KPU_WORDS], struct ncc_kpu_regs *regs)
+static enum ncc_status check_words(struct ncc_sim *sim, const uint64_t words[NCC_KPU_WORDS], int weight_bits,
+                                   struct ncc_kpu_regs *regs)
 {
     ncc_kpu_unpack(words, regs);
     const int reserved = ncc_kpu_reserved_word(words);
@@ -67,18 +69,20 @@ static enum ncc_status check_words(struct ncc_sim *sim, const uint64_t words[NCC
                  ncc_kpu_word_name(reserved), words[reserved]);
         return NCC_DEVICE_FAILED;
     }
-    const char *text = ncc_kpu_regs_check(regs);
+    const bool wide = weight_bits == 16;
+    const char *text = (wide ? ncc_kpu_regs_check_16 : ncc_kpu_regs_check)(regs);
     if (!text && !sim->allow_untested)
-        text = ncc_kpu_regs_untested(regs);
-    return text ? refuse(sim, regs, text) : NCC_OK;
+        text = (wide ? ncc_kpu_regs_untested_16 : ncc_kpu_regs_untested)(regs);
+    return text ? refuse(sim, regs, weight_bits, text) : NCC_OK;
 }
 
 static enum ncc_status check_parameters(struct ncc_sim *sim, const struct job *job, size_t weights_size, size_t n_bn)
 {
-    const size_t wanted = (size_t)ncc_kpu_n_weights(&job->shape), channels = (size_t)job->shape.out_c;
+    const size_t n_weights = (size_t)ncc_kpu_n_weights(&job->shape), channels = (size_t)job->shape.out_c;
     const char *text = ncc_kpu_table_check(&job->table);
-    if (weights_size < wanted)
-        snprintf(sim->error, sizeof sim->error, "the layer has %zu weights (found %zu bytes)", wanted, weights_size);
+    if (weights_size < n_weights * (size_t)job->weight_size)
+        snprintf(sim->error, sizeof sim->error, "the layer has %zu weights of %d bits (found %zu bytes)", n_weights,
+                 8 * job->weight_size, weights_size);
     else if (n_bn != channels)
         snprintf(sim->error, sizeof sim->error, "the layer has %zu batch-norm words (found %zu)", channels, n_bn);
     else if (text)
@@ -136,7 +140,7 @@ static enum ncc_status account(struct ncc_sim *sim, const uint64_t *words, const
         .depthwise = s->depthwise,
         .src = (uint32_t)job->regs->image_src_addr * NCC_KPU_LINE_SIZE,
         .dst = (uint32_t)job->regs->image_dst_addr * NCC_KPU_LINE_SIZE,
-        .clocks = ncc_kpu_layer_clocks(s, 1),
+        .clocks = ncc_kpu_layer_clocks(s, job->weight_size),
     };
     sim->counters.layers++;
     sim->counters.macs += (uint64_t)ncc_kpu_macs(s);
@@ -157,13 +161,19 @@ static enum ncc_status account(struct ncc_sim *sim, const uint64_t *words, const
 }
 
 static enum ncc_status run_layer(void *ctx, const uint64_t words[NCC_KPU_WORDS], const uint8_t *weights,
-                                 size_t weights_size, const uint64_t *bn, size_t n_bn, const uint8_t *act)
+                                 size_t weights_size, int weight_bits, const uint64_t *bn, size_t n_bn,
+                                 const uint8_t *act)
 {
     struct ncc_sim *sim = ctx;
     struct ncc_kpu_regs regs;
     struct job job = {.ram = sim->ram, .kernel = sim->kernel, .regs = &regs, .weights = weights, .bn = bn};
     sim->error[0] = '\0';
-    enum ncc_status status = check_words(sim, words, &regs);
+    if (weight_bits != 8 && weight_bits != 16) {
+        snprintf(sim->error, sizeof sim->error, "weights have 8 or 16 bits (found %d)", weight_bits);
+        return NCC_BAD_ARGUMENT;
+    }
+    job.weight_size = weight_bits / 8;
+    enum ncc_status status = check_words(sim, words, weight_bits, &regs);
     if (status)
         return status;
     ncc_kpu_shape_of(&regs, &job.shape);

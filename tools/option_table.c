@@ -28,6 +28,8 @@ static const struct word versions[] = {
     {"5", 5, "kmodels of version 5 are not written; the field's firmware runs version 4"},
     {0}};
 
+static const struct word weight_bits[] = {{"8", 8, NULL}, {"16", 16, NULL}, {0}};
+
 static const struct word runtimes[] = {{"auto", NCC_FIRMWARE_AUTO, NULL},
                                        {"v4", NCC_FIRMWARE_V4, NULL},
                                        {"v3", NCC_FIRMWARE_V3, NULL},
@@ -101,6 +103,8 @@ const struct option ncc_options[] = {
     {0, "stream", NULL, RESULT | CMD_INFER, KIND_FLAG, AT(compile.stream), NULL,
      "the model stays in flash, and ncc's runtime reads it layer by layer"},
     {0, "kmodel-version", "N", RESULT, KIND_WORD, AT(compile.kmodel_version), versions, "format to write"},
+    {0, "weights-bits", "N", RESULT, KIND_WORD, AT(compile.weight_bits), weight_bits,
+     "of KPU layers: 8, or 16 with --kmodel-version 3"},
     {0, "runtime", "RUNTIME", RESULT | CMD_CHECK | CMD_INSPECT | CMD_INFER, KIND_WORD, AT(compile.firmware), runtimes,
      "whose costs count: the firmware of kmodel v4 or v3, ncc's own runtime, or auto: by kmodel version"},
     {0, "max-allocator-solve-secs", "N", RESULT, KIND_SECONDS, AT(compile.solve_seconds), NULL,

@@ -20,8 +20,8 @@ bool ncc_emit_words(const struct graph *g, const struct node *n, uint64_t words[
     const struct ncc_kpu_shape shape = {x->shape.dim[1], x->shape.dim[2], x->shape.dim[3], y->shape.dim[1],
                                         a->kernel,       a->depthwise,    a->pool};
     struct ncc_kpu_regs regs;
-    ncc_kpu_derive(&shape, (int)(x->addr / NCC_KPU_LINE_SIZE), (int)(y->addr / NCC_KPU_LINE_SIZE), a->x_zero, a->w_zero,
-                   &regs);
+    (ncc_kpu_layer_is_wide(n) ? ncc_kpu_derive_16 : ncc_kpu_derive)(
+        &shape, (int)(x->addr / NCC_KPU_LINE_SIZE), (int)(y->addr / NCC_KPU_LINE_SIZE), a->x_zero, a->w_zero, &regs);
     const char *field = ncc_kpu_pack(&regs, words);
     if (field)
         ncc_diag_error(g->diags, FAULT_INTERNAL, ncc_node_place(g, n), "a register field does not hold its value",

@@ -51,6 +51,19 @@ static bool may_be_sent(struct writing_v3 *w, const struct node *download)
     return false;
 }
 
+/* Low byte first. */
+static struct bytes wide_weights(struct writing_v3 *w, const struct value *weights)
+{
+    const size_t n = (size_t)ncc_shape_count(weights->shape);
+    const int32_t *codes = weights->data;
+    uint8_t *data = NCC_NEW(w->arena, uint8_t, 2 * n);
+    for (size_t i = 0; i < n; i++) {
+        data[2 * i] = (uint8_t)codes[i];
+        data[2 * i + 1] = (uint8_t)(codes[i] >> 8);
+    }
+    return (struct bytes){data, 2 * n};
+}
+
 static void emit_layer(struct writing_v3 *w, const struct node *n)
 {
     const struct node *download = ncc_emit_download_of(n);
@@ -65,8 +78,13 @@ static void emit_layer(struct writing_v3 *w, const struct node *n)
         w->failed = true;
         return;
     }
+    const bool wide = ncc_kpu_layer_is_wide(n);
+    const struct bytes weights =
+        wide ? wide_weights(w, n->in[1]) : (struct bytes){n->in[1]->data, (size_t)ncc_shape_count(n->in[1]->shape)};
+    if (wide)
+        ncc_kmodel_v3_write_16_bit(&w->w);
     ncc_kmodel_v3_write_conv(&w->w, download ? &to : NULL, words, n->in[2]->data, (size_t)n->out[0]->shape.dim[1],
-                             n->in[3]->data, n->in[1]->data, (size_t)ncc_shape_count(n->in[1]->shape));
+                             n->in[3]->data, weights.data, weights.size);
 }
 
 /* C bytes that become maps of 4x4 for layers that look at one pixel only: then only element (0, 0) matters. */

@@ -290,6 +290,7 @@ static bool make_layer(struct integers *t, struct node *n)
         hand_on_quant(n);
     const int id = n->out[0]->id;
     const struct integer_options o = {.w_zero = -1,
+                                      .weight_bits = t->options->weight_bits,
                                       .rounding_passes = t->options->rounding_passes,
                                       .even_table = t->options->even_tables,
                                       .patches = t->patches && id < t->patches->n ? &t->patches->v[id] : NULL};

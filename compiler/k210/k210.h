@@ -23,6 +23,7 @@ struct k210_options {
     int rounding_passes; /* over the weights of a layer, where there are patches; 0 and 1: one */
     bool even_tables; /* activation tables with the least largest error, whatever they see */
     enum ncc_kpu_runtime runtime; /* whose copying costs count */
+    int weight_bits; /* of KPU layers: 8, or 16, which kmodel v3 has */
     bool kmodel_v3; /* CPU kernels are those of kmodel v3: few, and of codes only those that move them */
 };
 

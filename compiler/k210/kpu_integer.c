@@ -32,7 +32,13 @@ static double output_scale(const struct kpu_numbers *l)
     return scale;
 }
 
-static struct kpu_numbers open_layer(struct graph *g, const struct node *n)
+/* With 16 bits the sums of products themselves, before zero points are taken off, could leave 36 bits. */
+static int largest_wide_code(int n_weights)
+{
+    return (int)fmin(floor((double)NCC_KPU_ACC_MAX / (255.0 * n_weights)), UINT16_MAX);
+}
+
+static struct kpu_numbers open_layer(struct graph *g, const struct node *n, int weight_bits)
 {
     const struct kpu_conv_attrs *a = n->attrs;
     const struct value *w = n->in[1], *bias = n->n_in > 2 ? n->in[2] : NULL;
@@ -44,7 +50,9 @@ static struct kpu_numbers open_layer(struct graph *g, const struct node *n)
     l.n_in = w->shape.dim[1];
     l.taps = a->kernel * a->kernel;
     l.c = NCC_NEW(g->arena, struct kpu_channel, l.n_out);
-    l.q = NCC_NEW(g->arena, uint8_t, (size_t)l.n_out * l.n_in * l.taps);
+    l.q = NCC_NEW(g->arena, uint16_t, (size_t)l.n_out * l.n_in * l.taps);
+    l.weight_bits = weight_bits;
+    l.w_max = weight_bits == 16 ? largest_wide_code(l.n_in * l.taps) : UINT8_MAX;
     l.table_scale = output_scale(&l);
     l.x_zero = a->pad_lowest ? 0 : (int)fmin(fmax(rint(l.x->quant.zero_point[0]), 0), 255);
     return l;
@@ -82,8 +90,8 @@ static void measure_weights(struct kpu_numbers *l)
  * the weights is worth. */
 static bool set_multiplier(const struct kpu_numbers *l, struct kpu_channel *c)
 {
-    const bool exact = ncc_weights_keep_grid(c, l->w_zero);
-    const double wanted = ncc_weights_finest_scale(c, l->w_zero) / l->v_scale;
+    const bool exact = ncc_weights_keep_grid(l, c, l->w_zero);
+    const double wanted = ncc_weights_finest_scale(l, c, l->w_zero) / l->v_scale;
     int shift = NCC_KPU_MAX_BN_SHIFT;
     while (shift > 0 && ceil(ldexp(wanted, shift)) > MAX_MUL)
         shift--;
@@ -97,7 +105,7 @@ static bool set_multiplier(const struct kpu_numbers *l, struct kpu_channel *c)
 static const struct fineness *fineness_of(const struct kpu_numbers *l)
 {
     for (int o = 0; o < l->n_out; o++)
-        if (ncc_weights_keep_grid(&l->c[o], l->w_zero))
+        if (ncc_weights_keep_grid(l, &l->c[o], l->w_zero))
             return &on_grid;
     return &plain;
 }
@@ -201,7 +209,7 @@ static void make_copy(struct kpu_numbers *l, struct ncc_kpu_table *table, struct
     l->w_zero = l->a->act.n > 0; /* a difference: there are weights of -1 */
     for (int64_t i = 0; i < n; i++) {
         assert(l->w[i] == 0 || l->w[i] == 1 || (l->w_zero && l->w[i] == -1));
-        l->q[i] = (uint8_t)((int)l->w[i] + l->w_zero);
+        l->q[i] = (uint16_t)((int)l->w[i] + l->w_zero);
     }
     for (int o = 0; o < l->n_out; o++)
         l->c[o].bn = (struct ncc_kpu_bn){.mul = 1 << NCC_KPU_MAX_BN_SHIFT, .shift = NCC_KPU_MAX_BN_SHIFT};
@@ -228,6 +236,23 @@ static struct value *table_bytes(struct graph *g, const struct ncc_kpu_table *ta
     return ncc_const(g, ncc_name(g, name, "act"), DT_U8, ncc_shape_make(1, (int[]){NCC_KPU_TABLE_SIZE}), bytes);
 }
 
+static struct value *weight_codes(struct graph *g, const struct kpu_numbers *l, const struct node *conv)
+{
+    const char *name = ncc_name(g, conv->name, "weights");
+    const struct shape shape = conv->in[1]->shape;
+    const int64_t n = ncc_shape_count(shape);
+    if (l->weight_bits == 16) {
+        int32_t *codes = NCC_NEW(g->arena, int32_t, n);
+        for (int64_t i = 0; i < n; i++)
+            codes[i] = l->q[i];
+        return ncc_const(g, name, DT_I32, shape, codes);
+    }
+    uint8_t *codes = NCC_NEW(g->arena, uint8_t, n);
+    for (int64_t i = 0; i < n; i++)
+        codes[i] = (uint8_t)l->q[i];
+    return ncc_const(g, name, DT_U8, shape, codes);
+}
+
 static struct node *replace(struct graph *g, struct node *conv, const struct kpu_numbers *l,
                             const struct ncc_kpu_table *table)
 {
@@ -242,9 +267,8 @@ static struct node *replace(struct graph *g, struct node *conv, const struct kpu
                                           .h = a->h,
                                           .w = a->w,
                                           .outside = a->outside};
-    struct value *const in[] = {conv->in[0],
-                                ncc_const(g, ncc_name(g, conv->name, "weights"), DT_U8, conv->in[1]->shape, l->q),
-                                batch_norm_words(g, l, conv->name), table_bytes(g, table, conv->name)};
+    struct value *const in[] = {conv->in[0], weight_codes(g, l, conv), batch_norm_words(g, l, conv->name),
+                                table_bytes(g, table, conv->name)};
     struct node *const cursor = g->cursor;
     g->cursor = conv;
     struct node *layer = ncc_node_new(g, OP_kpu_layer, conv->name, &attrs, in, 4);
@@ -262,7 +286,7 @@ static struct node *replace(struct graph *g, struct node *conv, const struct kpu
 struct node *ncc_k210_integer_layer(struct graph *g, struct node *kpu_conv, const struct integer_options *options,
                                     struct layer_quality *quality)
 {
-    struct kpu_numbers l = open_layer(g, kpu_conv);
+    struct kpu_numbers l = open_layer(g, kpu_conv, options && options->weight_bits ? options->weight_bits : 8);
     l.rounding_passes = options ? options->rounding_passes : 0;
     struct ncc_kpu_table table;
     if (l.a->copy) {

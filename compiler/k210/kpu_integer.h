@@ -2,7 +2,8 @@
  *
  * Expects a kpu_conv whose input is DT_U8 with a quant (one pair, or one per channel), whose output has a quant (the
  * f32 value's, set by ncc_quant_assign), and whose weights and bias are constant f32. Walk the graph in order, so that
- * inputs are already u8: uploads of quantised values, kpu_layers, and kpu_concat, kpu_slice, kpu_recanvas or kpu_view of these.
+ * inputs are already u8: uploads of quantised values, kpu_layers, and kpu_concat, kpu_slice, kpu_recanvas or kpu_view
+ * of these.
  *
  *     real            integer (doc/kpu.md 5)
  *     sum(x * w)      acc = sum((qx - x_zero) * (qw - w_zero)), in units of sx * sw[oc]
@@ -17,6 +18,8 @@
  * - Weight scales are chosen so that mul is a whole number: the multiplier costs no accuracy. Weights that are
  *   multiples of one number, 256 of them at most (those of a quantised model), keep it as their scale and so are exact;
  *   then mul is rounded, to 10 bits at least if that is possible.
+ * - Weights of 16 bits have codes up to 65535, or fewer where so many are added that the sum of products could leave 36
+ *   bits.
  * - w_zero is the one of 0..255 with the least squared error of the weights. A weight of 0 is always exactly w_zero.
  * - Where the input's means are known (value->mean), what the rounding of the weights takes from the mean of each
  *   channel's sum is given back through add.
@@ -37,6 +40,7 @@ struct integer_options {
     bool even_table;               /* with the least largest error, else fitted to what it sees (act_table.h) */
     int rounding_passes;           /* more than 1: each weight is looked at again once all have been rounded */
     int w_zero;                    /* -1: search; 0..255: take this one (tests, comparisons) */
+    int weight_bits;               /* 8 (also 0), or 16: then all rounding of weights is to the nearest */
 };
 
 struct layer_quality {

@@ -36,7 +36,9 @@ struct kpu_numbers {
     double v_scale;    /* positive here */
     double z_lo, z_hi; /* the real sum in the worst case */
     struct kpu_channel *c;
-    uint8_t *q;
+    int weight_bits; /* 8 or 16 */
+    int w_max;       /* largest code of a weight: 255, or up to 65535 */
+    uint16_t *q;     /* codes of the weights */
     int64_t v_lo, v_hi;
     double signal, noise; /* of the weights */
 };
@@ -91,18 +93,18 @@ static inline const float *ncc_kpu_weights_of(const struct kpu_numbers *l, int o
 void ncc_weights_find_grids(struct kpu_numbers *l);
 
 /* Whether codes around w_zero reach all multiples of the channel's grid that its weights are. */
-bool ncc_weights_keep_grid(const struct kpu_channel *c, int w_zero);
+bool ncc_weights_keep_grid(const struct kpu_numbers *l, const struct kpu_channel *c, int w_zero);
 
 /* The finest scale at which codes around w_zero reach all weights of a channel, or that at which they are exact. */
-double ncc_weights_finest_scale(const struct kpu_channel *c, int w_zero);
+double ncc_weights_finest_scale(const struct kpu_numbers *l, const struct kpu_channel *c, int w_zero);
 
 /* The zero point with the least squared error of the weights. */
 int ncc_weights_best_zero(const struct kpu_numbers *l);
 
 /* ---- kpu_weight_codes.c ---- */
 
-/* The code nearest to w. */
-int ncc_weight_code(double w, double inverse_scale, int w_zero);
+/* The code nearest to w, 0..w_max. */
+int ncc_weight_code(double w, double inverse_scale, int w_zero, int w_max);
 
 /* Codes of all weights, add, and the range of acc and v, from the zero point, the scales and the multipliers. False
  * when v needs more than 35 bits or add more than 31, one spare each, or acc 36. */

@@ -5,10 +5,10 @@
 
 #include <math.h>
 
-int ncc_weight_code(double w, double inverse_scale, int w_zero)
+int ncc_weight_code(double w, double inverse_scale, int w_zero, int w_max)
 {
     const double q = w * inverse_scale + w_zero + 0.5;
-    return q < 0 ? 0 : q >= 256 ? 255 : (int)q;
+    return q < 0 ? 0 : q >= w_max + 1 ? w_max : (int)q;
 }
 
 struct rounding_job {
@@ -25,10 +25,10 @@ static void round_weights(const struct rounding_job *job, int o, int thread, boo
         const double quantum = l->c[o].scale / ncc_kpu_fold_of(l, o, i);
         for (int t = 0; t < l->taps; t++) {
             const int row = ncc_kpu_input_channel(l, o, i) * l->taps + t;
-            uint8_t *q = &l->q[w - l->w + t];
+            uint16_t *q = &l->q[w - l->w + t];
             /* Looked at again, a weight is what its code makes of it: only what is left may move it. */
             const double now = again ? (*q - l->w_zero) * quantum : (double)w[t];
-            *q = (uint8_t)ncc_rounding_code(&job->rounding, thread, row, now, quantum, l->w_zero);
+            *q = (uint16_t)ncc_rounding_code(&job->rounding, thread, row, now, quantum, l->w_zero);
         }
     }
 }
@@ -57,7 +57,7 @@ static void round_to_nearest(struct kpu_numbers *l, int o)
         const float *w = ncc_kpu_weights_of(l, o, i);
         const double fold = ncc_kpu_fold_of(l, o, i);
         for (int t = 0; t < l->taps; t++)
-            l->q[w - l->w + t] = (uint8_t)ncc_weight_code(w[t] * fold, 1 / l->c[o].scale, l->w_zero);
+            l->q[w - l->w + t] = (uint16_t)ncc_weight_code(w[t] * fold, 1 / l->c[o].scale, l->w_zero, l->w_max);
     }
 }
 
@@ -70,7 +70,7 @@ static void quantise_channel(struct kpu_numbers *l, int o)
     c->acc_lo = c->acc_hi = 0;
     for (int i = 0; i < l->n_in; i++) {
         const float *w = ncc_kpu_weights_of(l, o, i);
-        const uint8_t *q = l->q + (w - l->w);
+        const uint16_t *q = l->q + (w - l->w);
         const double fold = ncc_kpu_fold_of(l, o, i);
         int64_t sum = 0;
         for (int t = 0; t < l->taps; t++) {
@@ -80,8 +80,9 @@ static void quantise_channel(struct kpu_numbers *l, int o)
             l->noise += error * error;
             lost += error * ncc_kpu_mean_code(l, o, i);
             sum += d;
-            c->acc_lo += d < 0 ? d * (255 - l->x_zero) : -d * l->x_zero;
-            c->acc_hi += d > 0 ? d * (255 - l->x_zero) : -d * l->x_zero;
+            const int64_t above = (int64_t)d * (255 - l->x_zero), below = (int64_t)-d * l->x_zero;
+            c->acc_lo += d < 0 ? above : below;
+            c->acc_hi += d > 0 ? above : below;
         }
         shift_of_zero += (l->x_zero - ncc_kpu_input_zero(l, o, i)) * (double)sum;
     }
@@ -101,7 +102,7 @@ bool ncc_weights_to_codes(struct kpu_numbers *l, const struct patches *patches, 
     l->signal = l->noise = 0;
     l->v_lo = INT64_MAX;
     l->v_hi = INT64_MIN;
-    if (patches && patches->rounds)
+    if (patches && patches->rounds && l->w_max <= UINT8_MAX)
         round_by_patches(l, patches, a);
     else
         for (int o = 0; o < l->n_out; o++)

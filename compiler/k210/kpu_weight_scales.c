@@ -36,23 +36,28 @@ static double find_grid(const struct kpu_numbers *l, int o)
     return 0;
 }
 
-bool ncc_weights_keep_grid(const struct kpu_channel *c, int w_zero)
+bool ncc_weights_keep_grid(const struct kpu_numbers *l, const struct kpu_channel *c, int w_zero)
 {
-    return c->grid > 0 && rint(-c->lo / c->grid) <= w_zero && rint(c->hi / c->grid) <= 255 - w_zero;
+    return c->grid > 0 && rint(-c->lo / c->grid) <= w_zero && rint(c->hi / c->grid) <= l->w_max - w_zero;
+}
+
+static int middle_code(const struct kpu_numbers *l)
+{
+    return (l->w_max + 1) / 2;
 }
 
 /* A zero point at which all channels that have a grid keep it, the nearest to the middle; -1: there is none. */
 static int grid_zero(const struct kpu_numbers *l)
 {
-    double least = 0, most = 255;
+    double least = 0, most = l->w_max;
     for (int o = 0; o < l->n_out; o++) {
         const struct kpu_channel *c = &l->c[o];
         if (c->grid == 0)
             continue;
         least = fmax(least, rint(-c->lo / c->grid));
-        most = fmin(most, 255 - rint(c->hi / c->grid));
+        most = fmin(most, l->w_max - rint(c->hi / c->grid));
     }
-    return least > most ? -1 : (int)fmin(fmax(128, least), most);
+    return least > most ? -1 : (int)fmin(fmax(middle_code(l), least), most);
 }
 /* All channels or none: a few that have a grid by chance are not worth other decisions. */
 void ncc_weights_find_grids(struct kpu_numbers *l)
@@ -68,13 +73,24 @@ void ncc_weights_find_grids(struct kpu_numbers *l)
 /* ---- the weights' zero point ---- */
 
 /* The finest scale at which codes 0..255 reach both ends, or that at which they are exact. */
-double ncc_weights_finest_scale(const struct kpu_channel *c, int w_zero)
+double ncc_weights_finest_scale(const struct kpu_numbers *l, const struct kpu_channel *c, int w_zero)
 {
-    if (ncc_weights_keep_grid(c, w_zero))
+    if (ncc_weights_keep_grid(l, c, w_zero))
         return c->grid;
     const double below = c->lo < 0 ? -c->lo / w_zero : 0;
-    const double above = c->hi > 0 ? c->hi / (255 - w_zero) : 0;
+    const double above = c->hi > 0 ? c->hi / (l->w_max - w_zero) : 0;
     return fmax(below, above);
+}
+
+/* Number i of 256 codes that are evenly spread. */
+static int spread_code(const struct kpu_numbers *l, int i)
+{
+    return (int)((int64_t)i * l->w_max / 255);
+}
+
+static int nearest_spread(const struct kpu_numbers *l, int code)
+{
+    return (int)(((int64_t)code * 255 + l->w_max / 2) / l->w_max);
 }
 
 /* As if the rounding error were spread evenly over a code. */
@@ -82,7 +98,8 @@ static double expected_error(const struct kpu_numbers *l, int w_zero)
 {
     double sum = 0;
     for (int o = 0; o < l->n_out; o++) {
-        const double scale = ncc_weights_keep_grid(&l->c[o], w_zero) ? 0 : ncc_weights_finest_scale(&l->c[o], w_zero);
+        const double scale =
+            ncc_weights_keep_grid(l, &l->c[o], w_zero) ? 0 : ncc_weights_finest_scale(l, &l->c[o], w_zero);
         sum += scale * scale;
     }
     return sum;
@@ -92,7 +109,7 @@ static double squared_error(const struct kpu_numbers *l, int w_zero)
 {
     double sum = 0;
     for (int o = 0; o < l->n_out; o++) {
-        const double scale = ncc_weights_finest_scale(&l->c[o], w_zero);
+        const double scale = ncc_weights_finest_scale(l, &l->c[o], w_zero);
         if (scale == 0)
             continue;
         if (isinf(scale))
@@ -101,7 +118,8 @@ static double squared_error(const struct kpu_numbers *l, int w_zero)
             const float *w = ncc_kpu_weights_of(l, o, i);
             const double fold = ncc_kpu_fold_of(l, o, i);
             for (int t = 0; t < l->taps; t++) {
-                const double d = w[t] * fold - (ncc_weight_code(w[t] * fold, 1 / scale, w_zero) - w_zero) * scale;
+                const double d =
+                    w[t] * fold - (ncc_weight_code(w[t] * fold, 1 / scale, w_zero, l->w_max) - w_zero) * scale;
                 sum += d * d;
             }
         }
@@ -117,27 +135,28 @@ static int whole_range_zero(const struct kpu_numbers *l)
         lo = fmin(lo, l->c[o].lo);
         hi = fmax(hi, l->c[o].hi);
     }
-    return hi > lo ? (int)rint(-lo * 255 / (hi - lo)) : 0;
+    return hi > lo ? (int)rint(-lo * l->w_max / (hi - lo)) : 0;
 }
 
-/* The true error is computed for the zero points that look best, for the two usual ones, and for that of a grid. */
+/* The true error is computed for the zero points that look best of 256 evenly spread ones, for the two usual ones, and
+ * for that of a grid. */
 int ncc_weights_best_zero(const struct kpu_numbers *l)
 {
-    enum { N_TRIED = 6, N_USUAL = 3 };
-    double expected[256];
-    for (int z = 0; z < 256; z++)
-        expected[z] = expected_error(l, z);
-    const int grid = grid_zero(l), usual[N_USUAL] = {grid < 0 ? 128 : grid, 128, whole_range_zero(l)};
-    int best = 128;
+    enum { N_TRIED = 6, N_USUAL = 3, N_SPREAD = 256 };
+    double expected[N_SPREAD];
+    for (int i = 0; i < N_SPREAD; i++)
+        expected[i] = expected_error(l, spread_code(l, i));
+    const int grid = grid_zero(l), middle = middle_code(l);
+    const int usual[N_USUAL] = {grid < 0 ? middle : grid, middle, whole_range_zero(l)};
+    int best = middle;
     double best_error = INFINITY;
     for (int n = 0; n < N_TRIED; n++) {
-        int z = 0;
-        for (int other = 1; other < 256; other++)
-            z = expected[other] < expected[z] ? other : z;
-        if (n < N_USUAL)
-            z = usual[n];
+        int i = 0;
+        for (int other = 1; other < N_SPREAD; other++)
+            i = expected[other] < expected[i] ? other : i;
+        const int z = n < N_USUAL ? usual[n] : spread_code(l, i);
         const double error = squared_error(l, z);
-        expected[z] = INFINITY;
+        expected[nearest_spread(l, z)] = INFINITY; /* seen */
         if (error < best_error) {
             best_error = error;
             best = z;

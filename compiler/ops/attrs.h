@@ -206,15 +206,21 @@ struct kpu_conv_attrs {
  *
  * Differences and sums together are maxima, exact in codes: max(a, b) = b + relu(a - b). */
 
-/* Integers, ready for the chip. x: u8 canvas; weights: u8, shape as in kpu_conv; bn: i64 [out_c], the 64-bit
+/* Integers, ready for the chip. x: u8 canvas; weights: u8, or i32 with codes 0..65535 where the chip's weights have 16
+ * bits, shape as in kpu_conv; bn: i64 [out_c], the 64-bit
  * batch-norm words; table: u8 [144], the activation table as in doc/kpu.md 4.3. */
 struct kpu_layer_attrs {
     int kernel;
     bool depthwise;
     int pool;
-    int x_zero, w_zero; /* codes 0..255 that mean zero; pad_value is x_zero */
+    int x_zero, w_zero; /* codes that mean zero; pad_value is x_zero */
     int top, left, h, w, outside;
 };
+
+static inline bool ncc_kpu_layer_is_wide(const struct node *layer)
+{
+    return layer->in[1]->dtype == DT_I32;
+}
 
 /* Channels side by side without a copy: every input starts at a multiple of the channels that share a line
  * (doc/kpu.md section 3), so input i is followed by (-C_i mod group) unused channels, except the last.

@@ -1,8 +1,11 @@
+#include "compiler/ir/element.h"
 #include "compiler/ops/activate_codes.h"
 #include "compiler/ops/conv_codes.h"
 #include "compiler/ops/kpu_pool.h"
 #include "compiler/ops/support.h"
 #include "kpu/arith.h"
+
+#include <string.h>
 
 static const struct attr_desc attrs_table[] = {
     ATTR(struct kpu_layer_attrs, kernel, ATTR_INT, 3),
@@ -21,11 +24,13 @@ static const struct attr_desc attrs_table[] = {
 static bool infer(struct infer *i)
 {
     const struct kpu_layer_attrs *p = i->node->attrs;
-    if (!ncc_infer_need_dtype(i, 0, DT_U8) || !ncc_infer_need_dtype(i, 1, DT_U8) ||
+    const bool wide = ncc_kpu_layer_is_wide(i->node);
+    if (!ncc_infer_need_dtype(i, 0, DT_U8) || (!wide && !ncc_infer_need_dtype(i, 1, DT_U8)) ||
         !ncc_infer_need_dtype(i, 2, DT_I64) || !ncc_infer_need_dtype(i, 3, DT_U8) || !ncc_infer_need_kpu(i, 0))
         return false;
-    if (p->x_zero < 0 || p->x_zero > 255 || p->w_zero < 0 || p->w_zero > 255)
-        return ncc_infer_refuse(i, "zero points must be codes 0..255");
+    if (p->x_zero < 0 || p->x_zero > UINT8_MAX || p->w_zero < 0 || p->w_zero > (wide ? UINT16_MAX : UINT8_MAX))
+        return ncc_infer_refuse(i, "zero points must be codes, 0..255 of inputs and 0..%d of these weights",
+                                wide ? UINT16_MAX : UINT8_MAX);
     if (!ncc_infer_kpu_layer(i, p->kernel, p->depthwise, p->pool))
         return false;
     const struct shape bn = i->in[2]->shape, table = i->in[3]->shape;
@@ -56,7 +61,8 @@ static struct ncc_kpu_table read_table(const uint8_t *bytes)
 /* One layer, taken apart. */
 struct layer {
     const struct kpu_layer_attrs *p;
-    const uint8_t *x, *w;
+    const uint8_t *x;
+    const struct tensor *w;
     const int64_t *bn;
     struct ncc_kpu_table table;
     int in_c, h, wide;
@@ -66,7 +72,7 @@ struct layer {
 static int code_at(const struct layer *l, int oc, int y, int x)
 {
     const int k = l->p->kernel, n_in = l->p->depthwise ? 1 : l->in_c, first = l->p->depthwise ? oc : 0;
-    const uint8_t *tap = l->w + (int64_t)oc * n_in * k * k;
+    int64_t tap = (int64_t)oc * n_in * k * k;
     int64_t s_xw = 0, s_x = 0, s_w = 0;
     for (int ic = first; ic < first + n_in; ic++) {
         for (int ky = 0; ky < k; ky++) {
@@ -74,9 +80,10 @@ static int code_at(const struct layer *l, int oc, int y, int x)
                 const int iy = y + ky - k / 2, ix = x + kx - k / 2;
                 const bool inside = iy >= 0 && iy < l->h && ix >= 0 && ix < l->wide;
                 const int v = inside ? l->x[((int64_t)ic * l->h + iy) * l->wide + ix] : l->p->x_zero;
-                s_xw += v * *tap;
+                const int64_t w = ncc_element_int(l->w->dtype, l->w->data, tap);
+                s_xw += v * w;
                 s_x += v;
-                s_w += *tap;
+                s_w += w;
             }
         }
     }
@@ -98,17 +105,22 @@ static int pooled(const struct layer *l, const struct kpu_pool *pool, int oc, in
     return pool->kind == KPU_POOL_MEAN ? sum / px.n : top;
 }
 
+static struct layer layer_of(const struct eval_args *a)
+{
+    const int *in = a->in[0]->shape.dim;
+    return (struct layer){a->node->attrs, a->in[0]->data, a->in[1], a->in[2]->data, read_table(a->in[3]->data),
+                          in[1],          in[2],          in[3]};
+}
+
 static void eval(const struct eval_args *a)
 {
-    const struct kpu_layer_attrs *p = a->node->attrs;
-    const int *in = a->in[0]->shape.dim, *out = a->out[0]->shape.dim;
-    const struct layer l = {p,     a->in[0]->data, a->in[1]->data, a->in[2]->data, read_table(a->in[3]->data),
-                            in[1], in[2],          in[3]};
+    const struct layer l = layer_of(a);
+    const int *out = a->out[0]->shape.dim;
     uint8_t *to = a->out[0]->data;
     for (int oc = 0; oc < out[1]; oc++)
         for (int y = 0; y < out[2]; y++)
             for (int x = 0; x < out[3]; x++)
-                *to++ = (uint8_t)pooled(&l, &ncc_kpu_pools[p->pool], oc, y, x);
+                *to++ = (uint8_t)pooled(&l, &ncc_kpu_pools[l.p->pool], oc, y, x);
 }
 
 /* ---- fast ---- */
@@ -149,6 +161,46 @@ static uint8_t pool_codes(const struct kpu_pool *pool, const uint8_t *map, int h
     return (uint8_t)(pool->kind == KPU_POOL_MEAN ? sum / px.n : top);
 }
 
+/* ---- 16-bit weights: sums of 64 bits, one output channel at a time ---- */
+
+static void add_tap(const struct layer *l, int ic, int dy, int dx, int64_t weight, int64_t *sum)
+{
+    const int y_end = l->h - (dy > 0 ? dy : 0), x_begin = dx < 0 ? -dx : 0, x_end = l->wide - (dx > 0 ? dx : 0);
+    for (int y = dy < 0 ? -dy : 0; y < y_end; y++) {
+        const uint8_t *x = l->x + ((int64_t)ic * l->h + y + dy) * l->wide + dx;
+        int64_t *to = sum + (int64_t)y * l->wide;
+        for (int i = x_begin; i < x_end; i++)
+            to[i] += weight * (x[i] - l->p->x_zero);
+    }
+}
+
+static void sum_wide(const struct layer *l, int oc, int64_t *sum)
+{
+    const int k = l->p->kernel, n_in = l->p->depthwise ? 1 : l->in_c, first = l->p->depthwise ? oc : 0;
+    const int32_t *w = (const int32_t *)l->w->data + (int64_t)oc * n_in * k * k;
+    memset(sum, 0, (size_t)l->h * (size_t)l->wide * sizeof *sum);
+    for (int ic = first; ic < first + n_in; ic++)
+        for (int t = 0; t < k * k; t++)
+            add_tap(l, ic, t / k - k / 2, t % k - k / 2, *w++ - l->p->w_zero, sum);
+}
+
+static void eval_wide(const struct eval_args *a, const struct layer *l)
+{
+    const struct kpu_layer_attrs *p = a->node->attrs;
+    const int *out = a->out[0]->shape.dim, n = l->h * l->wide;
+    int64_t *sum = a->scratch;
+    uint8_t *codes = (uint8_t *)(sum + n), *to = a->out[0]->data;
+    for (int oc = 0; oc < out[1]; oc++) {
+        const struct ncc_kpu_bn bn = ncc_kpu_bn_unpack((uint64_t)l->bn[oc]);
+        sum_wide(l, oc, sum);
+        for (int i = 0; i < n; i++)
+            codes[i] = ncc_kpu_table_apply(&l->table, ncc_kpu_bn_apply(bn, sum[i]));
+        for (int y = 0; y < out[2]; y++)
+            for (int x = 0; x < out[3]; x++)
+                *to++ = pool_codes(&ncc_kpu_pools[p->pool], codes, l->h, l->wide, y, x);
+    }
+}
+
 static void eval_fast(const struct eval_args *a)
 {
     const struct kpu_layer_attrs *p = a->node->attrs;
@@ -157,6 +209,11 @@ static void eval_fast(const struct eval_args *a)
     const int *out = a->out[0]->shape.dim;
     int32_t *acc = a->scratch;
     uint8_t *to = a->out[0]->data;
+    if (ncc_kpu_layer_is_wide(a->node)) {
+        const struct layer l = layer_of(a);
+        eval_wide(a, &l);
+        return;
+    }
     if (!ncc_convolve_codes_fits(&c)) {
         eval(a);
         return;
@@ -178,6 +235,8 @@ static void eval_fast(const struct eval_args *a)
 static size_t scratch(const struct node *n)
 {
     const struct convolve_codes c = codes_of(n->attrs, n->in[0]->shape, n->in[1]->shape);
+    if (ncc_kpu_layer_is_wide(n))
+        return (size_t)n->in[0]->shape.dim[2] * (size_t)n->in[0]->shape.dim[3] * (sizeof(int64_t) + 1);
     if (!ncc_convolve_codes_fits(&c))
         return 0;
     return (size_t)n_unpooled(&c.shape) * sizeof(int32_t) + ncc_convolve_codes_scratch(&c);

@@ -99,6 +99,7 @@ struct ncc_compile_options {
     bool stream;          /* the model stays in flash and is streamed (ncc/stream.h): only that must fit the board */
     const char *board;    /* whose general RAM the model must fit: a name of doc/boards.md, NAME=BYTES, or NULL: bare-metal */
     int kmodel_version;   /* 4, or 3: fewer CPU kernels, one input, outputs are floats; results leave KPU RAM by DMA */
+    int weight_bits;      /* of KPU layers: 8, or 16 with kmodel_version 3: twice the bytes for weights that lose next to nothing */
     enum ncc_firmware firmware;
     double solve_seconds; /* limit of the search for addresses; counted in steps, so that results repeat */
     bool allow_untested;  /* emit layers that no released compiler emits */

@@ -64,6 +64,20 @@ worst=$(grep -o '"worst_sqnr_db":[^,]*' precise.json | grep -oE '[0-9]+' | head 
 expect 0 "conv 3x3" eval "$model" a.kmodel --dataset "$digits/calib" --min-sqnr 30
 expect 2 "decibels" compile "$model" x.kmodel --dataset "$digits/calib" --min-sqnr -3
 
+# Weights of 16 bits, in version 3.
+for bits in 8 16; do
+    expect 0 "" compile "$model" w$bits.kmodel --dataset "$digits/calib" --kmodel-version 3 --weights-bits $bits
+    expect 0 "conv 3x3" eval "$model" w$bits.kmodel --dataset "$digits/calib" --kmodel-version 3 --weights-bits $bits \
+        --report w$bits.json
+done
+[ "$(stat -c %s w16.kmodel)" -gt "$(stat -c %s w8.kmodel)" ] || fail "16 bits take no more bytes"
+db() { grep -o '"own_db":[^,]*' "$1" | grep -oE '[0-9.]+' | awk '{ sum += $1 } END { print sum / NR }'; } # mean of the layers
+[ "$(awk -v a="$(db w8.json)" -v b="$(db w16.json)" 'BEGIN { print (b > a + 0.2) }')" = 1 ] || fail "16 bits are no better"
+expect 0 "conv 3x3" inspect w16.kmodel --disasm
+grep -q "refused\|untested" stdout && fail "layers with 16-bit weights are refused"
+expect 2 "sets the KPU to 8 bits" compile "$model" x.kmodel --dataset "$digits/calib" --weights-bits 16
+expect 2 "weights-bits" compile "$model" x.kmodel --dataset "$digits/calib" --weights-bits 12
+
 # What is wrong.
 expect 2 "no samples" eval "$model" a.kmodel
 expect 1 "nowhere.kmodel" eval "$model" nowhere.kmodel --dataset "$digits/calib"

@@ -93,7 +93,7 @@ static void spread_maps(struct ncc_kpu_regs *r, const struct ncc_kpu_shape *s, s
     r->wb_channel_switch_addr = r->wb_row_switch_addr * (r->o_col_high + 1) + rng_range(g, 0, 5);
 }
 
-static void place(struct ncc_kpu_regs *r, const struct ncc_kpu_shape *s, struct rng *g)
+static void place(struct ncc_kpu_regs *r, const struct ncc_kpu_shape *s, int weight_bits, struct rng *g)
 {
     const int out_w = ncc_kpu_out_w(s);
     for (;;) { /* small layers: most attempts succeed */
@@ -112,7 +112,7 @@ static void place(struct ncc_kpu_regs *r, const struct ncc_kpu_shape *s, struct 
         const bool input_first = rng_chance(g, 50);
         try.image_src_addr = input_first ? before : before + out_lines + between;
         try.image_dst_addr = input_first ? before + in_lines + between : before;
-        if (!ncc_kpu_regs_check(&try)) {
+        if (!(weight_bits == 16 ? ncc_kpu_regs_check_16 : ncc_kpu_regs_check)(&try)) {
             *r = try;
             return;
         }
@@ -128,7 +128,7 @@ static int random_zero(struct rng *g)
 /* The zero-point constants in one of the forms that files have, or anything. */
 static void random_constants(struct ncc_kpu_regs *r, struct rng *g)
 {
-    if (rng_chance(g, 25)) {
+    if (rng_chance(g, 25) && r->arg_x >= -255) {
         r->arg_x *= 32768;
         r->shr_x = 15;
         r->arg_w *= 32768;
@@ -153,9 +153,10 @@ static void estimate(const struct random_layer *l, double *mean, double *width)
     const double n_ic = l->shape.depthwise ? 1 : l->shape.in_c, n = n_ic * l->shape.kernel * l->shape.kernel;
     const double factor = (double)r->arg_x / (double)(1 << r->shr_x);
     const double w_factor = (double)r->arg_w / (double)(1 << r->shr_w);
-    const double each = 127.5 + factor;
-    *mean = n * 127.5 * each + n * 127.5 * w_factor + (double)r->arg_add * n_ic;
-    *width = 1 + n * 73 * 40 + 73 * (each < 0 ? -each : each) * n / 4;
+    const double unit = l->weight_bits == 16 ? 257 : 1; /* of the weights */
+    const double each = 127.5 * unit + factor;
+    *mean = n * 127.5 * each + n * 127.5 * unit * w_factor + (double)r->arg_add * n_ic;
+    *width = 1 + n * 73 * 40 * unit + 73 * (each < 0 ? -each : each) * n / 4;
 }
 
 static int64_t to_36_bits(double v)
@@ -163,12 +164,13 @@ static int64_t to_36_bits(double v)
     return v > 34359738367.0 ? 34359738367 : v < -34359738368.0 ? -34359738368 : (int64_t)v;
 }
 
-static uint64_t random_bn(struct rng *g)
+static uint64_t random_bn(const struct random_layer *l, struct rng *g)
 {
+    const int64_t unit = l->weight_bits == 16 ? 257 : 1;
     const int64_t small = rng_chance(g, 15) ? 300 : 0; /* outputs of batch norm no wider than the codes */
     const int64_t mul = small              ? rng_range(g, -small, small)
                         : rng_chance(g, 5) ? (rng_chance(g, 50) ? -8388608 : 8388607)
-                                           : rng_range(g, -300000, 2000000);
+                                           : rng_range(g, -300000, 2000000) / unit;
     const int64_t add = rng_chance(g, 3) ? INT32_MIN + (int64_t)(rng_next(g) >> 32) : rng_range(g, -100000, 100000);
     const struct ncc_kpu_bn bn = {(int32_t)mul, (int32_t)add, (int)(rng_chance(g, 80) ? 15 : rng_range(g, 8, 15))};
     return ncc_kpu_bn_pack(bn) | (rng_next(g) & 15) << 60; /* the top bits are ignored */
@@ -219,7 +221,7 @@ static void random_act(uint8_t *act, double middle, double spread, struct rng *g
 
 static void random_parameters(struct random_layer *l, struct rng *g)
 {
-    l->weights_size = (size_t)ncc_kpu_n_weights(&l->shape);
+    l->weights_size = (size_t)ncc_kpu_n_weights(&l->shape) * (size_t)l->weight_bits / 8;
     l->weights = malloc(l->weights_size);
     l->bn = malloc((size_t)l->shape.out_c * sizeof *l->bn);
     if (!l->weights || !l->bn)
@@ -227,9 +229,9 @@ static void random_parameters(struct random_layer *l, struct rng *g)
     const bool extreme = rng_chance(g, 5);
     for (size_t i = 0; i < l->weights_size; i++)
         l->weights[i] = extreme ? (rng_chance(g, 50) ? 0 : 255) : (uint8_t)rng_next(g);
-    const uint64_t shared = random_bn(g);
+    const uint64_t shared = random_bn(l, g);
     for (int c = 0; c < l->shape.out_c; c++)
-        l->bn[c] = rng_chance(g, 90) ? (shared & ~UINT64_C(0xff)) | (rng_next(g) & 0xff) : random_bn(g);
+        l->bn[c] = rng_chance(g, 90) ? (shared & ~UINT64_C(0xff)) | (rng_next(g) & 0xff) : random_bn(l, g);
     double mean, width;
     estimate(l, &mean, &width);
     const struct ncc_kpu_bn bn = ncc_kpu_bn_unpack(shared);
@@ -237,11 +239,15 @@ static void random_parameters(struct random_layer *l, struct rng *g)
     random_act(l->act, mean * scale + bn.add, width * (scale < 0 ? -scale : scale), g);
 }
 
-void random_layer_make(struct random_layer *l, struct rng *g, int64_t max_macs)
+void random_layer_make(struct random_layer *l, struct rng *g, int weight_bits, int64_t max_macs)
 {
+    l->weight_bits = weight_bits;
     random_shape(&l->shape, g, max_macs);
-    ncc_kpu_derive(&l->shape, 0, 0, random_zero(g), random_zero(g), &l->regs);
-    place(&l->regs, &l->shape, g);
+    if (weight_bits == 16)
+        ncc_kpu_derive_16(&l->shape, 0, 0, random_zero(g), 257 * random_zero(g), &l->regs);
+    else
+        ncc_kpu_derive(&l->shape, 0, 0, random_zero(g), random_zero(g), &l->regs);
+    place(&l->regs, &l->shape, weight_bits, g);
     random_constants(&l->regs, g);
     if (ncc_kpu_pack(&l->regs, l->words))
         abort();

@@ -23,15 +23,16 @@ struct random_layer {
     struct ncc_kpu_shape shape;
     struct ncc_kpu_regs regs;
     uint64_t words[NCC_KPU_WORDS];
+    int weight_bits;
     uint8_t *weights; /* exactly as long as they must be */
     size_t weights_size;
     uint64_t *bn;
     uint8_t act[144];
 };
 
-/* Makes a layer of at most about max_macs multiply-adds that passes ncc_kpu_regs_check; one in a hundred leaves 36
- * bits. Free with random_layer_free. */
-void random_layer_make(struct random_layer *l, struct rng *g, int64_t max_macs);
+/* Makes a layer of at most about max_macs multiply-adds with weights of 8 or 16 bits that passes ncc_kpu_regs_check (or
+ * ncc_kpu_regs_check_16); one in a hundred leaves 36 bits. Free with random_layer_free. */
+void random_layer_make(struct random_layer *l, struct rng *g, int weight_bits, int64_t max_macs);
 void random_layer_free(struct random_layer *l);
 
 #endif

@@ -8,8 +8,14 @@
 struct layer {
     const uint8_t *ram, *weights, *act;
     struct ncc_kpu_regs r;
-    int in_c, out_c, h, w, k, out_h, out_w;
+    int in_c, out_c, h, w, k, out_h, out_w, weight_bits;
 };
+
+/* Section 4.1: a byte, or two, low byte first. */
+static int64_t weight_at(const struct layer *l, int i)
+{
+    return l->weight_bits == 8 ? l->weights[i] : l->weights[2 * i] + 256 * l->weights[2 * i + 1];
+}
 
 /* Section 2, word 7: the address of an element from the words alone. */
 static int64_t address(int64_t base, int64_t channel_switch, int64_t row_switch, int64_t g, int c, int y, int x)
@@ -87,7 +93,7 @@ static bool value(const struct layer *l, uint64_t bn, int oc, int y, int x, uint
         for (int ky = 0; ky < l->k; ky++)
             for (int kx = 0; kx < l->k; kx++) {
                 const int64_t xv = input_at(l, first + ic, y + ky - half, x + kx - half);
-                const int64_t wv = l->weights[(oc * n_ic + ic) * taps + ky * l->k + kx];
+                const int64_t wv = weight_at(l, (oc * n_ic + ic) * taps + ky * l->k + kx);
                 s_xw += xv * wv;
                 s_x += xv;
                 s_w += wv;
@@ -142,10 +148,10 @@ static bool is_needed(const struct layer *l, int y, int x)
            x / p->stride < l->out_w;
 }
 
-bool reference_run(uint8_t *ram, const uint64_t words[12], const uint8_t *weights, const uint64_t *bn,
+bool reference_run(uint8_t *ram, const uint64_t words[12], const uint8_t *weights, int weight_bits, const uint64_t *bn,
                    const uint8_t *act)
 {
-    struct layer l = {.ram = ram, .weights = weights, .act = act};
+    struct layer l = {.ram = ram, .weights = weights, .act = act, .weight_bits = weight_bits};
     ncc_kpu_unpack(words, &l.r);
     l.in_c = (int)l.r.i_ch_num + 1;
     l.out_c = (int)l.r.o_ch_num + 1;

@@ -8,7 +8,7 @@
 
 /* Runs the layer on 2 MiB of KPU RAM. The words must describe a legal layer. False, with RAM unchanged, when an
  * accumulator or batch-norm output that the layer needs leaves 36 bits. */
-bool reference_run(uint8_t *ram, const uint64_t words[12], const uint8_t *weights, const uint64_t *bn,
+bool reference_run(uint8_t *ram, const uint64_t words[12], const uint8_t *weights, int weight_bits, const uint64_t *bn,
                    const uint8_t *act);
 
 /* a / 2^shift as the table does it (doc/kpu.md section 5.1, first row). */

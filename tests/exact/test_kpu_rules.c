@@ -141,6 +141,14 @@ static void wide_weights(void **state)
     regs.para_size += l.load_size / l.oc_per_load;
     regs.o_ch_num_coef++;
     assert_string_equal(ncc_kpu_regs_check_16(&regs), "para_size: is above 60 KiB");
+
+    ncc_kpu_derive_16(&shape, 0, 1000, 7, 65535, &regs);
+    assert_null(ncc_kpu_regs_check_16(&regs));
+    assert_null(ncc_kpu_regs_untested_16(&regs));
+    assert_int_equal(regs.arg_x, -65535);
+    assert_int_equal(regs.arg_add, 9 * 7 * 65535);
+    regs.arg_x--;
+    assert_memory_equal(ncc_kpu_regs_untested_16(&regs), "arg_x:", 6);
 }
 
 static void one_wrong_field(void **state)

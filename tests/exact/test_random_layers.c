@@ -85,9 +85,9 @@ static void count(struct tally *t, const struct bench *b, const struct random_la
 static bool run_one(struct bench *b, const struct random_layer *l)
 {
     const struct ncc_device *device = ncc_sim_device(b->sim);
-    const bool expected = reference_run(b->ram, l->words, l->weights, l->bn, l->act);
-    const enum ncc_status status =
-        device->run_layer(device->ctx, l->words, l->weights, l->weights_size, l->bn, (size_t)l->shape.out_c, l->act);
+    const bool expected = reference_run(b->ram, l->words, l->weights, l->weight_bits, l->bn, l->act);
+    const enum ncc_status status = device->run_layer(device->ctx, l->words, l->weights, l->weights_size, l->weight_bits,
+                                                     l->bn, (size_t)l->shape.out_c, l->act);
     b->tally.layers++;
     b->tally.overflows += !expected;
     if ((status == NCC_OK) != expected) {
@@ -103,7 +103,7 @@ static bool run_one(struct bench *b, const struct random_layer *l)
     return memcmp(b->ram + first, ncc_sim_ram(b->sim) + first, near) == 0;
 }
 
-static void run_many(struct bench *b, int n, int64_t max_macs, uint64_t seed)
+static void run_many(struct bench *b, int n, int weight_bits, int64_t max_macs, uint64_t seed)
 {
     enum { WHOLE_RAM_EVERY = 16 };
     int n_kernels;
@@ -113,7 +113,7 @@ static void run_many(struct bench *b, int n, int64_t max_macs, uint64_t seed)
     memcpy(b->ram, ncc_sim_ram(b->sim), NCC_KPU_RAM_SIZE);
     for (int i = 0; i < n; i++) {
         struct random_layer l;
-        random_layer_make(&l, &g, max_macs);
+        random_layer_make(&l, &g, weight_bits, max_macs);
         const struct ncc_sim_kernel *kernel = kernels[i % n_kernels];
         ncc_sim_use_kernel(b->sim, kernel->available() ? kernel : ncc_sim_kernel_best());
         new_input(b, &l, &g);
@@ -129,12 +129,18 @@ static void run_many(struct bench *b, int n, int64_t max_macs, uint64_t seed)
 
 static void small_layers(void **state)
 {
-    run_many(*state, 10000, 40000, rng_seed());
+    run_many(*state, 10000, 8, 40000, rng_seed());
 }
 
 static void larger_layers(void **state)
 {
-    run_many(*state, 150, 4000000, rng_seed() + 1);
+    run_many(*state, 150, 8, 4000000, rng_seed() + 1);
+}
+
+static void wide_weights(void **state)
+{
+    run_many(*state, 2000, 16, 40000, rng_seed() + 2);
+    run_many(*state, 30, 16, 4000000, rng_seed() + 3);
 }
 
 /* The layers above are worth nothing when all of them saturate or none has several loads. */
@@ -153,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_layers),
         cmocka_unit_test(larger_layers),
+        cmocka_unit_test(wide_weights),
         cmocka_unit_test(layers_were_varied),
     };
     return cmocka_run_group_tests(tests, bench_open, bench_close);

@@ -51,7 +51,7 @@ static enum ncc_status run(struct ncc_sim *sim, const struct copy_layer *l)
     const struct ncc_device *d = ncc_sim_device(sim);
     uint64_t words[NCC_KPU_WORDS];
     assert_null(ncc_kpu_pack(&l->regs, words));
-    return d->run_layer(d->ctx, words, l->weights, sizeof l->weights, l->bn, COPY_C, l->act);
+    return d->run_layer(d->ctx, words, l->weights, sizeof l->weights, 8, l->bn, COPY_C, l->act);
 }
 
 static int open_sim(void **state)
@@ -209,12 +209,12 @@ static void wrong_parameters_are_refused(void **state)
     struct copy_layer l = copy_layer();
     uint64_t words[NCC_KPU_WORDS];
     ncc_kpu_pack(&l.regs, words);
-    assert_int_equal(d->run_layer(d->ctx, words, l.weights, 3, l.bn, COPY_C, l.act), NCC_DEVICE_FAILED);
-    assert_string_equal(ncc_sim_error(sim), "the layer has 4 weights (found 3 bytes)");
-    assert_int_equal(d->run_layer(d->ctx, words, l.weights, 4, l.bn, 5, l.act), NCC_DEVICE_FAILED);
+    assert_int_equal(d->run_layer(d->ctx, words, l.weights, 3, 8, l.bn, COPY_C, l.act), NCC_DEVICE_FAILED);
+    assert_string_equal(ncc_sim_error(sim), "the layer has 4 weights of 8 bits (found 3 bytes)");
+    assert_int_equal(d->run_layer(d->ctx, words, l.weights, 4, 8, l.bn, 5, l.act), NCC_DEVICE_FAILED);
     assert_string_equal(ncc_sim_error(sim), "the layer has 4 batch-norm words (found 5)");
     words[6] |= UINT64_C(1) << 40;
-    assert_int_equal(d->run_layer(d->ctx, words, l.weights, 4, l.bn, COPY_C, l.act), NCC_DEVICE_FAILED);
+    assert_int_equal(d->run_layer(d->ctx, words, l.weights, 4, 8, l.bn, COPY_C, l.act), NCC_DEVICE_FAILED);
     assert_string_equal(ncc_sim_error(sim), "word 6, kernel_offset: reserved bits must be 0 (found 0000010000000000)");
     l.act[8] = 44;
     assert_int_equal(run(sim, &l), NCC_DEVICE_FAILED);
@@ -254,7 +254,7 @@ static uint8_t *memory_after(const struct random_layer *l, const char *threads, 
     const struct ncc_device *d = ncc_sim_device(sim);
     ncc_sim_allow_untested(sim, true);
     ncc_sim_use_kernel(sim, kernel);
-    d->run_layer(d->ctx, l->words, l->weights, l->weights_size, l->bn, (size_t)l->shape.out_c, l->act);
+    d->run_layer(d->ctx, l->words, l->weights, l->weights_size, 8, l->bn, (size_t)l->shape.out_c, l->act);
     memcpy(copy, ncc_sim_ram(sim), NCC_KPU_RAM_SIZE);
     ncc_sim_free(sim);
     unsetenv("NCC_THREADS");
@@ -270,7 +270,7 @@ static void threads_and_processors_do_not_matter(void **state)
     print_message("NCC_SEED=%llu\n", (unsigned long long)g.state);
     for (int i = 0; i < 20; i++) {
         struct random_layer l;
-        random_layer_make(&l, &g, 20000000);
+        random_layer_make(&l, &g, 8, 20000000);
         uint8_t *expected = memory_after(&l, "1", kernels[n - 1]);
         for (int k = 0; k < n; k++) {
             if (!kernels[k]->available())

@@ -51,27 +51,27 @@ static void write_conv(struct ncc_kmodel_v3_writer *w, const struct v3_layer *la
     uint8_t act[NCC_KM_ACT_SIZE], weights[MAX_WEIGHTS];
     struct ncc_kpu_regs regs;
     struct ncc_kpu_table table = {.seg = {{NCC_KPU_ACC_MIN, 0, 0, 7}}};
-    const int64_t n_weights = ncc_kpu_n_weights(&layer->shape) * (wide ? 2 : 1);
-    assert_true(layer->shape.out_c <= MAX_C && n_weights <= MAX_WEIGHTS);
+    const int64_t weights_size = ncc_kpu_n_weights(&layer->shape) * (wide ? 2 : 1);
+    assert_true(layer->shape.out_c <= MAX_C && weights_size <= MAX_WEIGHTS);
     for (int i = 1; i < NCC_KPU_SEGMENTS; i++)
         table.seg[i] = (struct ncc_kpu_segment){i == 1 ? 0 : NCC_KPU_ACC_MAX - 16 + i, i == 1, 0, 0};
     ncc_kpu_table_pack(&table, act);
     for (int i = 0; i < layer->shape.out_c; i++)
         bn[i] = UINT64_C(0x0F00000000001000); /* times 4096 / 2^15 */
-    for (int i = 0; i < n_weights; i++)
-        weights[i] = (uint8_t)i;
-    ncc_kpu_derive(&layer->shape, layer->src_line, layer->dst_line, 3, 5, &regs);
-    if (wide)
-        regs.para_size *= 2;
+    for (int i = 0; i < weights_size; i++)
+        weights[i] = (uint8_t)(wide ? i / 2 * 7 >> (i % 2 ? 8 : 0) : i);
+    (wide ? ncc_kpu_derive_16 : ncc_kpu_derive)(&layer->shape, layer->src_line, layer->dst_line, 3, 5, &regs);
     assert_null(ncc_kpu_pack(&regs, words));
     ncc_kmodel_v3_write_conv(w, layer->to_main ? &layer->main_out : NULL, words, bn, (size_t)layer->shape.out_c, act,
-                             weights, (size_t)n_weights);
+                             weights, (size_t)weights_size);
 }
 
 static size_t write(const struct v3 *b, uint8_t *buf, size_t cap)
 {
     struct ncc_kmodel_v3_writer w;
     ncc_kmodel_v3_write_begin(&w, buf, cap, b->n_layers, b->main_size, b->outputs, b->n_outputs);
+    if (b->wide)
+        ncc_kmodel_v3_write_16_bit(&w);
     for (uint32_t i = 0; i < b->n_layers; i++) {
         const struct v3_layer *const layer = &b->layers[i];
         if (layer->type == NCC_KM3_k210_conv)
@@ -90,7 +90,5 @@ uint8_t *v3_file(const struct v3 *b, size_t *size)
     uint8_t *const file = malloc(*size);
     assert_non_null(file);
     assert_int_equal(write(b, file, *size), *size);
-    if (b->wide)
-        file[offsetof(struct ncc_km3_header, flags)] = 0; /* the writer knows 8 bits only */
     return file;
 }

@@ -760,6 +760,16 @@ static const struct op_case op_cases[] = {
      "%z = kpu_download(%y)\n"
      "output %z\n",
      1, {141}},
+    {OP_kpu_layer, /* the same with weights of 16 bits: 256 times as large, and the multiplier 256 times smaller */
+     "const %x u8 1x2x1x1 = { 10, 200 }\n"
+     "const %w i32 1x2x1x1 = { 32768, 35840 }\n"
+     "const %n i64 1 = { 1152921496218240148 }\n"
+     "const %t u8 144 = {" TABLE_EXAMPLE " }\n"
+     "%u = kpu_upload(%x) h=1 w=1\n"
+     "%y = kpu_layer(%u, %w, %n, %t) kernel=1 x_zero=3 w_zero=33280 h=1 w=1\n"
+     "%z = kpu_download(%y)\n"
+     "output %z\n",
+     1, {141}},
     {OP_kpu_layer,
      "const %x u8 1x1x4x4 = { 11, 48, 85, 122, 159, 196, 233, 14, 51, 88, 125, 162, 199, 236, 17, 54 }\n"
      "const %w u8 1x1x3x3 = { 0, 0, 0, 0, 1, 0, 0, 0, 0 }\n"

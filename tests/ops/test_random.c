@@ -204,15 +204,16 @@ static void draft_kpu_layer(struct draft *t)
 {
     const int c = pick(0, 4) ? pick(1, 9) : pick(60, 70), h = pick(1, 13), w = pick(1, 37), pool = pick(0, 9);
     const int kernel = pick(0, 1) ? 3 : 1, depthwise = pick(0, 1), out = depthwise ? c : pick(1, 9);
-    const long long bn = (1LL << pick(10, 15)) | (long long)pick(0, 5000) << 24 | 15LL << 56;
+    const bool wide = pick(0, 2) == 0; /* 16-bit weights */
+    const long long bn = (1LL << (wide ? pick(2, 7) : pick(10, 15))) | (long long)pick(0, 5000) << 24 | 15LL << 56;
     add(t, "const %%a u8 1x%dx%dx%d = random 1\n%%x = kpu_upload(%%a) h=%d w=%d\n", c, h, w, h, w);
-    add(t, "const %%w u8 %dx%dx%dx%d = random 2\nconst %%n i64 %d = splat %lld\n", out, depthwise ? 1 : c, kernel,
-        kernel, out, bn);
+    add(t, "const %%w %s %dx%dx%dx%d = random 2\nconst %%n i64 %d = splat %lld\n", wide ? "i32" : "u8", out,
+        depthwise ? 1 : c, kernel, kernel, out, bn);
     add(t, "const %%t u8 144 = { 0, 0, 0, 0, 0, 0, 0, 8, %d, 1, 0", pick(0, 7)); /* -2^35: 0; 0: slope 2^-shift */
     for (int i = 11; i < 144; i++)
         add(t, i < 128 && i % 8 == 6 && i > 14 ? ", 255" : i < 128 && i % 8 == 7 && i > 15 ? ", 7" : ", 0");
     add(t, " }\n%%y = kpu_layer(%%x, %%w, %%n, %%t) kernel=%d pool=%d depthwise=%s x_zero=%d w_zero=%d h=1 w=1", kernel,
-        pool, depthwise ? "true" : "false", pick(0, 255), pick(0, 255));
+        pool, depthwise ? "true" : "false", pick(0, 255), pick(0, wide ? 65535 : 255));
 }
 
 static void draft_q_conv(struct draft *t)

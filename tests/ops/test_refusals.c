@@ -107,6 +107,8 @@ static const struct edge edges[] = {
      "kpu_conv(%x, %w) pad_lowest=true h=6 w=8", "needs copy"},
     {OP_kpu_layer, XU LAYER, "kpu_layer(%x, %w, %n, %t) x_zero=255 h=6 w=8",
      "kpu_layer(%x, %w, %n, %t) x_zero=256 h=6 w=8", "codes"},
+    {OP_kpu_layer, XU LAYER, "kpu_layer(%x, %w, %n, %t) w_zero=255 h=6 w=8",
+     "kpu_layer(%x, %w, %n, %t) w_zero=256 h=6 w=8", "codes"},
     {OP_kpu_layer, XU LAYER "const %m i64 3 = zeros\n", "kpu_layer(%x, %w, %n, %t) h=6 w=8",
      "kpu_layer(%x, %w, %m, %t) h=6 w=8", "batch-norm"},
     {OP_kpu_layer, XU LAYER "const %s u8 143 = zeros\n", "kpu_layer(%x, %w, %n, %t) h=6 w=8",

@@ -618,6 +618,46 @@ static void test_table_of_points(void **state)
     assert_true(square[1] < 0.9 * square[0]);
 }
 
+/* Codes of 16 bits: the weights lose next to nothing, and all sums fit, also the largest. */
+static void test_wide_weights(void **state)
+{
+    (void)state;
+    random_start("wide weights");
+    static const int in_c[] = {1, 16, 228, 1024}; /* of 3x3: with 228 the largest code is 65535 or less */
+    for (size_t i = 0; i < sizeof in_c / sizeof *in_c; i++) {
+        struct layer_quality quality[2];
+        int64_t most = 0, largest = 0;
+        for (int wide = 0; wide < 2; wide++) {
+            struct world w = begin();
+            open_graph(&w);
+            random_state = 24680 + i;
+            struct sample_layer l = make(&w, (struct kpu_conv_attrs){.kernel = 3}, in_c[i], 4, pair(&w, 0.02, 100));
+            l.conv->out[0]->quant = output_quant(&w, &l, N_OPS);
+            const struct integer_options options = {.w_zero = -1, .weight_bits = wide ? 16 : 8};
+            const struct node *layer = ncc_k210_integer_layer(w.g, l.conv, &options, &quality[wide]);
+            assert_non_null(layer);
+            assert_true(ncc_graph_verify(w.g, "test"));
+            assert_int_equal(layer->in[1]->dtype, wide ? DT_I32 : DT_U8);
+            for (int o = 0; o < 4 && wide; o++) {
+                int64_t sum = 0;
+                for (int k = 0; k < 9 * in_c[i]; k++) {
+                    const int code = ((const int32_t *)layer->in[1]->data)[o * 9 * in_c[i] + k];
+                    assert_in_range(code, 0, 65535);
+                    largest = code > largest ? code : largest;
+                    sum += 255 * (int64_t)code;
+                }
+                most = sum > most ? sum : most;
+            }
+            ncc_arena_release(&w.arena);
+        }
+        printf("  %4d channels: weights %.1f dB with 8 bits, %.1f dB with 16; acc %d bits\n", in_c[i],
+               quality[0].weight_sqnr_db, quality[1].weight_sqnr_db, quality[1].acc_bits);
+        assert_true(quality[1].weight_sqnr_db > quality[0].weight_sqnr_db + 30);
+        assert_true(quality[1].acc_bits <= 36 && quality[1].v_bits <= 36 && most <= NCC_KPU_ACC_MAX);
+        assert_true(largest > (in_c[i] <= 228 ? 60000 : 14000));
+    }
+}
+
 int main(void)
 {
     if (setjmp(out_of_memory.env)) {
@@ -629,7 +669,7 @@ int main(void)
         cmocka_unit_test(test_huge),   cmocka_unit_test(test_mean_and_std),   cmocka_unit_test(test_concat_scales),
         cmocka_unit_test(test_few_points), cmocka_unit_test(test_copies), cmocka_unit_test(test_mean_pools),
         cmocka_unit_test(test_unit_weights),
-        cmocka_unit_test(test_table_of_points),
+        cmocka_unit_test(test_table_of_points), cmocka_unit_test(test_wide_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,10 +137,10 @@ static enum ncc_status log_upload(void *ctx, uint32_t kpu_off, const uint8_t *nc
 }
 
 static enum ncc_status log_layer(void *ctx, const uint64_t words[12], const uint8_t *weights, size_t weights_size,
-                                 const uint64_t *bn, size_t n_bn, const uint8_t *act)
+                                 int weight_bits, const uint64_t *bn, size_t n_bn, const uint8_t *act)
 {
     struct log *const log = ctx;
-    assert_true(weights_size == 16 && weights[3] == 13 && n_bn == 4 && bn[2] == 102 && act[7] == 0x08);
+    assert_true(weights_size == 16 && weight_bits == 8 && weights[3] == 13 && n_bn == 4 && bn[2] == 102 && act[7] == 0x08);
     memcpy(log->words[log->layers++], words, sizeof log->words[0]);
     return log->answer;
 }
