@@ -293,6 +293,7 @@ struct node *ncc_k210_integer_layer(struct graph *g, struct node *kpu_conv, cons
         make_copy(&l, &table, quality);
     } else {
         choose_scales(&l, options, g->arena);
+        ncc_kpu_tell_limits(&l, g, kpu_conv);
         fit_table(&l, options, g->arena, &table, quality);
     }
     assert(!ncc_kpu_table_check(&table));

@@ -3,6 +3,7 @@
  *
  *     kpu_integer.c         opens the layer, chooses scales and multipliers, fits the table, makes the node
  *     kpu_weight_scales.c   the weights' zero point, and the finest scale of each channel
+ *     kpu_scale_limits.c    what the numbers cannot hold
  *     kpu_seen.c            what the sums were on the samples
  *     kpu_weight_codes.c    the weights' codes, and what the sums over these can be
  */
@@ -109,6 +110,11 @@ int ncc_weight_code(double w, double inverse_scale, int w_zero, int w_max);
 /* Codes of all weights, add, and the range of acc and v, from the zero point, the scales and the multipliers. False
  * when v needs more than 35 bits or add more than 31, one spare each, or acc 36. */
 bool ncc_weights_to_codes(struct kpu_numbers *l, const struct patches *patches, struct arena *a);
+
+/* ---- kpu_scale_limits.c ---- */
+
+/* Warns of scales of the layer that its numbers do not hold. */
+void ncc_kpu_tell_limits(const struct kpu_numbers *l, const struct graph *g, const struct node *n);
 
 /* ---- kpu_seen.c ---- */
 

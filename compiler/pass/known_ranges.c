@@ -6,6 +6,7 @@
  * pass the graph computes what the model computes but for its roundings. There is none where x stays inside by itself,
  * which the pass follows through the graph, nor behind an input, whose bytes cannot mean more.
  */
+#include "compiler/pass/lost_scales.h"
 #include "compiler/pass/match.h"
 #include "compiler/pass/passes.h"
 
@@ -153,6 +154,7 @@ static void forget_codes(const struct node *n)
 
 bool ncc_pass_known_ranges(struct graph *g, struct arena *scratch)
 {
+    struct lost_scales lost = {0};
     ncc_pass_known_inputs(g);
     struct bounds *of = NCC_NEW(scratch, struct bounds, g->next_id); /* of clips: their known range */
     for (int i = 0, n_ids = g->next_id; i < n_ids; i++)
@@ -161,13 +163,15 @@ bool ncc_pass_known_ranges(struct graph *g, struct arena *scratch)
         next = n->next;
         g->cursor = n;
         forget_codes(n);
-        if (n->op == OP_fake_quant && is_constant(n))
+        if (n->op == OP_fake_quant && is_constant(n)) {
+            ncc_lost_scales_look(&lost, g, n);
             replace(g, n, of);
-        else
+        } else
             for (int k = 0; k < n->n_out; k++)
                 of[n->out[k]->id] = of_node(n, of);
     }
     g->cursor = NULL;
+    ncc_lost_scales_tell(&lost, g);
     ncc_graph_sweep(g);
     return true;
 }

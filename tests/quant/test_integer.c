@@ -658,6 +658,70 @@ static void test_wide_weights(void **state)
     }
 }
 
+static void expect_warning(const struct world *w, const char *rule)
+{
+    if (!rule) {
+        assert_int_equal(w->diags.n_warnings, 0);
+        return;
+    }
+    assert_int_equal(w->diags.n_warnings, 1);
+    assert_string_equal(w->diags.first->place.node, "conv");
+    assert_non_null(strstr(w->diags.first->rule, rule));
+    assert_non_null(w->diags.first->found);
+    assert_non_null(w->diags.first->remedy);
+}
+
+/* Weights of a quantised model: one channel with codes from -below to 0, one with codes from 0 to `above`. */
+static void weights_on_grid(int below, int above, const char *rule)
+{
+    struct world w = begin();
+    open_graph(&w);
+    struct sample_layer l = make(&w, (struct kpu_conv_attrs){.kernel = 3}, 8, 2, pair(&w, 0.02, 0));
+    for (int i = 0; i < 72; i++) {
+        l.w[i] = -0.013f * (float)(i == 5 ? below : random_int(0, below));
+        l.w[72 + i] = 0.0017f * (float)(i == 9 ? above : random_int(0, above));
+    }
+    l.w[0] = -0.013f; /* a step of one code, so that the grid is this one */
+    l.w[72] = 0.0017f;
+    l.conv->out[0]->quant = output_quant(&w, &l, N_OPS);
+    assert_non_null(ncc_k210_integer_layer(w.g, l.conv, NULL, NULL));
+    expect_warning(&w, rule);
+    ncc_arena_release(&w.arena);
+}
+
+static void test_zero_points_of_channels(void **state)
+{
+    (void)state;
+    random_start("zero points of channels");
+    weights_on_grid(127, 128, NULL);
+    weights_on_grid(55, 200, NULL);
+    weights_on_grid(55, 201, "around one zero point");
+    weights_on_grid(255, 255, "around one zero point");
+}
+
+/* A bias of so many codes of the result that v, in 31 bits of add, has `step` codes of the result. */
+static void bias_of_codes(double codes, const char *rule)
+{
+    struct world w = begin();
+    open_graph(&w);
+    struct sample_layer l = make(&w, (struct kpu_conv_attrs){.kernel = 1}, 8, 4, pair(&w, 0.02, 100));
+    l.conv->out[0]->quant = pair(&w, 0.05, 128);
+    l.bias[2] = (float)(0.05 * codes);
+    assert_non_null(ncc_k210_integer_layer(w.g, l.conv, NULL, NULL));
+    expect_warning(&w, rule);
+    ncc_arena_release(&w.arena);
+}
+
+static void test_coarse_sums(void **state)
+{
+    (void)state;
+    random_start("coarse sums");
+    bias_of_codes(0x1p28, NULL);
+    bias_of_codes(0x1.fp28, NULL);
+    bias_of_codes(0x1.1p29, "finer than the codes");
+    bias_of_codes(0x1p40, "finer than the codes");
+}
+
 int main(void)
 {
     if (setjmp(out_of_memory.env)) {
@@ -665,11 +729,20 @@ int main(void)
         return 1;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layers), cmocka_unit_test(test_weight_quality), cmocka_unit_test(test_odd_channels),
-        cmocka_unit_test(test_huge),   cmocka_unit_test(test_mean_and_std),   cmocka_unit_test(test_concat_scales),
-        cmocka_unit_test(test_few_points), cmocka_unit_test(test_copies), cmocka_unit_test(test_mean_pools),
+        cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_weight_quality),
+        cmocka_unit_test(test_odd_channels),
+        cmocka_unit_test(test_huge),
+        cmocka_unit_test(test_mean_and_std),
+        cmocka_unit_test(test_concat_scales),
+        cmocka_unit_test(test_few_points),
+        cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_mean_pools),
         cmocka_unit_test(test_unit_weights),
-        cmocka_unit_test(test_table_of_points), cmocka_unit_test(test_wide_weights),
+        cmocka_unit_test(test_table_of_points),
+        cmocka_unit_test(test_wide_weights),
+        cmocka_unit_test(test_zero_points_of_channels),
+        cmocka_unit_test(test_coarse_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
