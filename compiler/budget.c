@@ -152,6 +152,11 @@ static int64_t least_weights(const struct compilation *c)
     return elements * least_per_weight(c);
 }
 
+bool ncc_has_room(const struct compilation *c)
+{
+    return least_weights(c) < c->report.board.bytes / 2;
+}
+
 bool ncc_step_weights(struct compilation *c)
 {
     const int64_t bytes = least_weights(c);

@@ -26,6 +26,9 @@ bool ncc_step_report(struct compilation *c);
 /* What the samples of each input are, as the options and the model say. */
 const struct input_spec *ncc_input_specs(struct compilation *c);
 
+/* Whether the model may grow a little: its weights take less than half of what the board leaves (budget.c). */
+bool ncc_has_room(const struct compilation *c);
+
 /* The steps of ncc_compile, in order. */
 extern const struct step ncc_compile_steps[];
 extern const int ncc_compile_n_steps;

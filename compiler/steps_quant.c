@@ -141,7 +141,10 @@ bool ncc_step_equalise(struct compilation *c)
     const struct ncc_quant_steps *steps = &c->options->steps;
     if (c->k210.cpu_only || c->has_ranges)
         return true;
-    return (steps->no_slices || ncc_quant_slice(c->graph)) &&
+    /* What a smaller input would take is tried with samples that are made up; so near the limit nothing may depend on
+     * the samples. */
+    const bool slices = !steps->no_slices && !c->made_up && ncc_has_room(c);
+    return (!slices || ncc_quant_slice(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch)) &&
            (steps->no_equalise || ncc_quant_equalise(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch));
 }
 

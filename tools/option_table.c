@@ -74,7 +74,7 @@ const struct option ncc_options[] = {
     {0, "no-equalise", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_equalise), NULL,
      "leave out: scale shifted between neighbouring layers"},
     {0, "no-slices", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_slices), NULL,
-     "leave out: narrow clipped layers in slices with finer codes"},
+     "leave out: what costs the outputs most in slices with finer codes"},
     {0, "no-channel-scales", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_channel_scales), NULL,
      "leave out: scales of their own for the channels of a tensor"},
     {0, "no-bias-correction", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_bias_correction), NULL,

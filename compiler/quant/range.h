@@ -24,6 +24,10 @@ bool ncc_range_needs_histogram(enum range_method method);
  * method is RANGE_MINMAX. */
 struct range ncc_quant_choose(const struct observation *o, enum range_method method);
 
+/* How much further than n seen values a range should reach for those that come: a factor, 2 for a few values, 1.2 for
+ * hundreds of thousands. */
+double ncc_quant_headroom(int64_t n_seen);
+
 /* real = (q - zero_point) * scale */
 struct codes {
     double scale;

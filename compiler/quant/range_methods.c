@@ -159,21 +159,42 @@ static struct range choose_kl(const struct observation *o)
 
 /* ---- what errs least on samples that it did not see ---- */
 
-/* Room for what the next sample may bring: more where few elements were seen, whose extremes tell little. */
-static struct range choose_wide(const struct observation *o)
+/* The largest of n values with an exponential tail grows with ln n; so by how much another n values may exceed it, in
+ * proportion, falls with 1 / ln n. */
+double ncc_quant_headroom(int64_t n_seen)
 {
-    enum { FEW = 5000 };
-    const struct range all = choose_minmax(o);
-    const float factor = o->n < FEW ? 1.375f : 1.125f;
-    return (struct range){true, all.lo * factor, all.hi * factor};
+    return 1 + 2.5 / log((double)n_seen + 10);
 }
 
-/* Each candidate chooses a range from one half of the samples and is judged by its error on the other half. */
+/* Values that lie close together at an end will not go beyond it: they were clipped, or come from a sigmoid. */
+static bool ends_there(const struct density *d, int64_t n, double end)
+{
+    const double share = fmax(1.0 / 2000, 16 / (double)n), close = end * (1 - 1.0 / 256);
+    return share < 1 && (end < 0 ? ncc_density_quantile(d, share) <= close : ncc_density_quantile(d, 1 - share) >= close);
+}
+
+static struct range choose_wide(const struct observation *o)
+{
+    struct range r = choose_minmax(o);
+    if (!has_density(o))
+        return r;
+    struct density d;
+    ncc_density_fill(&d, o);
+    const double factor = ncc_quant_headroom(o->n);
+    if (r.lo < 0 && !ends_there(&d, o->n, (double)r.lo))
+        r.lo = (float)(r.lo * factor);
+    if (r.hi > 0 && !ends_there(&d, o->n, (double)r.hi))
+        r.hi = (float)(r.hi * factor);
+    return r;
+}
+
+/* Each candidate chooses a range from one half of the samples and is judged by its error on the other half. If clipping
+ * does not pay, there is room: all samples together are still few. */
 static struct range choose_auto(const struct observation *o)
 {
     static struct range (*const candidates[])(const struct observation *) = {choose_minmax, choose_wide,
                                                                              choose_percentile, choose_l2};
-    enum { N_CANDIDATES = sizeof candidates / sizeof *candidates };
+    enum { N_CANDIDATES = sizeof candidates / sizeof *candidates, FIRST_CLIPPING = 2 };
     if (!has_density(o) || !o->half || !has_density(&o->half[0]) || !has_density(&o->half[1]))
         return choose_l2(o);
     double error[N_CANDIDATES] = {0};
@@ -187,7 +208,7 @@ static struct range choose_auto(const struct observation *o)
     for (int c = 1; c < N_CANDIDATES; c++)
         if (error[c] < error[best])
             best = c;
-    return candidates[best](o);
+    return best < FIRST_CLIPPING ? choose_wide(o) : candidates[best](o);
 }
 
 /* ---- the methods ---- */

@@ -1,23 +1,13 @@
+/* One value in slices. The header has the arithmetic. */
 #include "compiler/quant/slices.h"
 
 #include "compiler/ops/attrs.h"
 
 #include <math.h>
 
-/* Layers of more channels stay as they are: their errors average out, and slices would cost time. */
-enum { MAX_CHANNELS = 16, MAX_NEIGHBOURS = 48 };
+/* ---- what can be sliced ---- */
 
-/* The canvas of the slices, in bytes of KPU RAM (of 2 MiB). */
-enum { MAX_CANVAS = 1 << 18 };
-
-struct pair {
-    struct node *a, *clip, *b;
-    int c; /* channels between them */
-    int slices;
-    float m;
-};
-
-/* A convolution that a KPU layer computes. */
+/* A convolution that becomes one KPU layer. */
 static bool is_conv(const struct node *n)
 {
     if (!n || n->op != OP_conv2d || !ncc_is_const(n->in[1]))
@@ -29,32 +19,57 @@ static bool is_conv(const struct node *n)
            (n->n_in < 3 || !n->in[2] || ncc_is_const(n->in[2]));
 }
 
-/* In the sums of a depthwise layer errors of different channels never cancel. */
-static int slices_for(const struct node *reader)
+static bool is_sliceable_act(const struct node *n)
 {
-    const bool depthwise = ((const struct conv2d_attrs *)reader->attrs)->groups > 1;
-    return depthwise || reader->in[0]->shape.dim[1] <= MAX_CHANNELS / 2 ? 3 : 2;
+    const struct clip_attrs *clip = n->attrs;
+    const int64_t channels = n->out[0]->shape.dim[1];
+    switch (n->op) {
+    case OP_relu:
+    case OP_leaky_relu:
+        return true;
+    case OP_clip:
+        return clip->min == 0 && clip->max > 0;
+    case OP_prelu:
+        return ncc_is_const(n->in[1]) &&
+               (ncc_shape_count(n->in[1]->shape) == 1 || ncc_shape_count(n->in[1]->shape) == channels);
+    default:
+        return false;
+    }
 }
 
-static bool is_small(const struct pair *p)
+bool ncc_quant_can_slice(const struct graph *g, struct value *y, struct sliceable *out)
 {
-    const struct shape *s = &p->b->in[0]->shape;
-    return p->c <= MAX_CHANNELS && p->a->in[0]->shape.dim[1] <= MAX_NEIGHBOURS &&
-           p->b->out[0]->shape.dim[1] <= MAX_NEIGHBOURS &&
-           (int64_t)p->slices * p->c * s->dim[2] * s->dim[3] <= MAX_CANVAS;
+    if (!y->def || y->shape.rank != 4 || ncc_value_is_output(g, y) || !y->uses)
+        return false;
+    for (const struct use *u = y->uses; u; u = u->next)
+        if (u->index != 0 || !is_conv(u->node))
+            return false;
+    *out = (struct sliceable){.y = y, .a = y->def, .max = INFINITY};
+    if (is_sliceable_act(y->def)) {
+        if (y->def->op == OP_clip)
+            out->max = ((const struct clip_attrs *)y->def->attrs)->max;
+        out->act = y->def;
+        out->a = y->def->in[0]->def;
+        if (!ncc_value_only_use(g, out->act->in[0]))
+            return false;
+    }
+    return is_conv(out->a);
 }
 
-static bool find_pair(const struct graph *g, struct node *b, struct pair *p)
+struct slicing ncc_quant_slicing(double lo, double hi, int n)
 {
-    if (!is_conv(b) || !b->in[0]->def || b->in[0]->def->op != OP_clip || !ncc_value_only_use(g, b->in[0]))
-        return false;
-    struct node *clip = b->in[0]->def, *a = clip->in[0]->def;
-    if (!is_conv(a) || !ncc_value_only_use(g, clip->in[0]))
-        return false;
-    const struct clip_attrs *range = clip->attrs;
-    *p = (struct pair){a, clip, b, b->in[0]->shape.dim[1], slices_for(b), range->max};
-    return range->min == 0 && range->max > 0 && isfinite(range->max) && is_small(p);
+    struct slicing best = {0};
+    for (int up = 0; up <= n; up++) {
+        const int down = n - up;
+        const bool reaches = (up || hi <= 0) && (down || lo >= 0);
+        const double width = fmax(up ? hi / up : 0, down ? -lo / down : 0);
+        if (reaches && width > 0 && isfinite(width) && (best.width == 0 || width < (double)best.width))
+            best = (struct slicing){up, down, (float)width};
+    }
+    return best;
 }
+
+/* ---- rewriting ---- */
 
 /* The weight of any pair of channels, depthwise or not; all its taps. NULL: there is none. */
 static const float *weights_of(const struct node *n, int o, int i)
@@ -67,27 +82,44 @@ static const float *weights_of(const struct node *n, int o, int i)
     return o / (s->dim[0] / groups) == i ? w + (int64_t)o * taps : NULL;
 }
 
-/* The convolution as a regular one, with every output channel `outs` times, bias falling by `step`, and every input
- * channel `ins` times. */
-static struct node *widened(struct graph *g, const struct node *n, struct value *x, int outs, float step, int ins)
+/* What f makes of negative values: -1 for nothing at all, a ReLU's 0 ... as a factor, channel by channel. */
+static float slope_of(const struct sliceable *s, int c)
 {
-    const struct shape *s = &n->in[1]->shape;
-    const int n_out = s->dim[0] * outs, n_in = n->in[0]->shape.dim[1] * ins, taps = s->dim[2] * s->dim[3];
-    float *w = NCC_NEW(g->arena, float, (size_t)n_out *n_in *taps), *bias = NCC_NEW(g->arena, float, n_out);
-    for (int o = 0; o < n_out; o++) {
-        bias[o] = (n->n_in > 2 && n->in[2] ? ((const float *)n->in[2]->data)[o / outs] : 0) - (float)(o % outs) * step;
-        for (int i = 0; i < n_in; i++) {
-            const float *from = weights_of(n, o / outs, i / ins);
-            for (int t = 0; from && t < taps; t++)
-                w[((size_t)o * n_in + i) * taps + t] = from[t];
-        }
-    }
+    if (!s->act)
+        return 1;
+    if (s->act->op == OP_leaky_relu)
+        return ((const struct leaky_relu_attrs *)s->act->attrs)->alpha;
+    if (s->act->op != OP_prelu)
+        return 0;
+    const struct value *v = s->act->in[1];
+    return ((const float *)v->data)[ncc_shape_count(v->shape) == 1 ? 0 : c];
+}
+
+/* One copy of a convolution's channel, or what a reader makes of it. */
+struct part {
+    float gain;   /* of A's channel */
+    float offset; /* taken off it */
+    float sign;   /* of what B reads */
+};
+
+/* Negative slices see -|slope| z: not below zero where z is. A negative slope makes y positive there. */
+static struct part part_of(const struct sliceable *s, struct slicing how, int c, int k)
+{
+    if (k < how.up)
+        return (struct part){1, (float)k * how.width, 1};
+    const float slope = slope_of(s, c);
+    return (struct part){-fabsf(slope), (float)(k - how.up) * how.width, slope < 0 ? 1.0f : -1.0f};
+}
+
+static struct node *renewed(struct graph *g, const struct node *n, struct value *x, struct shape shape, const float *w,
+                            const float *bias)
+{
     struct conv2d_attrs attrs = *(const struct conv2d_attrs *)n->attrs;
     attrs.groups = 1;
-    const struct shape shape = ncc_shape_4(n_out, n_in, s->dim[2], s->dim[3]);
+    const int n_out = shape.dim[0];
     struct value *const in[] = {
         x, ncc_const(g, n->in[1]->name, DT_F32, shape, w),
-        ncc_const(g, ncc_name(g, n->name, "bias"), DT_F32, ncc_shape_make(1, (int[]){n_out}), bias)};
+        ncc_const(g, ncc_name(g, n->name, "bias"), DT_F32, ncc_shape_make(1, &n_out), bias)};
     struct node *y = ncc_node_new(g, OP_conv2d, n->name, &attrs, in, 3);
     if (y) {
         y->origin = n->origin;
@@ -96,34 +128,76 @@ static struct node *widened(struct graph *g, const struct node *n, struct value 
     return y;
 }
 
-/* Returns B', NULL after an error. */
-static struct node *split(struct graph *g, const struct pair *p)
+static float bias_of(const struct node *n, int o)
 {
-    const struct clip_attrs slice = {0, p->m / (float)p->slices};
-    g->cursor = p->b;
-    struct node *a = widened(g, p->a, p->a->in[0], p->slices, slice.max, 1);
-    struct node *clip = a ? ncc_node_new(g, OP_clip, p->clip->name, &slice, &a->out[0], 1) : NULL;
-    struct node *b = clip ? widened(g, p->b, clip->out[0], 1, 0, p->slices) : NULL;
-    g->cursor = NULL;
-    if (!b)
-        return NULL;
-    clip->origin = p->clip->origin;
-    clip->out[0]->name = p->clip->out[0]->name;
-    ncc_value_replace(g, p->b->out[0], b->out[0]);
-    ncc_node_remove(g, p->b);
-    ncc_node_remove(g, p->clip);
-    ncc_node_remove(g, p->a);
-    return b;
+    return n->n_in > 2 && n->in[2] ? ((const float *)n->in[2]->data)[o] : 0;
 }
 
-bool ncc_quant_slice(struct graph *g)
+/* A with every channel once per slice. */
+static struct node *make_slices(struct graph *g, const struct sliceable *s, struct slicing how)
 {
-    struct pair p;
-    for (struct node *n = g->first; n; n = n->next)
-        if (find_pair(g, n, &p)) {
-            n = split(g, &p);
-            if (!n)
-                return false;
+    const struct shape *shape = &s->a->in[1]->shape;
+    const int n = how.up + how.down, n_out = shape->dim[0] * n, n_in = s->a->in[0]->shape.dim[1];
+    const int taps = shape->dim[2] * shape->dim[3];
+    float *w = NCC_NEW(g->arena, float, (size_t)n_out *n_in *taps), *bias = NCC_NEW(g->arena, float, n_out);
+    for (int o = 0; o < n_out; o++) {
+        const struct part part = part_of(s, how, o / n, o % n);
+        bias[o] = part.gain * bias_of(s->a, o / n) - part.offset;
+        for (int i = 0; i < n_in; i++) {
+            const float *from = weights_of(s->a, o / n, i);
+            for (int t = 0; from && t < taps; t++)
+                w[((size_t)o * n_in + i) * taps + t] = part.gain * from[t];
         }
+    }
+    return renewed(g, s->a, s->a->in[0], ncc_shape_4(n_out, n_in, shape->dim[2], shape->dim[3]), w, bias);
+}
+
+/* A reader that reads the slices x. */
+static struct node *read_slices(struct graph *g, const struct node *b, const struct sliceable *s, struct slicing how,
+                                struct value *x)
+{
+    const struct shape *shape = &b->in[1]->shape;
+    const int n = how.up + how.down, n_out = shape->dim[0], n_in = x->shape.dim[1];
+    const int taps = shape->dim[2] * shape->dim[3];
+    float *w = NCC_NEW(g->arena, float, (size_t)n_out *n_in *taps), *bias = NCC_NEW(g->arena, float, n_out);
+    for (int o = 0; o < n_out; o++) {
+        bias[o] = bias_of(b, o);
+        for (int i = 0; i < n_in; i++) {
+            const float *from = weights_of(b, o, i / n), sign = part_of(s, how, i / n, i % n).sign;
+            for (int t = 0; from && t < taps; t++)
+                w[((size_t)o * n_in + i) * taps + t] = sign * from[t];
+        }
+    }
+    return renewed(g, b, x, ncc_shape_4(n_out, n_in, shape->dim[2], shape->dim[3]), w, bias);
+}
+
+bool ncc_quant_slice_value(struct graph *g, const struct sliceable *s, struct slicing how)
+{
+    const struct clip_attrs range = {0, how.width};
+    struct node *first = s->act ? s->act : s->a;
+    g->cursor = first;
+    struct node *a = make_slices(g, s, how);
+    struct node *clip = a ? ncc_node_new(g, OP_clip, ncc_name(g, first->name, "slices"), &range, &a->out[0], 1) : NULL;
+    bool good = clip;
+    if (clip) {
+        clip->origin = first->origin;
+        clip->out[0]->name = s->y->name;
+    }
+    while (good && s->y->uses) {
+        struct node *b = s->y->uses->node;
+        g->cursor = b;
+        struct node *with = read_slices(g, b, s, how, clip->out[0]);
+        good = with;
+        if (good) {
+            ncc_value_replace(g, b->out[0], with->out[0]);
+            ncc_node_remove(g, b);
+        }
+    }
+    g->cursor = NULL;
+    if (!good)
+        return false;
+    if (s->act)
+        ncc_node_remove(g, s->act);
+    ncc_node_remove(g, s->a);
     return true;
 }

@@ -1,24 +1,53 @@
-/* Finer codes for layers of few channels that end in a clip, such as a ReLU6: each channel becomes several, which carry
- * the value in slices.
+/* Slices: a value whose rounding costs the outputs much is carried in several sets of channels with finer codes.
  *
- *     clip(z, 0, m) = clip(z, 0, m/K) + clip(z - m/K, 0, m/K) + ...         for instance, K = 2, m = 6:
+ *     conv A  ->  y = f(z)  ->  conv B, ...      f: nothing, ReLU, leaky ReLU, PReLU, or a clip that starts at 0
  *
- *     conv A, C outputs                     conv A', 2 C outputs: weights twice, bias and bias - 3
- *     clip 0..6                     ->      clip 0..3
- *     conv B, C inputs                      conv B', 2 C inputs: weights twice
+ *                        ______ 2d                 slice 0 (+):  clip(y,      0, d)
+ *                       /                          slice 1 (+):  clip(y - d,  0, d)
+ *     -d   ____________/ 0   d                     slice 0 (-):  clip(-y,     0, d)
  *
- * A code of the result is worth an K-th of what it was, and ends of slices are exact. Nothing else changes: it is
- * an identity in real numbers. Where channels are few their rounding errors hardly average out, and in even parts of a
- * picture all pixels have the same error; that is how the first layers of small networks can make most of the error of
- * the result. There the additional channels cost next to nothing. Depthwise layers become regular ones, which at so
- * few channels take some microseconds.
+ *     y = sum of the positive slices - sum of the negative ones         for values from -N d to P d
+ *
+ * A makes every channel once per slice (all are linear in z where they are neither 0 nor d, so one function serves all
+ * of them), B reads the slices with weights of either sign. In real numbers nothing changes within the range that the
+ * samples showed, plus headroom (range.h); codes are as much finer as d is smaller than the whole range. Slices are 0 where y is
+ * 0, so that a pad stays a pad.
+ *
+ * Which values: the rounding of each one that few channels carry is tried alone in the real graph, and what it does to
+ * the outputs is held against what the rounding of all values does (slice_choice.c). It is the first layers of a
+ * network, mostly, whose errors meet all others.
  */
 #ifndef NCC_QUANT_SLICES_H
 #define NCC_QUANT_SLICES_H
 
-#include "compiler/ir/op.h"
+#include "compiler/ir/eval.h"
 
-/* On the canonical graph. */
-bool ncc_quant_slice(struct graph *g);
+/* A value that could be sliced. */
+struct sliceable {
+    struct value *y;  /* what the readers read */
+    struct node *act; /* that makes it, NULL: the convolution itself does */
+    struct node *a;   /* conv2d */
+    float max;        /* where f clips; INFINITY: nowhere. Slices must not reach beyond it */
+};
+
+struct slicing {
+    int up, down; /* positive and negative slices */
+    float width;  /* d */
+};
+
+/* Whether y is made by a convolution and read by nothing but convolutions, with such a function between them. */
+bool ncc_quant_can_slice(const struct graph *g, struct value *y, struct sliceable *out);
+
+/* The narrowest slices with which n of them reach from lo to hi (lo <= 0 <= hi), at least one on either side that has
+ * values. width 0: n do not suffice, or there is nothing to slice. */
+struct slicing ncc_quant_slicing(double lo, double hi, int n);
+
+/* Rewrites the graph for one value. False: no memory (reported). */
+bool ncc_quant_slice_value(struct graph *g, const struct sliceable *s, struct slicing how);
+
+/* Chooses values and slices them. On the canonical graph. `feed` as in eval_hooks. False: feed said so, or no memory
+ * (reported). */
+bool ncc_quant_slice(struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx,
+                     int n_samples, struct arena *scratch);
 
 #endif

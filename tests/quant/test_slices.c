@@ -23,7 +23,7 @@ struct world {
     struct arena arena;
     struct diags diags;
     struct graph *g;
-    float in[3 * H * W], out[MAX_OUT];
+    float in[3 * H * W], out[2][MAX_OUT];
 };
 
 static bool feed(void *ctx, int sample, int input, struct tensor *to)
@@ -37,8 +37,9 @@ static void see(void *ctx, int sample, int thread, const struct value *v, const 
 {
     (void)sample, (void)thread;
     struct world *w = ctx;
-    if (v == w->g->outputs.v[0].value)
-        memcpy(w->out, t->data, sizeof(float) * (size_t)ncc_shape_count(t->shape));
+    for (int k = 0; k < 2; k++)
+        if (v == w->g->outputs.v[k].value)
+            memcpy(w->out[k], t->data, sizeof(float) * (size_t)ncc_shape_count(t->shape));
 }
 
 static void run(struct world *w)
@@ -66,13 +67,7 @@ static struct value *conv(struct world *w, struct value *x, int out_c, bool dept
     return y;
 }
 
-static struct value *clip(struct world *w, struct value *x, float max)
-{
-    return NCC_OP(w->g, OP_clip, "clip", (&(struct clip_attrs){0, max}), x);
-}
-
-/* The first layers of a MobileNet whose second block has `c` channels. */
-static void build(struct world *w, int c, float max)
+static void begin(struct world *w)
 {
     memset(w, 0, sizeof *w);
     w->arena = ncc_arena_make(&out_of_memory);
@@ -80,16 +75,127 @@ static void build(struct world *w, int c, float max)
     w->g = ncc_graph_new(&w->arena, &w->diags, "test");
     for (int i = 0; i < 3 * H * W; i++)
         w->in[i] = (float)random_between(-1, 1);
-    struct value *x = ncc_graph_input(w->g, "x", DT_F32, ncc_shape_4(1, 3, H, W));
-    x = clip(w, conv(w, x, 8, false, 3, 1), max);
-    x = clip(w, conv(w, x, 8, true, 3, 1), max);
-    x = clip(w, conv(w, x, c, false, 1, 1), max);
-    x = clip(w, conv(w, x, c, true, 3, 2), max);
-    x = conv(w, x, 32, false, 1, 1);
-    ncc_graph_output(w->g, x, "y");
 }
 
-static int widest(const struct graph *g)
+/* f of a convolution's result; 0: nothing. */
+static struct value *act(struct world *w, struct value *x, enum op f)
+{
+    float *slope = NCC_NEW(&w->arena, float, x->shape.dim[1]);
+    for (int c = 0; c < x->shape.dim[1]; c++)
+        slope[c] = c == 0 ? 0 : (float)random_between(-0.5, 1.5);
+    switch (f) {
+    case OP_relu:
+        return NCC_OP(w->g, f, "f", NULL, x);
+    case OP_clip:
+        return NCC_OP(w->g, f, "f", (&(struct clip_attrs){0, 6}), x);
+    case OP_leaky_relu:
+        return NCC_OP(w->g, f, "f", (&(struct leaky_relu_attrs){0.2f}), x);
+    case OP_prelu:
+        return NCC_OP(w->g, f, "f", NULL, x,
+                      ncc_const(w->g, "slope", DT_F32, ncc_shape_make(3, (int[]){x->shape.dim[1], 1, 1}), slope));
+    default:
+        return x;
+    }
+}
+
+/* Two readers, one of them depthwise, behind f; and what they make is read again. Returns f's value. */
+static struct value *build(struct world *w, int c, enum op f)
+{
+    begin(w);
+    struct value *x = ncc_graph_input(w->g, "x", DT_F32, ncc_shape_4(1, 3, H, W));
+    struct value *y = act(w, conv(w, x, c, false, 3, 1), f);
+    struct value *z = act(w, conv(w, y, c, true, 3, 2), f);
+    ncc_graph_output(w->g, conv(w, z, 5, false, 1, 1), "a");
+    ncc_graph_output(w->g, conv(w, y, 4, false, 3, 1), "b");
+    return y;
+}
+
+static struct value *made_by(const struct world *w, int id)
+{
+    for (const struct node *n = w->g->first; n; n = n->next)
+        if (n->out[0]->id == id)
+            return n->out[0];
+    return NULL;
+}
+
+static void compare(const struct world *w, float *const before[2])
+{
+    for (int k = 0; k < 2; k++) {
+        const int n = (int)ncc_shape_count(w->g->outputs.v[k].value->shape);
+        double size = 0;
+        for (int i = 0; i < n; i++)
+            size = fmax(size, fabs((double)before[k][i]));
+        for (int i = 0; i < n; i++)
+            if (fabs((double)w->out[k][i] - (double)before[k][i]) > size * 1e-5)
+                fail_msg("output %d, element %d: %g instead of %g", k, i, (double)w->out[k][i], (double)before[k][i]);
+    }
+}
+
+/* One value after the other in slices that reach far enough: the results stay what they were. */
+static void test_same_results(void **state)
+{
+    (void)state;
+    static const enum op fs[] = {N_OPS, OP_relu, OP_clip, OP_leaky_relu, OP_prelu};
+    static struct world w;
+    static float before_a[MAX_OUT], before_b[MAX_OUT];
+    for (int i = 0; i < 25; i++) {
+        struct value *y = build(&w, random_int(2, 9), fs[i % 5]);
+        run(&w);
+        memcpy(before_a, w.out[0], sizeof before_a);
+        memcpy(before_b, w.out[1], sizeof before_b);
+        const int ids[] = {made_by(&w, y->uses->node->out[0]->id)->id, y->id};
+        for (int k = 0; k < 2; k++) {
+            struct value *v = made_by(&w, ids[k]);
+            struct sliceable s;
+            if (!ncc_quant_can_slice(w.g, v, &s)) /* the depthwise reader's result, before f */
+                continue;
+            assert_true(s.max == (s.act && s.act->op == OP_clip ? 6 : INFINITY));
+            const struct slicing how =
+                ncc_quant_slicing(s.max < INFINITY ? 0 : -400, fmin(400, (double)s.max), random_int(2, 5));
+            assert_true(ncc_quant_slice_value(w.g, &s, how));
+        }
+        assert_null(made_by(&w, y->id));
+        assert_true(ncc_graph_verify(w.g, "slices"));
+        run(&w);
+        compare(&w, (float *const[]){before_a, before_b});
+        ncc_arena_release(&w.arena);
+    }
+}
+
+static void test_slicing(void **state)
+{
+    (void)state;
+    struct slicing s = ncc_quant_slicing(0, 6, 3);
+    assert_true(s.up == 3 && s.down == 0 && s.width == 2);
+    s = ncc_quant_slicing(-1, 6, 3);
+    assert_true(s.up == 2 && s.down == 1 && s.width == 3);
+    s = ncc_quant_slicing(-5, 5, 3);
+    assert_true(s.up + s.down == 3 && s.up && s.down && s.width == 5);
+    assert_true(ncc_quant_slicing(-1, 6, 1).width == 0); /* one cannot hold both signs */
+    assert_true(ncc_quant_slicing(0, 0, 3).width == 0);
+    assert_true(ncc_quant_slicing(0, (double)INFINITY, 3).width == 0);
+}
+
+/* What cannot: an output, another reader, an inner value that more than f reads. */
+static void test_impossible(void **state)
+{
+    (void)state;
+    static struct world w;
+    struct sliceable s;
+    struct value *y = build(&w, 4, OP_relu);
+    assert_true(ncc_quant_can_slice(w.g, y, &s) && s.act == y->def && s.a == y->def->in[0]->def);
+    assert_false(ncc_quant_can_slice(w.g, w.g->outputs.v[0].value, &s));
+    assert_false(ncc_quant_can_slice(w.g, y->def->in[0], &s)); /* its reader is no convolution */
+    ncc_graph_output(w.g, NCC_OP(w.g, OP_sigmoid, "f", NULL, y->def->in[0]), "c");
+    assert_false(ncc_quant_can_slice(w.g, y, &s));
+    ncc_arena_release(&w.arena);
+    y = build(&w, 4, OP_relu);
+    ncc_graph_output(w.g, NCC_OP(w.g, OP_sigmoid, "f", NULL, y), "c");
+    assert_false(ncc_quant_can_slice(w.g, y, &s));
+    ncc_arena_release(&w.arena);
+}
+
+static int widest_clip(const struct graph *g)
 {
     int c = 0;
     for (const struct node *n = g->first; n; n = n->next)
@@ -98,42 +204,18 @@ static int widest(const struct graph *g)
     return c;
 }
 
-static void test_same_results(void **state)
+/* A few channels that all else follows from are sliced, many are not. */
+static void test_choice(void **state)
 {
     (void)state;
     static struct world w;
-    build(&w, 16, 6);
-    run(&w);
-    static float before[MAX_OUT];
-    memcpy(before, w.out, sizeof before);
-    assert_true(ncc_quant_slice(w.g));
-    run(&w);
-    assert_int_equal(widest(w.g), 48);
-    for (const struct node *n = w.g->first; n; n = n->next)
-        if (n->op == OP_clip)
-            assert_true(((const struct clip_attrs *)n->attrs)->max <= 3);
-    double size = 0;
-    for (int i = 0; i < MAX_OUT; i++)
-        size = fmax(size, fabs((double)before[i]));
-    for (int i = 0; i < MAX_OUT; i++)
-        if (fabs((double)w.out[i] - (double)before[i]) > size * 1e-5)
-            fail_msg("element %d: %g instead of %g", i, (double)w.out[i], (double)before[i]);
-    ncc_arena_release(&w.arena);
-}
-
-/* Many channels, and no clip at all. */
-static void test_left_alone(void **state)
-{
-    (void)state;
-    static struct world w;
-    build(&w, 40, 6);
-    assert_true(ncc_quant_slice(w.g));
-    assert_int_equal(widest(w.g), 40);
-    ncc_arena_release(&w.arena);
-    build(&w, 16, INFINITY);
-    assert_true(ncc_quant_slice(w.g));
-    assert_int_equal(widest(w.g), 16);
-    ncc_arena_release(&w.arena);
+    for (int c = 4; c <= 68; c += 64) {
+        build(&w, c, OP_relu);
+        assert_true(ncc_quant_slice(w.g, feed, &w, 1, &w.arena));
+        assert_true(ncc_graph_verify(w.g, "slices"));
+        assert_true(c == 4 ? widest_clip(w.g) >= 8 : widest_clip(w.g) == 0);
+        ncc_arena_release(&w.arena);
+    }
 }
 
 int main(void)
@@ -143,6 +225,7 @@ int main(void)
         return 1;
     }
     random_start("slices");
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_results), cmocka_unit_test(test_left_alone)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_results), cmocka_unit_test(test_slicing),
+                                       cmocka_unit_test(test_impossible), cmocka_unit_test(test_choice)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,255 @@
+#include "compiler/quant/shares.h"
+
+#include "compiler/base/cpu.h"
+#include "compiler/base/parallel.h"
+#include "compiler/ops/attrs.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Samples that show the ranges, samples on which values are rounded, and values: as many as so many multiply-adds let
+ * run (tenths of a second). */
+enum { LEAST_RANGE = 6, MOST_RANGE = 32, LEAST_TRIALS = 1, MOST_TRIALS = 8, LEAST_VALUES = 3 };
+#define RANGE_MACS 5e8
+#define TRIAL_MACS 1.5e8
+#define ALL_MACS   5e8
+
+/* Channels with less of the range count as if they had so much (by_channel.c). */
+#define LEAST_REACH (1.0 / 256)
+
+struct trials {
+    struct graph *g;
+    bool (*feed)(void *ctx, int sample, int input, struct tensor *to);
+    void *ctx;
+    int n_all, n_samples; /* those that run, evenly spread */
+    int n_range, n_trials;
+    struct arena *scratch;
+    struct extremes *seen; /* [thread][first[value id] + channel] */
+    int *first, n_seen;
+    float **clean; /* [sample][output]: as real numbers give it */
+    double *error; /* [sample][output]: squared, over the squared signal */
+};
+
+/* ---- running ---- */
+
+static bool feed_some(void *ctx, int sample, int input, struct tensor *to)
+{
+    const struct trials *t = ctx;
+    return t->feed(t->ctx, (int)((int64_t)sample * t->n_all / t->n_samples), input, to);
+}
+
+static bool run(struct trials *t, const struct graph *g, int n_samples, const struct eval_hooks *hooks)
+{
+    struct evaluator *e = ncc_eval_open(g, EVAL_FAST, 0);
+    t->n_samples = n_samples < t->n_all ? n_samples : t->n_all;
+    const bool good = e && ncc_eval_run(e, t->n_samples, hooks);
+    ncc_eval_close(e);
+    return good;
+}
+
+/* ---- ranges ---- */
+
+static int channels_of(const struct value *v)
+{
+    return v->shape.rank == 4 ? v->shape.dim[1] : 1;
+}
+
+NCC_FOR_EACH_CPU
+static void extend(struct extremes *e, const float *x, int64_t n)
+{
+    enum { LANES = 16 };
+    float lo[LANES] = {0}, hi[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++) {
+            lo[k] = x[i + k] < lo[k] ? x[i + k] : lo[k];
+            hi[k] = x[i + k] > hi[k] ? x[i + k] : hi[k];
+        }
+    for (; i < n; i++) {
+        lo[0] = fminf(lo[0], x[i]);
+        hi[0] = fmaxf(hi[0], x[i]);
+    }
+    for (int k = 0; k < LANES; k++) {
+        e->lo = fminf(e->lo, lo[k]);
+        e->hi = fmaxf(e->hi, hi[k]);
+    }
+}
+
+static void see(void *ctx, int sample, int thread, const struct value *v, const struct tensor *x)
+{
+    (void)sample;
+    const struct trials *t = ctx;
+    if (x->dtype != DT_F32)
+        return;
+    struct extremes *e = t->seen + (size_t)thread * t->n_seen + t->first[v->id];
+    const int channels = channels_of(v);
+    const int64_t images = v->shape.rank == 4 ? v->shape.dim[0] : 1, n = ncc_shape_count(v->shape) / images / channels;
+    for (int64_t i = 0; i < images * channels; i++)
+        extend(&e[i % channels], (const float *)x->data + i * n, n);
+}
+
+static void number_channels(struct trials *t)
+{
+    t->first = NCC_NEW(t->scratch, int, t->g->next_id);
+    for (int i = 0; i < t->g->inputs.n; i++) {
+        t->first[t->g->inputs.v[i]->id] = t->n_seen;
+        t->n_seen += channels_of(t->g->inputs.v[i]);
+    }
+    for (const struct node *n = t->g->first; n; n = n->next)
+        for (int i = 0; i < n->n_out; i++) {
+            t->first[n->out[i]->id] = t->n_seen;
+            t->n_seen += channels_of(n->out[i]);
+        }
+}
+
+static bool observe(struct trials *t)
+{
+    const int n_threads = ncc_parallel_threads();
+    number_channels(t);
+    t->seen = NCC_NEW(t->scratch, struct extremes, (size_t)n_threads *t->n_seen);
+    const struct eval_hooks hooks = {.ctx = t, .feed = feed_some, .see = see};
+    if (!run(t, t->g, t->n_range, &hooks))
+        return false;
+    for (int i = 0; i < n_threads * t->n_seen; i++) {
+        struct extremes *sum = &t->seen[i % t->n_seen];
+        sum->lo = fminf(sum->lo, t->seen[i].lo);
+        sum->hi = fmaxf(sum->hi, t->seen[i].hi);
+    }
+    return true;
+}
+
+static struct share range_of(const struct trials *t, const struct value *v)
+{
+    struct share s = {.channel = t->seen + t->first[v->id], .n_channels = channels_of(v)};
+    s.n_seen = ncc_shape_count(v->shape) * (t->n_range < t->n_all ? t->n_range : t->n_all);
+    for (int c = 0; c < s.n_channels; c++) {
+        s.whole.lo = fminf(s.whole.lo, s.channel[c].lo);
+        s.whole.hi = fmaxf(s.whole.hi, s.channel[c].hi);
+    }
+    return s;
+}
+
+double ncc_quant_reach(struct extremes channel, struct extremes whole)
+{
+    const double all = (double)whole.hi - (double)whole.lo, own = (double)channel.hi - (double)channel.lo;
+    return sqrt(all * fmax(own, all * LEAST_REACH));
+}
+
+/* ---- rounding ---- */
+
+static bool is_activation(const struct node *n)
+{
+    return n && (n->op == OP_relu || n->op == OP_leaky_relu || n->op == OP_prelu || n->op == OP_clip);
+}
+
+/* Values that become codes of their own: not those that a layer makes on its way. */
+static bool is_rounded(const struct graph *g, const struct value *v)
+{
+    return v->dtype == DT_F32 && v->shape.rank >= 2 && !(ncc_op_desc(v->def->op)->flags & OP_SAME_QUANT) &&
+           !is_activation(ncc_value_only_use(g, v));
+}
+
+static bool round_value(const struct trials *t, struct graph *g, struct value *v)
+{
+    const struct share s = range_of(t, v);
+    const float all = s.whole.hi - s.whole.lo;
+    if (!(all > 1e-20f && all < 1e20f))
+        return true;
+    float *step = NCC_NEW(g->arena, float, s.n_channels);
+    for (int c = 0; c < s.n_channels; c++)
+        step[c] = (float)(ncc_quant_reach(s.channel[c], s.whole) / 255);
+    const struct fake_quant_attrs attrs = {.axis = 1, .qmin = -100000, .qmax = 100000};
+    struct value *steps = ncc_const(g, "steps", DT_F32, ncc_shape_make(1, &s.n_channels), step);
+    g->cursor = v->def->next;
+    struct node *n = ncc_node_new(g, OP_fake_quant, v->name, &attrs, (struct value *const[]){v, steps}, 2);
+    g->cursor = NULL;
+    if (!n)
+        return false;
+    ncc_value_replace(g, v, n->out[0]);
+    ncc_node_set_input(n, 0, v, g->arena);
+    return true;
+}
+
+static void compare(void *ctx, int sample, int thread, const struct tensor *const *outputs)
+{
+    (void)thread;
+    const struct trials *t = ctx;
+    for (int k = 0; k < t->g->outputs.n; k++) {
+        const float *x = outputs[k]->data, *want = t->clean[sample * t->g->outputs.n + k];
+        double signal = 0, error = 0;
+        for (int64_t i = 0, n = ncc_shape_count(outputs[k]->shape); i < n; i++) {
+            const double d = (double)x[i] - (double)want[i];
+            signal += (double)want[i] * (double)want[i];
+            error += d * d;
+        }
+        t->error[sample * t->g->outputs.n + k] = signal > 0 ? error / signal : 0;
+    }
+}
+
+/* The mean relative squared error of the outputs when one value, or all (NULL), are rounded; -1 after an error. */
+static double error_of(struct trials *t, const struct value *only)
+{
+    struct graph *g = ncc_graph_copy(t->g, t->scratch, t->g->diags); /* values keep their ids */
+    const int n_ids = g->next_id;
+    for (struct node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->n_out; i++) {
+            struct value *v = n->out[i];
+            const bool wanted = only ? v->id == only->id : v->id < n_ids && is_rounded(g, v);
+            if (wanted && !round_value(t, g, v))
+                return -1;
+        }
+    const struct eval_hooks hooks = {.ctx = t, .feed = feed_some, .done = compare};
+    if (!run(t, g, t->n_trials, &hooks))
+        return -1;
+    const int n = t->n_samples * g->outputs.n;
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += t->error[i] / n;
+    return sum;
+}
+
+static void keep(void *ctx, int sample, int thread, const struct tensor *const *outputs)
+{
+    (void)thread;
+    const struct trials *t = ctx;
+    for (int k = 0; k < t->g->outputs.n; k++)
+        memcpy(t->clean[sample * t->g->outputs.n + k], outputs[k]->data,
+               (size_t)ncc_shape_count(outputs[k]->shape) * sizeof(float));
+}
+
+static bool run_clean(struct trials *t)
+{
+    const int n_out = t->g->outputs.n, n = t->n_trials * n_out;
+    t->clean = NCC_NEW(t->scratch, float *, n);
+    t->error = NCC_NEW(t->scratch, double, n);
+    for (int i = 0; i < n; i++)
+        t->clean[i] = NCC_NEW(t->scratch, float, ncc_shape_count(t->g->outputs.v[i % n_out].value->shape));
+    const struct eval_hooks hooks = {.ctx = t, .feed = feed_some, .done = keep};
+    return run(t, t->g, t->n_trials, &hooks);
+}
+
+static int affordable(double macs, double each, int least, int most)
+{
+    return (int)fmin(fmax(macs / (each + 1), least), most);
+}
+
+bool ncc_quant_shares(struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx,
+                      int n_samples, struct value *const *v, int n, struct arena *scratch, struct share *out)
+{
+    const double macs = ncc_graph_macs(g);
+    struct trials t = {.g = g, .feed = feed, .ctx = ctx, .n_all = n_samples, .scratch = scratch};
+    t.n_range = affordable(RANGE_MACS, macs, LEAST_RANGE, MOST_RANGE);
+    t.n_trials = affordable(TRIAL_MACS, macs, LEAST_TRIALS, MOST_TRIALS);
+    const int n_values = affordable(ALL_MACS, macs * t.n_trials, LEAST_VALUES, n > LEAST_VALUES ? n : LEAST_VALUES);
+    if (!observe(&t) || !run_clean(&t))
+        return false;
+    const double all = error_of(&t, NULL);
+    for (int i = 0; i < n && all >= 0; i++) {
+        const double alone = i < n_values ? error_of(&t, v[i]) : 0;
+        if (alone < 0)
+            return false;
+        out[i] = range_of(&t, v[i]);
+        out[i].of_all = all > 0 ? alone / all : 0;
+    }
+    return all >= 0;
+}

@@ -1,0 +1,186 @@
+/* Which values are sliced, and how finely: slices are added where they take the most off the outputs' error for what
+ * they cost, until nothing is left that is worth a slice or the budget is spent.
+ */
+#include "compiler/ops/attrs.h"
+#include "compiler/quant/range.h"
+#include "compiler/quant/shares.h"
+#include "compiler/quant/slices.h"
+
+#include <math.h>
+
+enum { MAX_CHANNELS = 64, MAX_SLICES = 4, MAX_CANDIDATES = 24 };
+
+/* The canvas of the slices, in bytes of KPU RAM (of 2 MiB). */
+enum { MAX_CANVAS = 1 << 20 };
+
+/* Of the error that rounding makes: what a value's slices must take away at least. */
+#define LEAST_GAIN 0.02
+
+/* What slices may cost: this share of what all layers take, each of them with what a layer takes however small it is
+ * (10 us or so), in the unit of conv_work. */
+#define BUDGET     0.3
+#define LAYER_WORK 7e4
+
+struct candidate {
+    struct value *y;
+    float max; /* where it is clipped */
+    struct share share;
+    int slices; /* 0: as it is */
+};
+
+struct chooser {
+    const struct graph *g;
+    struct candidate v[MAX_CANDIDATES];
+    int n;
+};
+
+/* ---- what convolutions cost ---- */
+
+/* What a KPU layer takes is in proportion to this, whether its kernel is 1x1 or 3x3; depthwise layers are nearly free.
+ * `outs`, `ins`: times as many channels. */
+static double conv_work(const struct node *n, int outs, int ins)
+{
+    const struct shape *x = &n->in[0]->shape;
+    const bool regular = ((const struct conv2d_attrs *)n->attrs)->groups == 1 || ins > 1 || outs > 1;
+    const double channels = (double)n->out[0]->shape.dim[1] * outs;
+    return channels * x->dim[2] * x->dim[3] * (regular ? (double)x->dim[1] * ins : 1);
+}
+
+static int slices_of(const struct chooser *c, const struct value *y)
+{
+    for (int i = 0; i < c->n; i++)
+        if (c->v[i].y == y && c->v[i].slices)
+            return c->v[i].slices;
+    return 1;
+}
+
+/* How many times the channels a convolution makes; its result may pass a function before it is read. */
+static int outs_of(const struct chooser *c, const struct node *n)
+{
+    const struct node *next = ncc_value_only_use(c->g, n->out[0]);
+    const int own = slices_of(c, n->out[0]);
+    return own > 1 || !next || next->n_out != 1 ? own : slices_of(c, next->out[0]);
+}
+
+static double all_work(const struct chooser *c)
+{
+    double sum = 0;
+    for (const struct node *n = c->g->first; n; n = n->next)
+        sum += LAYER_WORK + (n->op == OP_conv2d ? conv_work(n, outs_of(c, n), slices_of(c, n->in[0])) : 0);
+    return sum;
+}
+
+/* ---- candidates ---- */
+
+static bool is_small(const struct shape *s, int n_slices)
+{
+    return s->dim[1] <= MAX_CHANNELS && (int64_t)n_slices * s->dim[1] * s->dim[2] * s->dim[3] <= MAX_CANVAS;
+}
+
+/* With finer codes more headroom costs little. */
+static struct slicing slicing_of(const struct candidate *k, int n)
+{
+    const struct extremes *all = &k->share.whole;
+    const double headroom = pow(ncc_quant_headroom(k->share.n_seen), 2);
+    return ncc_quant_slicing(headroom * (double)all->lo, fmin(headroom * (double)all->hi, (double)k->max), n);
+}
+
+/* What is left of a value's share with n slices, 0: none. Channels that one slice holds gain from its finer codes, too
+ * (by_channel.h). */
+static double left_with(const struct candidate *k, int n)
+{
+    const struct share *s = &k->share;
+    if (!n)
+        return s->of_all;
+    const float width = slicing_of(k, n).width;
+    double before = 0, after = 0;
+    for (int c = 0; c < s->n_channels; c++) {
+        const struct extremes slice = {0, fminf(s->channel[c].hi - s->channel[c].lo, width)};
+        before += pow(ncc_quant_reach(s->channel[c], s->whole), 2);
+        after += pow(ncc_quant_reach(slice, (struct extremes){0, width}), 2);
+    }
+    return before > 0 && width > 0 ? s->of_all * after / before : INFINITY;
+}
+
+/* The first ones, in the order of the graph: their errors meet all others. */
+static void find_candidates(struct chooser *c)
+{
+    struct sliceable s;
+    for (struct node *n = c->g->first; n && c->n < MAX_CANDIDATES; n = n->next) {
+        if (n->n_out != 1 || !is_small(&n->out[0]->shape, 2) || !ncc_quant_can_slice(c->g, n->out[0], &s))
+            continue;
+        c->v[c->n++] = (struct candidate){.y = n->out[0], .max = s.max};
+    }
+}
+
+/* ---- choosing ---- */
+
+struct choice {
+    struct candidate *k;
+    int slices;
+    double gain, cost;
+};
+
+static bool better(struct choice a, struct choice b)
+{
+    return a.gain * b.cost > b.gain * a.cost;
+}
+
+/* The most worthwhile way to more slices for k; gain 0: there is none. */
+static struct choice best_step(const struct chooser *c, struct candidate *k, double now, double room)
+{
+    struct choice best = {k, 0, 0, 1};
+    const int had = k->slices;
+    for (int n = had ? had + 1 : 2; n <= MAX_SLICES && is_small(&k->y->shape, n); n++) {
+        k->slices = n;
+        const struct choice s = {k, n, left_with(k, had) - left_with(k, n), fmax(all_work(c) - now, 1)};
+        k->slices = had;
+        if (s.gain > LEAST_GAIN && s.cost <= room && better(s, best))
+            best = s;
+    }
+    return best;
+}
+
+static void choose(struct chooser *c)
+{
+    const double before = all_work(c);
+    for (;;) {
+        const double now = all_work(c);
+        struct choice best = {NULL, 0, 0, 1};
+        for (int i = 0; i < c->n; i++) {
+            const struct choice s = best_step(c, &c->v[i], now, before * (1 + BUDGET) - now);
+            if (better(s, best))
+                best = s;
+        }
+        if (!best.k)
+            return;
+        best.k->slices = best.slices;
+    }
+}
+
+bool ncc_quant_slice(struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx,
+                     int n_samples, struct arena *scratch)
+{
+    struct chooser c = {.g = g};
+    find_candidates(&c);
+    if (!c.n || !n_samples)
+        return true;
+    struct value *v[MAX_CANDIDATES];
+    struct share share[MAX_CANDIDATES] = {0};
+    for (int i = 0; i < c.n; i++)
+        v[i] = c.v[i].y;
+    if (!ncc_quant_shares(g, feed, ctx, n_samples, v, c.n, scratch, share))
+        return false;
+    for (int i = 0; i < c.n; i++)
+        c.v[i].share = share[i];
+    choose(&c);
+    for (int i = c.n - 1; i >= 0; i--) {
+        /* From the last: a value's own convolution may be the reader of one before it. */
+        const struct candidate *k = &c.v[i];
+        struct sliceable s;
+        if (k->slices && ncc_quant_can_slice(g, k->y, &s) &&
+            !ncc_quant_slice_value(g, &s, slicing_of(k, k->slices)))
+            return false;
+    }
+    return true;
+}
