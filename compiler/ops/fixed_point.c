@@ -34,10 +34,11 @@ static int32_t shifted_left(int32_t x, int n)
     return x > most ? INT32_MAX : x < -most ? INT32_MIN : (int32_t)((uint32_t)x << n);
 }
 
+/* 31 for 0, too. */
 static int leading_zeros(uint32_t x)
 {
     int n = 0;
-    while (n < 32 && !(x >> (31 - n) & 1))
+    while (n < 31 && !(x >> (31 - n) & 1))
         n++;
     return n;
 }
