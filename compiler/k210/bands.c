@@ -11,6 +11,7 @@ struct builder {
     struct value **made;  /* by value id: the present piece */
     struct value **piece; /* [leaving value][row][col] */
     const char *suffix;
+    bool enter_in_kpu;
 };
 
 /* ---- order: what the group needs, the group, what needs it ---- */
@@ -51,6 +52,7 @@ static int length(struct stretch s)
     return s.end - s.begin;
 }
 
+/* `why` keeps it on the CPU; NULL: on the KPU it takes nothing. */
 static struct value *cut(struct builder *b, struct value *v, struct stretch rows, struct stretch cols, const char *why,
                          const char *suffix)
 {
@@ -71,15 +73,16 @@ static struct stretch widened(const struct band_part *p, int axis)
     return (struct stretch){p->of[axis].begin - p->lead[axis], p->of[axis].end + p->trail[axis]};
 }
 
-/* A value from outside: its part with lead and trail through main memory, of which these are cut off again, for nothing,
- * on the canvas. */
+/* A value from outside: its part with lead and trail, of which these are cut off again, for nothing, on the canvas. */
 static struct value *entered(struct builder *b, struct value *v)
 {
     const struct band_part *p = &b->t.part[v->id];
     if (v->shape.rank != 4)
         return v;
     struct value *wide = cut(b, v, widened(p, AXIS_ROWS), widened(p, AXIS_COLS),
-                             "a band of a large map enters through main memory", b->suffix);
+                             b->enter_in_kpu ? NULL : "a band of a large map enters through main memory", b->suffix);
+    if (wide != v && b->enter_in_kpu)
+        wide->def->apart = true;
     const struct stretch rows = {p->lead[0], p->lead[0] + length(p->of[0])};
     const struct stretch cols = {p->lead[1], p->lead[1] + length(p->of[1])};
     return cut(b, wide, rows, cols, NULL, "even");
@@ -208,7 +211,7 @@ static struct value *whole_of(struct builder *b, int i, bool in_main)
 void ncc_bands_apply(struct graph *g, const struct band_choice *choice)
 {
     struct arena *a = g->arena;
-    struct builder b = {.g = g, .made = NCC_NEW(a, struct value *, g->next_id)};
+    struct builder b = {.g = g, .made = NCC_NEW(a, struct value *, g->next_id), .enter_in_kpu = choice->enter_in_kpu};
     struct node **node = NCC_NEW(a, struct node *, choice->n);
     int place = 0, n = 0;
     for (struct node *k = g->first; k && n < choice->n; k = k->next, place++)

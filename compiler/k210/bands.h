@@ -24,6 +24,7 @@ struct band_choice {
     int n;
     int rows, cols;     /* pieces per dimension */
     bool join_in_main;  /* the pieces are put together in main memory; else wherever placement likes it */
+    bool enter_in_kpu;  /* what pieces read is copied within KPU RAM, where placement likes it; else through main memory */
     double us;          /* estimate for the whole graph */
     int64_t kpu_bytes;  /* estimate of the largest piece's need of KPU RAM */
 };

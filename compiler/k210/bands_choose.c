@@ -66,12 +66,12 @@ static void keep(struct choosing *c, struct band_choice choice, const int *node)
 
 /* ---- the number of pieces ---- */
 
-static int64_t whole_bytes(const struct banding *t)
+static int64_t whole_bytes(struct value *const *v, int n)
 {
     int64_t sum = 0;
-    for (int i = 0; i < t->leave.n; i++) {
-        const int *d = t->leave.v[i]->shape.dim;
-        sum += ncc_kpu_bytes(d[1], d[2], d[3]);
+    for (int i = 0; i < n; i++) {
+        const int *d = v[i]->shape.dim;
+        sum += v[i]->shape.rank == 4 ? ncc_kpu_bytes(d[1], d[2], d[3]) : 0;
     }
     return sum;
 }
@@ -121,9 +121,10 @@ static bool columns_that_fit(struct banding *t)
 }
 
 /* The fewest rows with which a piece, and what is kept beside it, fits. */
-static void choose_rows(struct choosing *c, struct banding *t, const int *node, bool join_in_main)
+static void choose_rows(struct choosing *c, struct banding *t, const int *node, bool join_in_main, bool enter_in_kpu)
 {
-    const int64_t room = NCC_KPU_RAM_SIZE - (join_in_main ? 0 : whole_bytes(t));
+    const int64_t room = NCC_KPU_RAM_SIZE - (join_in_main ? 0 : whole_bytes(t->leave.v, t->leave.n)) -
+                         (enter_in_kpu ? whole_bytes(t->enter.v, t->enter.n) : 0);
     for (t->rows = 1; t->rows <= MAX_ROWS; t->rows++) {
         const int64_t bytes = largest_piece(t);
         if (bytes < 0 && t->rows > 1 && !ncc_bands_regions(t, 0, 0))
@@ -131,7 +132,7 @@ static void choose_rows(struct choosing *c, struct banding *t, const int *node, 
         if (bytes < 0 || bytes > room || t->rows * t->cols == 1)
             continue;
         keep(c, (struct band_choice){.n = t->n, .rows = t->rows, .cols = t->cols, .join_in_main = join_in_main,
-                                     .kpu_bytes = bytes}, node);
+                                     .enter_in_kpu = enter_in_kpu, .kpu_bytes = bytes}, node);
         return;
     }
 }
@@ -162,9 +163,27 @@ static void try_group(struct choosing *c, const int *place, int n)
     ncc_bands_open(&t, c->g, node, n, c->arena);
     if (t.leave.n > MAX_LEAVING || !columns_that_fit(&t))
         return;
-    choose_rows(c, &t, place, true);
+    choose_rows(c, &t, place, true, false);
     if (t.cols == 1)
-        choose_rows(c, &t, place, false);
+        choose_rows(c, &t, place, false, false);
+}
+
+/* The ways that came out best, with what enters copied within KPU RAM. */
+static void try_entering(struct choosing *c)
+{
+    const int n = c->n_out;
+    struct band_choice *best = NCC_NEW(c->arena, struct band_choice, n);
+    memcpy(best, c->out, (size_t)n * sizeof *best);
+    for (int i = 0; i < n; i++) {
+        struct banding t;
+        struct node **node = NCC_NEW(c->arena, struct node *, best[i].n);
+        for (int k = 0; k < best[i].n; k++)
+            node[k] = c->node[best[i].node[k]];
+        ncc_bands_open(&t, c->g, node, best[i].n, c->arena);
+        t.cols = 1;
+        if (best[i].cols == 1)
+            choose_rows(c, &t, best[i].node, best[i].join_in_main, true);
+    }
 }
 
 /* Adds what can be computed from the group and its inputs alone, node by node, in the graph's order. */
@@ -204,5 +223,6 @@ int ncc_bands_choices(const struct graph *g, int node, const struct k210_options
             grow(&c, begin, node);
             tried++;
         }
+    try_entering(&c);
     return c.n_out;
 }

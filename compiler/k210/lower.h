@@ -109,6 +109,11 @@ bool ncc_lower_equal_canvases(struct lowering *l, struct value *const *v, int n,
 /* The same where channels may be spread: channel c of v[i] lies at slot[i][c]; NULL: where it is counted. */
 bool ncc_lower_equal_spreads(struct lowering *l, struct value *const *v, int n, struct value **x, const int **slot);
 
+/* ---- lower_stack.c ---- */
+
+/* h rows (4 at least) of x's window from `row` on, on a canvas of their own: a copy of each channel group. */
+struct value *ncc_lower_rows_apart(struct lowering *l, struct value *x, int row, int h, const char *name);
+
 /* ---- spread.c ---- */
 
 /* Notes that channel c of v lies at slot[c] of a canvas. */

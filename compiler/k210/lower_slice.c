@@ -1,5 +1,6 @@
-/* slice, gather: neighbouring rows and columns are a smaller window on the same canvas, and channels are an address, or
- * (where they start inside a line, or come in another order) an address and slots behind it; none takes a layer. */
+/* slice, gather: neighbouring rows and columns are a smaller window on the same canvas (rows of a band are copied), and
+ * channels are an address, or (where they start inside a line, or come in another order) an address and slots behind it; none
+ * takes a layer. */
 #include "compiler/ir/element.h"
 #include "compiler/k210/lower.h"
 #include "kpu/layout.h"
@@ -42,11 +43,16 @@ bool ncc_lower_op_slice(struct lowering *l, struct node *n, const char **why)
         *why = "the map comes from main memory, where it is sliced as well";
         return false;
     }
+    int row = a->begin.v[2];
+    if (n->apart && a->size.v[2] < x->window.h && a->size.v[2] >= NCC_KPU_MIN_H) {
+        x = ncc_lower_rows_apart(l, x, row, a->size.v[2], n->name);
+        row = 0;
+    }
     const struct window *w = &x->window;
     if (a->size.v[2] != w->h || a->size.v[3] != w->w) {
         const struct kpu_recanvas_attrs r = {.canvas_h = x->shape.dim[2],
                                              .canvas_w = x->shape.dim[3],
-                                             .top = w->top + a->begin.v[2],
+                                             .top = w->top + row,
                                              .left = w->left + a->begin.v[3],
                                              .h = a->size.v[2],
                                              .w = a->size.v[3],

@@ -10,24 +10,37 @@
 #include "compiler/k210/lower.h"
 #include "kpu/layout.h"
 
-/* Channels begin .. begin + count - 1 of the window's rows, as a view. */
-static struct value *rows_of(struct lowering *l, struct value *x, int begin, int count, const char *name)
+/* Channels begin .. begin + count - 1 of h rows of the window, as a view. */
+static struct value *rows_of(struct lowering *l, struct value *x, int begin, int count, int row, int h, const char *name)
 {
     const struct window w = x->window;
     if (begin != 0 || count != x->shape.dim[1]) {
         const struct kpu_slice_attrs s = {begin, count};
         x = NCC_OP(l->g, OP_kpu_slice, ncc_name(l->g, name, "group"), &s, x);
     }
-    if (w.h == x->shape.dim[2])
+    if (h == x->shape.dim[2])
         return x;
-    const struct kpu_recanvas_attrs r = {.canvas_h = w.h,
+    const struct kpu_recanvas_attrs r = {.canvas_h = h,
                                          .canvas_w = x->shape.dim[3],
-                                         .skip = w.top,
+                                         .skip = w.top + row,
                                          .left = w.left,
-                                         .h = w.h,
+                                         .h = h,
                                          .w = w.w,
                                          .outside = OUT_JUNK};
     return NCC_OP(l->g, OP_kpu_recanvas, ncc_name(l->g, name, "rows"), &r, x);
+}
+
+struct value *ncc_lower_rows_apart(struct lowering *l, struct value *x, int row, int h, const char *name)
+{
+    const int c = x->shape.dim[1], g = ncc_kpu_layout_of(x->shape.dim[3]).group, n_groups = (c + g - 1) / g;
+    if (n_groups == 1)
+        return rows_of(l, x, 0, c, row, h, name);
+    struct value **group = NCC_NEW(l->g->arena, struct value *, n_groups);
+    for (int k = 0; k < n_groups; k++) {
+        const int count = c - k * g < g ? c - k * g : g;
+        group[k] = ncc_lower_shift(l, rows_of(l, x, k * g, count, row, h, name), 0, 0);
+    }
+    return ncc_op(l->g, OP_kpu_concat, ncc_name(l->g, name, "rows"), NULL, group, n_groups);
 }
 
 /* The canvases must have the same columns, and enough rows for a layer to copy them. */
@@ -59,7 +72,7 @@ bool ncc_lower_op_stack(struct lowering *l, struct node *n, const char **why)
     for (int k = 0; k < n_groups; k++) {
         const int count = c - k * g < g ? c - k * g : g;
         for (int i = 0; i < n->n_in; i++)
-            part[i] = ncc_lower_shift(l, rows_of(l, x[i], k * g, count, n->name), 0, 0);
+            part[i] = ncc_lower_shift(l, rows_of(l, x[i], k * g, count, 0, x[i]->window.h, n->name), 0, 0);
         group[k] = ncc_op(l->g, OP_kpu_stack, ncc_name(l->g, n->name, "stack"), NULL, part, n->n_in);
     }
     l->forms[n->out[0]->id].kpu =

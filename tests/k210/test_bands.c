@@ -29,7 +29,8 @@ static struct band_choice random_choice(struct net *n, uint64_t *state)
     struct band_choice c = {.node = NCC_NEW(&n->arena, int, count),
                             .rows = net_int(state, 1, 3),
                             .cols = net_int(state, 1, 3),
-                            .join_in_main = net_int(state, 0, 1)};
+                            .join_in_main = net_int(state, 0, 1),
+                            .enter_in_kpu = net_int(state, 0, 1)};
     bool *made = NCC_NEW(&n->arena, bool, n->g->next_id), *behind = NCC_NEW(&n->arena, bool, n->g->next_id);
     int place = 0;
     for (const struct node *k = n->g->first; k; k = k->next, place++) {
