@@ -19,6 +19,7 @@
  *
  *     W <= 16    two channels in each half  \  the upper halves are channels of their own, behind all others:
  *     W <= 32    a channel in each half     /  their tiles follow those of the lower halves
+ *     W <= 8     the same; a large row has 16 of its 32 bytes, which are called the even channels of four in a line
  *     W <= 64    columns 0 .. 31 and 32 .. 63 of the same row: two lines of the large one, so that a digit for the half
  *                goes behind q; tiles of 128 lines, seven digits
  *     W <= 128   a row has two lines, which become four: q goes between l4 .. l1 and l0, which counts the lines
@@ -217,10 +218,16 @@ static struct value *whole_blocks(struct lowering *l, struct value *x, const cha
     return ncc_lower_beside(l, part, n, ncc_name(l->g, name, "blocks"));
 }
 
+/* Of what a line of the result holds, every other channel is nobody's. */
+static bool has_gaps(const struct value *x)
+{
+    return x->shape.dim[3] <= 8;
+}
+
 /* As many columns as make rows of the lines that they are given, and pairs of channels of lines. */
 static int least_width(int w)
 {
-    return w <= 16 ? 17 : w > 64 ? 3 * NCC_KPU_LINE_SIZE + 1 : 2 * w;
+    return w <= 8 ? 2 * w : w <= 16 ? 17 : w > 64 ? 3 * NCC_KPU_LINE_SIZE + 1 : 2 * w;
 }
 
 static struct kpu_view_attrs result_view(const struct value *x, int line, int c)
@@ -242,7 +249,7 @@ static struct kpu_view_attrs result_view(const struct value *x, int line, int c)
 static struct value *result(struct job *j, struct value *tiles, const struct value *x)
 {
     const int *d = x->shape.dim, groups = ncc_kpu_groups(d[1], d[3]);
-    const int each = ncc_kpu_layout_of(d[3]).group / 2 * groups, half_lines = j->n_blocks * j->layout->tile_h;
+    const int each = ncc_kpu_layout_of(d[3]).group / 2 * groups * (has_gaps(x) ? 2 : 1), half_lines = j->n_blocks * j->layout->tile_h;
     const bool adjacent = ncc_kpu_lines(d[1], d[2], d[3]) == j->n_blocks * BLOCK;
     if (!j->layout->halves_apart || j->n_halves == 1 || adjacent) {
         const struct kpu_view_attrs a =
@@ -260,10 +267,13 @@ static struct value *result(struct job *j, struct value *tiles, const struct val
 static void set_slots(const struct value *x, const struct layout *layout, int *slot)
 {
     const int c = x->shape.dim[1], group = ncc_kpu_layout_of(x->shape.dim[3]).group, in_half = group / 2;
-    for (int i = 0; i < c; i++)
-        slot[i] = !layout->halves_apart ? i
-                                        : i % group / in_half * in_half * ncc_kpu_groups(c, x->shape.dim[3]) +
-                                              i / group * in_half + i % in_half;
+    const int first_of_upper = in_half * ncc_kpu_groups(c, x->shape.dim[3]);
+    for (int i = 0; i < c; i++) {
+        slot[i] = i;
+        if (layout->halves_apart)
+            slot[i] = i % group / in_half * first_of_upper + i / group * in_half + i % in_half;
+        slot[i] *= has_gaps(x) ? 2 : 1;
+    }
 }
 
 struct value *ncc_lower_enlarge(struct lowering *l, const char *name, struct value *x, enum enlarge between, int *slot,

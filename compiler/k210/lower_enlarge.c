@@ -1,12 +1,26 @@
-/* Resizing to the nearest pixel by a power of two, and pixels set apart with zeros between them: what makes maps larger
+/* Resizing to the nearest pixel by a power of two (and a pixel less), and pixels set apart with zeros between them: what makes maps larger
  * without computing anything. enlarge.c does it by two, as often as it takes. */
 #include "compiler/k210/enlarge.h"
+#include "compiler/ops/resize.h"
 #include "kpu/layout.h"
 
-static bool is_resize(const struct node *n)
+/* Does output pixel o show input pixel o / f? The last ones may be missing. */
+static bool repeats(const struct resize_attrs *a, int in, int out, int f)
 {
-    return n->op == OP_resize && ((const struct resize_attrs *)n->attrs)->mode == RESIZE_NEAREST &&
-           !((const struct resize_attrs *)n->attrs)->align_corners;
+    bool same = out <= f * in;
+    for (int o = 0; o < out && same; o++)
+        same = ncc_resize_nearest(a, in, out, o) == o / f;
+    return same;
+}
+
+static int times(const struct node *n)
+{
+    const struct resize_attrs *a = n->attrs;
+    const int *x = n->in[0]->shape.dim;
+    for (int f = 2; a->mode == RESIZE_NEAREST && f <= 2 * a->out_h && f <= 2 * a->out_w; f *= 2)
+        if (repeats(a, x[2], a->out_h, f) && repeats(a, x[3], a->out_w, f))
+            return f;
+    return 0;
 }
 
 /* Each channel by itself, and nothing but the pixel. */
@@ -36,10 +50,9 @@ int ncc_lower_enlarges(const struct node *n, enum enlarge *between)
     const struct shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
     if (x->rank != 4 || x->dim[0] != 1)
         return 0;
-    if (is_resize(n)) {
+    if (n->op == OP_resize) {
         *between = ENLARGE_REPEAT;
-        const int f = y->dim[2] / x->dim[2];
-        return f * x->dim[2] == y->dim[2] && f * x->dim[3] == y->dim[3] ? power_of_two(f) : 0;
+        return times(n);
     }
     if (!sets_apart(n))
         return 0;
@@ -50,8 +63,8 @@ int ncc_lower_enlarges(const struct node *n, enum enlarge *between)
                : 0;
 }
 
-/* The window may end in front of the last zeros, which are then outside of it. */
-static struct value *cut(struct lowering *l, struct value *y, const struct shape *to)
+/* The window may end in front of the last pixels; where these are zeros, so is what is outside of it. */
+static struct value *cut(struct lowering *l, struct value *y, const struct shape *to, enum enlarge between)
 {
     if (y->window.h == to->dim[2] && y->window.w == to->dim[3])
         return y;
@@ -61,7 +74,9 @@ static struct value *cut(struct lowering *l, struct value *y, const struct shape
                                          .left = y->window.left,
                                          .h = to->dim[2],
                                          .w = to->dim[3],
-                                         .outside = ncc_lower_is_full(y) ? OUT_ZERO : (int)y->window.outside};
+                                         .outside = between == ENLARGE_REPEAT   ? OUT_JUNK
+                                                    : ncc_lower_is_full(y) ? OUT_ZERO
+                                                                           : (int)y->window.outside};
     return NCC_OP(l->g, OP_kpu_recanvas, ncc_name(l->g, y->name, "window"), &a, y);
 }
 
@@ -95,6 +110,6 @@ bool ncc_lower_op_enlarge(struct lowering *l, struct node *n, const char **why)
         for (int i = 0; i < c; i++)
             slot[i] = to[slot[i]];
     }
-    ncc_lower_set_spread(l, n->out[0], cut(l, x, &n->out[0]->shape), slot);
+    ncc_lower_set_spread(l, n->out[0], cut(l, x, &n->out[0]->shape, between), slot);
     return true;
 }

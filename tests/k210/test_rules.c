@@ -132,6 +132,8 @@ static const struct rule_case {
      "input %x f32 1x8x5x7\n%y = resize(%x) out_h=15 out_w=21\n"},
     {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) out_h=10 out_w=14\n",
      "input %x f32 1x8x5x7\n%y = resize(%x) out_h=10 out_w=28\n"},
+    {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) out_h=9 out_w=14\n",
+     "input %x f32 1x8x5x7\n%y = resize(%x) out_h=8 out_w=14\n"},
     {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) out_h=10 out_w=14 half_pixel=true\n",
      "input %x f32 1x8x5x7\n%y = resize(%x) mode=bilinear out_h=10 out_w=14\n"},
     {OP_conv2d_transpose, MAPS,
