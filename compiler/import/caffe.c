@@ -128,6 +128,15 @@ static struct cf_blob *find_blob(struct caffe *m, const char *name)
     return NULL;
 }
 
+static const char *like(struct caffe *m, const char *name)
+{
+    const int n = m->blobs.n + m->n_layers;
+    const char **names = NCC_NEW(m->arena, const char *, n);
+    for (int i = 0; i < n; i++)
+        names[i] = i < m->blobs.n ? m->blobs.v[i]->name : m->layers[i - m->blobs.n].name;
+    return ncc_outline_did_you_mean(name, names, n, m->arena);
+}
+
 static bool cut(struct caffe *m, const char *const *names, int n, struct cf_list *list)
 {
     bool good = true;
@@ -136,8 +145,7 @@ static bool cut(struct caffe *m, const char *const *names, int n, struct cf_list
         if (b)
             NCC_PUSH(m->arena, list, b);
         else
-            good =
-                complain(m, names[i], "there is no such tensor in the model", "name a layer or one of its tops", NULL);
+            good = complain(m, names[i], "there is no such tensor in the model", like(m, names[i]), NULL);
     }
     return good;
 }
@@ -279,7 +287,8 @@ static bool make_input(struct caffe *m, struct cf_blob *b)
     struct shape shape = {0};
     char text[80];
     if (b->v)
-        return complain(m, b->name, "an input must be named only once", NULL, NULL);
+        return complain(m, b->name, "an input must be named only once", "leave out one of the two --input-tensor",
+                        NULL);
     bool known = true;
     if (o)
         shape = o->shape;
@@ -371,7 +380,7 @@ static bool inputs_ready(struct cf_build *b)
 static bool refuse_type(struct cf_build *b)
 {
     const struct cf_row *row = b->row;
-    const char *remedy = "leave it out, or cut the model beside it (see below)";
+    const char *remedy = ncc_outline_remedy;
     if (row->kind == CF_NAMED && row->remedy)
         remedy = ncc_arena_printf(b->m->arena, "%s, and %s", "cut the model beside it (see below)", row->remedy);
     if (row->kind == CF_DROPPED)

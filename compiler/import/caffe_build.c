@@ -1,5 +1,6 @@
 /* What the builders of the layers call. */
 #include "compiler/import/caffe.h"
+#include "compiler/import/outline.h"
 #include "compiler/ops/attrs.h"
 
 #include <math.h>
@@ -14,6 +15,7 @@ bool ncc_caffe_refuse(struct cf_build *b, const char *rule, const char *remedy, 
         text = ncc_arena_vprintf(b->m->arena, found, args);
         va_end(args);
     }
+    remedy = remedy ? remedy : ncc_outline_remedy;
     const struct place where = {.file = b->m->files.net_file, .node = b->name, .op = b->p->type};
     ncc_diag_error(b->m->diags, FAULT_INPUT, where, rule, remedy, text ? "%s" : NULL, text);
     return false;

@@ -333,6 +333,14 @@ static bool check_versions(struct onnx *m)
 }
 
 /* The tensors that the options name, instead of the model's own. */
+static const char *like(struct onnx *m, const struct ox_scope *s, const char *name)
+{
+    const char **names = NCC_NEW(m->arena, const char *, s->n);
+    for (int i = 0; i < s->n; i++)
+        names[i] = s->tensors[i].name;
+    return ncc_outline_did_you_mean(name, names, s->n, m->arena);
+}
+
 static bool cut(struct onnx *m, const struct ox_scope *s, const char *const *names, int n, struct ox_tensors *list)
 {
     bool good = true;
@@ -341,7 +349,7 @@ static bool cut(struct onnx *m, const struct ox_scope *s, const char *const *nam
         if (t)
             NCC_PUSH(m->arena, list, t);
         else
-            good = complain(m, names[i], "the model has no tensor of this name", NULL, NULL);
+            good = complain(m, names[i], "the model has no tensor of this name", like(m, s, names[i]), NULL);
     }
     return good;
 }

@@ -1,6 +1,7 @@
 /* What the builders of the operators call. */
 #include "compiler/import/folding.h"
 #include "compiler/import/onnx.h"
+#include "compiler/import/outline.h"
 #include "compiler/ir/element.h"
 #include "compiler/ops/attrs.h"
 
@@ -9,6 +10,7 @@
 bool ncc_onnx_refuse(struct ox_build *b, const char *rule, const char *remedy, const char *found, ...)
 {
     const struct place where = {b->m->file, b->name, b->op};
+    remedy = remedy ? remedy : ncc_outline_remedy;
     if (!found) {
         ncc_diag_error(b->m->diags, FAULT_INPUT, where, rule, remedy, NULL);
         return false;

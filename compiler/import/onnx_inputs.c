@@ -95,19 +95,22 @@ static bool input_shape(struct onnx *m, const struct ox_tensor *t, struct ints p
     bool known = ncc_onnx_stated_shape(t->info, shape);
     if (o) {
         if (known && o->shape.rank != shape->rank)
-            return complain(m, t->name, "the given shape must have as many dimensions as the input", NULL,
-                            dimensions_text(m, t->info));
+            return complain(m, t->name, "the given shape must have as many dimensions as the input",
+                            "give one number for each dimension", dimensions_text(m, t->info));
         shape->rank = o->shape.rank;
         for (int i = 0; i < o->shape.rank; i++)
             shape->dim[perm.n ? perm.v[i] : i] = o->shape.dim[i];
         known = true;
     }
     if (has_too_many_dimensions(t->info))
-        return complain(m, t->name, "inputs must have at most 6 dimensions", NULL, dimensions_text(m, t->info));
+        return complain(m, t->name, "inputs must have at most 6 dimensions",
+                        "export the model with fewer, or cut it behind this input with --input-tensor",
+                        dimensions_text(m, t->info));
     set_batch(m, t, shape);
     for (int i = 0; known && i < shape->rank; i++)
         if (shape->dim[i] == 0)
-            return complain(m, t->name, "inputs must not be empty", NULL, dimensions_text(m, t->info));
+            return complain(m, t->name, "inputs must not be empty", "export the model without this input",
+                            dimensions_text(m, t->info));
     for (int i = 0; known && i < shape->rank; i++)
         known = shape->dim[i] >= 1;
     if (known && ncc_shape_count(*shape) >= 0)
@@ -179,9 +182,11 @@ static bool make_input(struct onnx *m, const struct ox_scope *s, struct ox_tenso
     enum dtype dtype;
     struct shape shape;
     if (t->v)
-        return complain(m, t->name, "an input must be named only once", NULL, NULL);
+        return complain(m, t->name, "an input must be named only once", "leave out one of the two --input-tensor",
+                        NULL);
     if (t->info && !type && t->info->type && t->info->type->value_case != ONNX__TYPE_PROTO__VALUE__NOT_SET)
-        return complain(m, t->name, "inputs must be tensors, not sequences, maps or optionals", NULL, NULL);
+        return complain(m, t->name, "inputs must be tensors, not sequences, maps or optionals",
+                        "cut the model behind this input with --input-tensor", NULL);
     if (!ncc_onnx_dtype(element, &dtype))
         return complain(m, t->name, "inputs of this type are not supported", "convert the model to float32",
                         ncc_onnx_type_name(element));

@@ -275,9 +275,13 @@ struct value *ncc_onnx_tensor(struct onnx *m, const Onnx__TensorProto *t, const 
     struct shape shape;
     const struct type *type = type_of(t->data_type);
     if (type->size == 0)
-        return complain(m, name, "constants of this type are not supported", NULL, type->name), NULL;
+        return complain(m, name, "constants of this type are not supported", "export the model with floats or integers",
+                        type->name),
+               NULL;
     if (!shape_of(t, &shape))
-        return complain(m, name, "a constant must have at most 6 dimensions and 2^28 elements", NULL, NULL), NULL;
+        return complain(m, name, "a constant must have at most 6 dimensions and 2^28 elements",
+                        "reshape or cut the model", NULL),
+               NULL;
     const void *data = elements(m, t, name, ncc_shape_count(shape));
     return data ? ncc_const(m->graph, name, type->dtype, shape, data) : NULL;
 }

@@ -2,6 +2,10 @@
  * (cut as a head); what neither takes is kept. */
 #include "compiler/import/outline.h"
 
+#include <string.h>
+
+const char *const ncc_outline_remedy = "leave it out, or cut the model beside it (see below)";
+
 /* Refused operators for which both sides are counted; of more, those in the first half are heads. */
 enum { MOST_COUNTED = 64 };
 
@@ -207,6 +211,45 @@ void ncc_outline_suggest_cuts(const struct outline *o, const char *file, struct 
 void ncc_outline_refuse(const struct outline_op *op, const char *file, const char *shapes, struct diags *d)
 {
     ncc_diag_error(d, FAULT_INPUT, (struct place){.file = file, .node = op->name, .op = op->op},
-                   "the operator is not supported", "leave it out, or cut the model beside it (see below)",
-                   shapes ? "%s" : NULL, shapes);
+                   "the operator is not supported", ncc_outline_remedy, shapes ? "%s" : NULL, shapes);
+}
+
+/* ---- names ---- */
+
+enum { LONGEST = 128 }; /* names that are longer are compared as far as this */
+
+/* The fewest letters to insert, delete or replace that make b of a. */
+static int distance(const char *a, const char *b)
+{
+    const int n = (int)strnlen(a, LONGEST), m = (int)strnlen(b, LONGEST);
+    int row[LONGEST + 1]; /* of a's first i letters to b's first k */
+    for (int k = 0; k <= m; k++)
+        row[k] = k;
+    for (int i = 1; i <= n; i++) {
+        int above_left = row[0];
+        row[0] = i;
+        for (int k = 1; k <= m; k++) {
+            const int above = row[k], replaced = above_left + (a[i - 1] != b[k - 1]);
+            const int shorter = (above < row[k - 1] ? above : row[k - 1]) + 1;
+            row[k] = replaced < shorter ? replaced : shorter;
+            above_left = above;
+        }
+    }
+    return row[m];
+}
+
+const char *ncc_outline_did_you_mean(const char *name, const char *const *names, int n, struct arena *arena)
+{
+    enum { MOST_COMPARED = 10000 };
+    const int length = (int)strnlen(name, LONGEST);
+    int best = -1, least = length / 3 + 2;
+    for (int i = 0; i < n && i < MOST_COMPARED; i++) {
+        const int d = names[i] && *names[i] ? distance(name, names[i]) : least;
+        if (d < least) {
+            least = d;
+            best = i;
+        }
+    }
+    return best < 0 ? "'ncc check --json MODEL' lists the nodes; most tensors are named like the node that makes them"
+                    : ncc_arena_printf(arena, "did you mean '%s'?", names[best]);
 }

@@ -36,7 +36,13 @@ struct outline {
     int n_inputs, n_outputs;
 };
 
+/* What to do about an operator that is refused, where nothing better is known. */
+extern const char *const ncc_outline_remedy;
+
 void ncc_outline_suggest_cuts(const struct outline *o, const char *file, struct arena *arena, struct diags *d);
+
+/* "did you mean 'conv_3'?" with that of n names that is most like `name`; where none is, how to find them. */
+const char *ncc_outline_did_you_mean(const char *name, const char *const *names, int n, struct arena *arena);
 
 /* The error for an operator that is not known at all. `shapes` as in "1x16x16x3, 8 -> 1x16x16x8", or NULL. */
 void ncc_outline_refuse(const struct outline_op *op, const char *file, const char *shapes, struct diags *d);

@@ -22,17 +22,26 @@ static int find_tensor(const struct tflite *m, const char *name)
 }
 
 /* The tensors that the options name, instead of the model's own. */
+static const char *like(struct tflite *m, const char *name)
+{
+    const char **names = NCC_NEW(m->arena, const char *, m->n_tensors);
+    for (int i = 0; i < m->n_tensors; i++)
+        names[i] = m->tensors[i].name;
+    return ncc_outline_did_you_mean(name, names, m->n_tensors, m->arena);
+}
+
 static bool cut(struct tflite *m, const char *const *names, int n, struct tf_list *list)
 {
     if (n == 0)
         return true;
     *list = (struct tf_list){NCC_NEW(m->arena, int, n), n};
+    bool good = true;
     for (int i = 0; i < n; i++) {
         list->v[i] = find_tensor(m, names[i]);
         if (list->v[i] < 0)
-            return complain(m, names[i], "the model has no tensor of this name", NULL, NULL);
+            good = complain(m, names[i], "the model has no tensor of this name", like(m, names[i]), NULL);
     }
-    return true;
+    return good;
 }
 
 /* Backwards over the operators, which stand in the order in which they run. */
@@ -134,8 +143,8 @@ static bool input_shape(struct tflite *m, struct tf_tensor *t, struct ints perm,
     *shape = t->stored;
     if (o) {
         if (o->shape.rank != t->stored.rank)
-            return complain(m, t->name, "the given shape must have as many dimensions as the input", NULL,
-                            ncc_shape_text(o->shape, text));
+            return complain(m, t->name, "the given shape must have as many dimensions as the input",
+                            "give one number for each dimension", ncc_shape_text(o->shape, text));
         for (int i = 0; i < o->shape.rank; i++)
             shape->dim[perm.v[i]] = o->shape.dim[i];
         m->is_reshaped = true;
@@ -157,7 +166,8 @@ static bool make_input(struct tflite *m, int tensor)
     struct tf_tensor *t = &m->tensors[tensor];
     enum dtype dtype;
     if (t->n_forms > 0)
-        return complain(m, t->name, "an input must be named only once", NULL, NULL);
+        return complain(m, t->name, "an input must be named only once", "leave out one of the two --input-tensor",
+                        NULL);
     if (!ncc_tflite_dtype(t->type, &dtype) || dtype == DT_F16)
         return complain(m, t->name, "inputs of this type are not supported", "convert the model to float32",
                         ncc_tflite_type_name(t->type));

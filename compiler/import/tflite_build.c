@@ -1,5 +1,6 @@
 /* What the builders of the operators call. */
 #include "compiler/import/folding.h"
+#include "compiler/import/outline.h"
 #include "compiler/import/tflite.h"
 #include "compiler/ops/attrs.h"
 
@@ -13,6 +14,7 @@ bool ncc_tflite_refuse(struct build *b, const char *rule, const char *remedy, co
         text = ncc_arena_vprintf(b->m->arena, found, args);
         va_end(args);
     }
+    remedy = remedy ? remedy : ncc_outline_remedy;
     const struct place where = {.file = b->m->file, .node = b->name, .op = b->op && b->op->code ? b->op->code->name : NULL};
     if (text)
         ncc_diag_error(b->m->diags, FAULT_INPUT, where, rule, remedy, "%s", text);

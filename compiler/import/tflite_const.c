@@ -120,11 +120,13 @@ bool ncc_tflite_materialise(struct tflite *m, struct tf_tensor *t)
     const int64_t n = good ? ncc_shape_count(t->stored) : -1;
     if (n < 0)
         return complain(m, t, "the shape of a constant must be known, with at most 6 dimensions and 2^28 elements",
-                        NULL, t->has_shape ? ncc_shape_text(t->stored, text) : NULL);
+                        "the file may be damaged: export it again",
+                        t->has_shape ? ncc_shape_text(t->stored, text) : NULL);
     if (t->type == TF_I4 && !t->sparsity.at && !ncc_tflite_unpack_halves(m, t))
         return false;
     if (!ncc_tflite_dtype(t->type, &dtype))
-        return complain(m, t, "constants of this type are not supported", NULL, ncc_tflite_type_name(t->type));
+        return complain(m, t, "constants of this type are not supported", "export the model with floats or integers",
+                        ncc_tflite_type_name(t->type));
     if (t->sparsity.at && !ncc_tflite_expand(m, t, ncc_dtype_size(dtype)))
         return ncc_tflite_intact(m) && false;
     const void *data = NULL;

@@ -230,7 +230,8 @@ bool ncc_tflite_read(struct tflite *m)
         return false;
     const struct fb_vector subgraphs = ncc_fb_vector(&m->fb, model, F_model_subgraphs, 4);
     if (!m->fb.error && subgraphs.n == 0)
-        return complain(m, NULL, "the model is empty: it has no subgraph", NULL, 0);
+        return complain(m, NULL, "the model is empty: it has no subgraph", "the file may be damaged: export it again",
+                        0);
     const struct fb_table subgraph = m->fb.error ? model : ncc_fb_vector_table(&m->fb, subgraphs, 0);
     if (subgraphs.n > 1)
         ncc_diag_note(m->diags, (struct place){.file = m->file}, "only the first subgraph is used", NULL,

@@ -258,6 +258,7 @@ static void in_place_and_cuts(void **state)
     unload(&l);
     load_net(&l, text, conv_blobs, &(const struct import_options){.output_tensors = &none, .n_output_tensors = 1});
     expect_message(&l, "there is no such tensor");
+    expect_message(&l, "did you mean 'conv'?");
     unload(&l);
 }
 

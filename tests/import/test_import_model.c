@@ -192,6 +192,12 @@ static void cuts_are_suggested(void **state)
     assert_int_equal(l.g->inputs.n, 1);
     assert_int_equal(l.g->outputs.n, 3);
     unload(&l);
+    static const char *const wrong[] = {"y00", "what no tensor is called"};
+    load_model(&l, "head_and_tail", &(const struct import_options){.output_tensors = wrong, .n_output_tensors = 2});
+    assert_null(l.g);
+    assert_int_equal(l.diags.n_errors, 2);
+    assert_true(has_message(&l, "did you mean 'y0'?") && has_message(&l, "'ncc check --json MODEL' lists the nodes"));
+    unload(&l);
 }
 
 static void faults_have_messages(void **state)

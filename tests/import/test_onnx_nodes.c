@@ -317,7 +317,12 @@ static enum verdict run_folder(const char *folder, const char *path)
     struct onnx scratch = {.arena = &a, .diags = &t.diags, .graph = ncc_graph_new(&a, &t.diags, folder), .file = folder};
     t.scratch = &scratch;
     assert_true(ncc_file_read(path, (size_t)1 << 28, &a, &t.diags, &t.file));
-    const enum verdict v = judge(&t);
+    enum verdict v = judge(&t);
+    for (const struct diag *d = t.diags.first; d; d = d->next)
+        if (d->severity == SEV_ERROR && !d->remedy) {
+            v = FAILED;
+            snprintf(t.why, sizeof t.why, "'%s' does not say what to do", d->rule);
+        }
     static const char *const names[] = {"passed", "not claimed", "FAILED"};
     if (v == FAILED || getenv("NCC_VERBOSE")) {
         const struct diag *d = t.diags.first;
