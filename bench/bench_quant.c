@@ -2,7 +2,9 @@
  * step, and run on other samples in the simulator. Figures are the mean signal to noise of the outputs against the
  * float model, in dB, and what leaving out a step changes (`ncc eval --gains`). doc/quantisation.md explains the steps.
  *
- *     bench_quant [NAME]        of models with NAME in theirs only
+ *     bench_quant [NAME]              of models with NAME in theirs only
+ *     bench_quant --cosines [NAME]    instead: how near every output is on those other samples, as mean and worst
+ * cosine
  */
 #include "bench/measure.h"
 
@@ -18,7 +20,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_STEPS = 16 };
+enum { MAX_STEPS = 16, MAX_OUTPUTS = 16 };
+
+/* What a net that finds faces should keep of every output, mean and worst (doc/quantisation.md section 7). */
+#define WANTED_MEAN  0.995
+#define WANTED_WORST 0.99
 
 /* Samples: a folder or file of the zoo; "planar NAME SIZE": packed pictures of datasets/NAME, which are made planar.
  * A std of 0: none. */
@@ -26,28 +32,35 @@ static const struct row {
     const char *model, *calibration, *test;
     double mean, std;
     bool bgr;
-    const char *output; /* cut here, or NULL */
+    const char *output;              /* cut here, or NULL */
+    struct ncc_channel_norm norm;    /* in place of mean, where n > 0 */
+    struct ncc_shape_override shape; /* name NULL: the model has one */
 } rows[] = {
-    {"tflite/mlperf_ic_resnet8_f32.tflite", "planar ic_calib 32", "planar ic01 32", 0, 1.0 / 255, false, NULL},
-    {"tflite/mlperf_vww96_mbv1_025_f32.tflite", "datasets/vww_calib", "planar vww01 96", 0, 1, false, NULL},
-    {"tflite/tinymaix_cifar10_f.tflite", "planar ic_calib 32", "planar ic01 32", 0, 1, false, NULL},
+    {"tflite/mlperf_ic_resnet8_f32.tflite", "planar ic_calib 32", "planar ic01 32", 0, 1.0 / 255, .bgr = false},
+    {"tflite/mlperf_vww96_mbv1_025_f32.tflite", "datasets/vww_calib", "planar vww01 96", 0, 1, .bgr = false},
+    {"tflite/tinymaix_cifar10_f.tflite", "planar ic_calib 32", "planar ic01 32", 0, 1, .bgr = false},
     {"tflite/tinymaix_mbnet128_0.25_f.tflite", "images/ilsvrc128_tinymaix", "images/classifier_axelerate", 0.5, 0.5,
-     false, NULL},
-    {"tflite/tinymaix_mnist_valid_f.tflite", "images/mnist_bmp_tinymaix", "datasets/mnist/images_u8.npy", 0, 1, false,
-     NULL},
-    {"tflite/tinymaix_mnist_dw_f.tflite", "images/mnist_bmp_tinymaix", "datasets/mnist/images_u8.npy", 0, 1, false,
-     NULL},
-    {"tflite/ulfg_slim320_f32.tflite", "images/faces_nncase", "images/faces_ulfg", 127.0 / 255, 128.0 / 255, false,
-     NULL},
-    {"tflite/nncase_ulffd_landmark_f32.tflite", "images/faces_nncase", "images/faces_ulfg", 0.5, 0.5, false, NULL},
-    {"tflite/mp_face_short.tflite", "images/faces_nncase", "images/faces_ulfg", 0.5, 0.5, false, NULL},
-    {"caffe/ulfg_rfb320.caffemodel", "images/faces_nncase", "images/faces_ulfg", 127.0 / 255, 128.0 / 255, false, NULL},
-    {"caffe/yoloface50k.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0, 1, false, NULL},
-    {"caffe/mtcnn_det1.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0.5, 128.0 / 255, true, NULL},
-    {"caffe/mtcnn_det3.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0.5, 128.0 / 255, true, NULL},
-    {"onnx/pt_unet64.onnx", "images/faces_nncase", "images/faces_ulfg", 0, 0, false, NULL},
-    {"onnx/yunet_s_320.onnx", "images/faces_nncase", "images/faces_ulfg", 0, 1.0 / 255, true, NULL},
-    {"tflite/mp_selfie.tflite", "images/faces_nncase", "images/faces_ulfg", 0, 1, false, "add_13__xeno_compat__1"},
+     .bgr = false},
+    {"tflite/tinymaix_mnist_valid_f.tflite", "images/mnist_bmp_tinymaix", "datasets/mnist/images_u8.npy", 0, 1,
+     .bgr = false},
+    {"tflite/tinymaix_mnist_dw_f.tflite", "images/mnist_bmp_tinymaix", "datasets/mnist/images_u8.npy", 0, 1,
+     .bgr = false},
+    {"tflite/ulfg_slim320_f32.tflite", "images/faces_nncase", "images/faces_ulfg", 127.0 / 255, 128.0 / 255,
+     .bgr = false},
+    {"tflite/nncase_ulffd_landmark_f32.tflite", "images/faces_nncase", "images/faces_ulfg", 0.5, 0.5, .bgr = false},
+    {"tflite/mp_face_short.tflite", "images/faces_nncase", "images/faces_ulfg", 0.5, 0.5, .bgr = false},
+    {"caffe/ulfg_rfb320.caffemodel", "images/faces_nncase", "images/faces_ulfg", 127.0 / 255, 128.0 / 255,
+     .bgr = false},
+    {"caffe/yoloface50k.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0, 1, .bgr = false},
+    {"caffe/mtcnn_det1.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0.5, 128.0 / 255, .bgr = true},
+    {"caffe/mtcnn_det3.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0.5, 128.0 / 255, .bgr = true},
+    {"onnx/pt_unet64.onnx", "images/faces_nncase", "images/faces_ulfg", 0, 0, .bgr = false},
+    {"onnx/yunet_s_320.onnx", "images/faces_nncase", "images/faces_ulfg", 0, 1.0 / 255, .bgr = true},
+    {"tflite/mp_selfie.tflite", "images/faces_nncase", "images/faces_ulfg", 0, 1, false,
+     .output = "add_13__xeno_compat__1"},
+    {"onnx/retinaface_mbnet025.onnx", "images/faces_nncase", "images/faces_ulfg", 0, 1.0 / 255, true,
+     .norm = {3, {104.0f / 255, 117.0f / 255, 123.0f / 255}, {1.0f / 255, 1.0f / 255, 1.0f / 255}},
+     .shape = {"input", 4, {1, 3, 320, 320}}},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
@@ -97,72 +110,107 @@ static void samples_path(const char *zoo, const char *work, const char *what, ch
 
 /* ---- judging ---- */
 
-struct gains {
+struct output {
+    char name[32];
+    double mean, worst, db;
+};
+
+/* What ncc_judge finds. */
+struct judged {
+    int n_outputs;
+    struct output output[MAX_OUTPUTS];
     int n;
     char option[MAX_STEPS][40];
     double db[MAX_STEPS]; /* the first as given; NAN: failed */
 };
 
-static struct gains read_gains(const char *json)
+static double number(const cJSON *object, const char *name)
 {
-    struct gains g = {0};
+    const cJSON *item = cJSON_GetObjectItem(object, name);
+    return cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
+}
+
+static struct judged read_json(const char *json)
+{
+    struct judged j = {0};
     cJSON *root = cJSON_Parse(json);
     const cJSON *item;
     cJSON_ArrayForEach(item, cJSON_GetObjectItem(root, "steps"))
     {
-        const cJSON *db = cJSON_GetObjectItem(item, "sqnr_db");
-        if (g.n == MAX_STEPS)
+        if (j.n == MAX_STEPS)
             break;
-        snprintf(g.option[g.n], sizeof g.option[0], "%s", cJSON_GetObjectItem(item, "option")->valuestring);
-        g.db[g.n++] = cJSON_IsNumber(db) ? db->valuedouble : (double)NAN;
+        snprintf(j.option[j.n], sizeof j.option[0], "%s", cJSON_GetObjectItem(item, "option")->valuestring);
+        j.db[j.n++] = number(item, "sqnr_db");
+    }
+    cJSON_ArrayForEach(item, cJSON_GetObjectItem(root, "outputs"))
+    {
+        struct output *o = &j.output[j.n_outputs];
+        if (j.n_outputs == MAX_OUTPUTS)
+            break;
+        snprintf(o->name, sizeof o->name, "%s", cJSON_GetObjectItem(item, "name")->valuestring);
+        o->mean = number(item, "mean_cosine");
+        o->worst = number(item, "worst_cosine");
+        o->db = number(item, "sqnr_db");
+        j.n_outputs++;
     }
     cJSON_Delete(root);
-    return g;
+    return j;
 }
 
-static struct gains judge(const char *work, const char *model, const char *calibration, const char *test,
-                          const struct row *row)
+static struct ncc_compile_options options_for(const char *model, const struct row *row)
 {
-    char kmodel[1024], *json = NULL, *messages = NULL;
-    size_t size, messages_size;
     struct ncc_compile_options o;
-    struct gains g = {0};
-    snprintf(kmodel, sizeof kmodel, "%s/model.kmodel", work);
     ncc_compile_defaults(&o);
     o.model = model;
-    o.output = kmodel;
-    o.dataset = calibration;
     o.quiet = true;
-    o.has_norm = row && row->std > 0;
+    if (!row)
+        return o;
+    o.has_norm = row->std > 0;
     if (o.has_norm) {
         o.mean = (float)row->mean;
         o.std = (float)row->std;
+        o.by_channel = row->norm;
         o.bgr = row->bgr;
     }
-    o.output_tensors = row ? &row->output : NULL;
-    o.n_output_tensors = row && row->output;
+    o.output_tensors = &row->output;
+    o.n_output_tensors = row->output != NULL;
+    o.shapes = &row->shape;
+    o.n_shapes = row->shape.name != NULL;
+    return o;
+}
+
+static struct judged judge(const char *work, const char *model, const char *calibration, const char *test,
+                           const struct row *row, bool gains)
+{
+    char kmodel[1024], *json = NULL, *messages = NULL;
+    size_t size, messages_size;
+    struct ncc_compile_options o = options_for(model, row);
+    struct judged judged = {0};
+    snprintf(kmodel, sizeof kmodel, "%s/model.kmodel", work);
+    o.output = kmodel;
+    o.dataset = calibration;
     FILE *out = open_memstream(&json, &size), *err = open_memstream(&messages, &messages_size);
     if (out && err && ncc_compile(&o, err, err) == NCC_EXIT_DONE) {
-        const struct ncc_judge_options j = {.kmodel = kmodel, .calibration = calibration, .gains = true};
+        const struct ncc_judge_options j = {.kmodel = kmodel, .calibration = calibration, .gains = gains};
         o.output = NULL;
         o.dataset = test;
         o.json = true;
         ncc_judge(&o, &j, out, err);
         fflush(out);
-        g = read_gains(json);
+        judged = read_json(json);
     }
     fclose(out);
     fclose(err);
-    if (!g.n)
+    if (!judged.n_outputs)
         fputs(messages, stderr);
     free(json);
     free(messages);
-    return g;
+    return judged;
 }
 
 /* ---- the table ---- */
 
-static void print_row(const char *name, const struct gains *g)
+static void print_row(const char *name, const struct judged *g)
 {
     printf("%-28s", name);
     for (int i = 0; i < g->n; i++)
@@ -186,7 +234,7 @@ static void print_median(double *v, int n, const char *format)
         printf(format, n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2);
 }
 
-static void print_medians(const struct gains *all, int n, const char *name, bool all_models)
+static void print_medians(const struct judged *all, int n, const char *name, bool all_models)
 {
     printf("%-28s", name);
     for (int i = 0; n && i < all[0].n; i++) {
@@ -200,7 +248,7 @@ static void print_medians(const struct gains *all, int n, const char *name, bool
     printf("\n");
 }
 
-static void print_heads(const struct gains *g)
+static void print_heads(const struct judged *g)
 {
     for (int i = 1; i < g->n; i++)
         printf("%*d  %s\n", 30, i, g->option[i]);
@@ -210,40 +258,78 @@ static void print_heads(const struct gains *g)
     printf("\n");
 }
 
-int main(int n_args, char **args)
+static void print_outputs(const char *name, const struct judged *j)
 {
-    const char *only = n_args > 1 ? args[1] : "";
-    static struct gains all[N_ROWS + 1];
-    char work[] = "/tmp/ncc_bench_XXXXXX";
-    bench_heading("bench_quant");
-    const char *zoo = bench_zoo();
-    if (!mkdtemp(work))
-        return 1;
-    int n = 0;
-    printf("\nsignal to noise of the outputs on samples that were not calibrated with, dB; then what an option "
-           "changes:\n");
-    if (strstr("digits", only)) {
-        all[n] = judge(work, NCC_SOURCE_DIR "/examples/digits/digits.tflite", NCC_SOURCE_DIR "/examples/digits/calib",
-                       NCC_SOURCE_DIR "/examples/digits/test", NULL);
-        print_heads(&all[n]);
-        print_row("digits", &all[n++]);
+    for (int k = 0; k < j->n_outputs; k++) {
+        const struct output *o = &j->output[k];
+        const bool reached = o->mean >= WANTED_MEAN && o->worst >= WANTED_WORST;
+        printf("%-28.28s %-20.20s %10.5f %10.5f %10.1f%s\n", k ? "" : name, o->name, o->mean, o->worst, o->db,
+               reached ? "" : "  *");
     }
-    for (int i = 0; zoo && i < N_ROWS; i++) {
-        if (!strstr(rows[i].model, only))
+    fflush(stdout);
+}
+
+struct bench {
+    const char *zoo, *only;
+    bool cosines;
+    char work[64];
+    struct judged all[N_ROWS + 1];
+    int n;
+};
+
+static void bench_one(struct bench *b, const char *name, const char *model, const char *calibration, const char *test,
+                      const struct row *row)
+{
+    struct judged *j = &b->all[b->n];
+    *j = judge(b->work, model, calibration, test, row, !b->cosines);
+    if (b->cosines) {
+        print_outputs(name, j);
+        return;
+    }
+    if (b->n == 0)
+        print_heads(j);
+    print_row(name, j);
+    b->n += j->n && j->n == b->all[0].n;
+}
+
+static void bench_all(struct bench *b)
+{
+    if (strstr("digits", b->only))
+        bench_one(b, "digits", NCC_SOURCE_DIR "/examples/digits/digits.tflite", NCC_SOURCE_DIR "/examples/digits/calib",
+                  NCC_SOURCE_DIR "/examples/digits/test", NULL);
+    for (int i = 0; b->zoo && i < N_ROWS; i++) {
+        if (!strstr(rows[i].model, b->only))
             continue;
         char model[1024], calibration[1024], test[1024];
-        snprintf(model, sizeof model, "%s/%s", zoo, rows[i].model);
-        samples_path(zoo, work, rows[i].calibration, calibration);
-        samples_path(zoo, work, rows[i].test, test);
-        all[n] = judge(work, model, calibration, test, &rows[i]);
-        if (n == 0)
-            print_heads(&all[n]);
-        print_row(strchr(rows[i].model, '/') + 1, &all[n]);
-        n += all[n].n == all[0].n;
+        snprintf(model, sizeof model, "%s/%s", b->zoo, rows[i].model);
+        samples_path(b->zoo, b->work, rows[i].calibration, calibration);
+        samples_path(b->zoo, b->work, rows[i].test, test);
+        bench_one(b, strchr(rows[i].model, '/') + 1, model, calibration, test, &rows[i]);
     }
-    print_medians(all, n, "median", true);
-    print_medians(all, n, "median of those it changes", false);
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", work);
+}
+
+int main(int n_args, char **args)
+{
+    static struct bench b = {.work = "/tmp/ncc_bench_XXXXXX"};
+    b.cosines = n_args > 1 && strcmp(args[1], "--cosines") == 0;
+    b.only = n_args > 1 + b.cosines ? args[1 + b.cosines] : "";
+    bench_heading("bench_quant");
+    b.zoo = bench_zoo();
+    if (!mkdtemp(b.work))
+        return 1;
+    if (b.cosines)
+        printf("\ncosines with the float model on samples that were not calibrated with (*: below %.3f mean or %.2f "
+               "worst):\n%-28s %-20s %10s %10s %10s\n",
+               WANTED_MEAN, WANTED_WORST, "model", "output", "mean", "worst", "SQNR dB");
+    else
+        printf("\nsignal to noise of the outputs on samples that were not calibrated with, dB; then what an option "
+               "changes:\n");
+    bench_all(&b);
+    if (!b.cosines) {
+        print_medians(b.all, b.n, "median", true);
+        print_medians(b.all, b.n, "median of those it changes", false);
+    }
+    char command[80];
+    snprintf(command, sizeof command, "rm -r %s", b.work);
     return system(command) != 0;
 }

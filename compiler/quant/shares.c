@@ -106,7 +106,7 @@ static bool observe(struct trials *t)
 {
     const int n_threads = ncc_parallel_threads();
     number_channels(t);
-    t->seen = NCC_NEW(t->scratch, struct extremes, (size_t)n_threads *t->n_seen);
+    t->seen = NCC_NEW(t->scratch, struct extremes, (size_t)n_threads * t->n_seen);
     const struct eval_hooks hooks = {.ctx = t, .feed = feed_some, .see = see};
     if (!run(t, t->g, t->n_range, &hooks))
         return false;

@@ -85,21 +85,12 @@ static struct slicing slicing_of(const struct candidate *k, int n)
     return ncc_quant_slicing(headroom * (double)all->lo, fmin(headroom * (double)all->hi, (double)k->max), n);
 }
 
-/* What is left of a value's share with n slices, 0: none. Channels that one slice holds gain from its finer codes, too
- * (by_channel.h). */
+/* What is left of a value's share with n slices, 0: none. */
 static double left_with(const struct candidate *k, int n)
 {
-    const struct share *s = &k->share;
-    if (!n)
-        return s->of_all;
-    const float width = slicing_of(k, n).width;
-    double before = 0, after = 0;
-    for (int c = 0; c < s->n_channels; c++) {
-        const struct extremes slice = {0, fminf(s->channel[c].hi - s->channel[c].lo, width)};
-        before += pow(ncc_quant_reach(s->channel[c], s->whole), 2);
-        after += pow(ncc_quant_reach(slice, (struct extremes){0, width}), 2);
-    }
-    return before > 0 && width > 0 ? s->of_all * after / before : INFINITY;
+    const struct extremes *all = &k->share.whole;
+    const double reach = (double)all->hi - (double)all->lo, width = n ? (double)slicing_of(k, n).width : reach;
+    return width > 0 ? k->share.of_all * pow(width / reach, 2) : INFINITY;
 }
 
 /* The first ones, in the order of the graph: their errors meet all others. */
@@ -111,6 +102,14 @@ static void find_candidates(struct chooser *c)
             continue;
         c->v[c->n++] = (struct candidate){.y = n->out[0], .max = s.max};
     }
+}
+
+static const float *gains_of(const struct share *s, struct arena *a)
+{
+    float *gain = NCC_NEW(a, float, s->n_channels);
+    for (int c = 0; c < s->n_channels; c++)
+        gain[c] = (float)(((double)s->whole.hi - (double)s->whole.lo) / ncc_quant_reach(s->channel[c], s->whole));
+    return gain;
 }
 
 /* ---- choosing ---- */
@@ -178,8 +177,11 @@ bool ncc_quant_slice(struct graph *g, bool (*feed)(void *ctx, int sample, int in
         /* From the last: a value's own convolution may be the reader of one before it. */
         const struct candidate *k = &c.v[i];
         struct sliceable s;
-        if (k->slices && ncc_quant_can_slice(g, k->y, &s) &&
-            !ncc_quant_slice_value(g, &s, slicing_of(k, k->slices)))
+        if (!k->slices || !ncc_quant_can_slice(g, k->y, &s))
+            continue;
+        struct slicing how = slicing_of(k, k->slices);
+        how.gain = gains_of(&k->share, scratch);
+        if (!ncc_quant_slice_value(g, &s, how))
             return false;
     }
     return true;

@@ -64,7 +64,7 @@ struct slicing ncc_quant_slicing(double lo, double hi, int n)
         const bool reaches = (up || hi <= 0) && (down || lo >= 0);
         const double width = fmax(up ? hi / up : 0, down ? -lo / down : 0);
         if (reaches && width > 0 && isfinite(width) && (best.width == 0 || width < (double)best.width))
-            best = (struct slicing){up, down, (float)width};
+            best = (struct slicing){.up = up, .down = down, .width = (float)width};
     }
     return best;
 }
@@ -82,7 +82,7 @@ static const float *weights_of(const struct node *n, int o, int i)
     return o / (s->dim[0] / groups) == i ? w + (int64_t)o * taps : NULL;
 }
 
-/* What f makes of negative values: -1 for nothing at all, a ReLU's 0 ... as a factor, channel by channel. */
+/* What f multiplies negative values by. */
 static float slope_of(const struct sliceable *s, int c)
 {
     if (!s->act)
@@ -99,16 +99,17 @@ static float slope_of(const struct sliceable *s, int c)
 struct part {
     float gain;   /* of A's channel */
     float offset; /* taken off it */
-    float sign;   /* of what B reads */
+    float weight; /* of B, times this */
 };
 
 /* Negative slices see -|slope| z: not below zero where z is. A negative slope makes y positive there. */
 static struct part part_of(const struct sliceable *s, struct slicing how, int c, int k)
 {
+    const float gain = how.gain ? how.gain[c] : 1;
     if (k < how.up)
-        return (struct part){1, (float)k * how.width, 1};
+        return (struct part){gain, (float)k * how.width, 1 / gain};
     const float slope = slope_of(s, c);
-    return (struct part){-fabsf(slope), (float)(k - how.up) * how.width, slope < 0 ? 1.0f : -1.0f};
+    return (struct part){-fabsf(slope) * gain, (float)(k - how.up) * how.width, (slope < 0 ? 1 : -1) / gain};
 }
 
 static struct node *renewed(struct graph *g, const struct node *n, struct value *x, struct shape shape, const float *w,
@@ -117,9 +118,8 @@ static struct node *renewed(struct graph *g, const struct node *n, struct value 
     struct conv2d_attrs attrs = *(const struct conv2d_attrs *)n->attrs;
     attrs.groups = 1;
     const int n_out = shape.dim[0];
-    struct value *const in[] = {
-        x, ncc_const(g, n->in[1]->name, DT_F32, shape, w),
-        ncc_const(g, ncc_name(g, n->name, "bias"), DT_F32, ncc_shape_make(1, &n_out), bias)};
+    struct value *const in[] = {x, ncc_const(g, n->in[1]->name, DT_F32, shape, w),
+                                ncc_const(g, ncc_name(g, n->name, "bias"), DT_F32, ncc_shape_make(1, &n_out), bias)};
     struct node *y = ncc_node_new(g, OP_conv2d, n->name, &attrs, in, 3);
     if (y) {
         y->origin = n->origin;
@@ -163,9 +163,9 @@ static struct node *read_slices(struct graph *g, const struct node *b, const str
     for (int o = 0; o < n_out; o++) {
         bias[o] = bias_of(b, o);
         for (int i = 0; i < n_in; i++) {
-            const float *from = weights_of(b, o, i / n), sign = part_of(s, how, i / n, i % n).sign;
+            const float *from = weights_of(b, o, i / n), factor = part_of(s, how, i / n, i % n).weight;
             for (int t = 0; from && t < taps; t++)
-                w[((size_t)o * n_in + i) * taps + t] = sign * from[t];
+                w[((size_t)o * n_in + i) * taps + t] = factor * from[t];
         }
     }
     return renewed(g, b, x, ncc_shape_4(n_out, n_in, shape->dim[2], shape->dim[3]), w, bias);
@@ -182,6 +182,7 @@ bool ncc_quant_slice_value(struct graph *g, const struct sliceable *s, struct sl
     if (clip) {
         clip->origin = first->origin;
         clip->out[0]->name = s->y->name;
+        clip->out[0]->range = (struct range){true, 0, how.width};
     }
     while (good && s->y->uses) {
         struct node *b = s->y->uses->node;

@@ -10,8 +10,9 @@
  *
  * A makes every channel once per slice (all are linear in z where they are neither 0 nor d, so one function serves all
  * of them), B reads the slices with weights of either sign. In real numbers nothing changes within the range that the
- * samples showed, plus headroom (range.h); codes are as much finer as d is smaller than the whole range. Slices are 0 where y is
- * 0, so that a pad stays a pad.
+ * samples showed, plus headroom (range.h); that range becomes a known one; codes are as much finer as d is smaller than the whole range. Slices are 0 where y is
+ * 0, so that a pad stays a pad. Channels with little of the range are multiplied by a gain first, which gives them the
+ * scales of by_channel.h.
  *
  * Which values: the rounding of each one that few channels carry is tried alone in the real graph, and what it does to
  * the outputs is held against what the rounding of all values does (slice_choice.c). It is the first layers of a
@@ -31,8 +32,9 @@ struct sliceable {
 };
 
 struct slicing {
-    int up, down; /* positive and negative slices */
-    float width;  /* d */
+    int up, down;      /* positive and negative slices */
+    float width;       /* d */
+    const float *gain; /* NULL, or by channel: what is sliced is gain y; readers divide by it */
 };
 
 /* Whether y is made by a convolution and read by nothing but convolutions, with such a function between them. */

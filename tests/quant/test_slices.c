@@ -150,8 +150,12 @@ static void test_same_results(void **state)
             if (!ncc_quant_can_slice(w.g, v, &s)) /* the depthwise reader's result, before f */
                 continue;
             assert_true(s.max == (s.act && s.act->op == OP_clip ? 6 : INFINITY));
-            const struct slicing how =
+            struct slicing how =
                 ncc_quant_slicing(s.max < INFINITY ? 0 : -400, fmin(400, (double)s.max), random_int(2, 5));
+            float gain[9];
+            for (int c = 0; c < 9; c++)
+                gain[c] = (float)random_between(1, 1.2);
+            how.gain = s.max < INFINITY || random_int(0, 1) ? NULL : gain;
             assert_true(ncc_quant_slice_value(w.g, &s, how));
         }
         assert_null(made_by(&w, y->id));
