@@ -79,7 +79,10 @@ struct judged {
     enum op root;
     bool (*apply)(const struct legaliser *l, struct node *n);
 };
-static const struct judged moves[] = {{OP_conv2d, ncc_legal_conv_before_resize}};
+static const struct judged moves[] = {
+    {OP_conv2d, ncc_legal_conv_before_resize},
+    {OP_conv2d, ncc_legal_resized_part},
+};
 static const struct judged forms[] = {
     {OP_matmul, ncc_legal_flat_matmul},
     {OP_matmul, ncc_legal_many_rows},

@@ -65,6 +65,7 @@ bool ncc_legal_shuffle(struct graph *g, struct node *n);
  * equal shapes. */
 bool ncc_legal_nearest(struct graph *g, struct node *n);
 bool ncc_legal_conv_before_resize(const struct legaliser *l, struct node *n);
+bool ncc_legal_resized_part(const struct legaliser *l, struct node *n); /* legal_resized_part.c: the same, beside others */
 bool ncc_legal_bilinear(const struct legaliser *l, struct node *n);
 bool ncc_legal_gate(const struct legaliser *l, struct node *n);
 

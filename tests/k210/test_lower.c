@@ -348,6 +348,11 @@ static const struct expectation expectations[] = {
      "2\nconst %v f32 4x11x3x3 = random 3\n%a = conv2d(%x, %w, _) " SAME "\n%b = resize(%a) out_h=20 out_w=20\n%t = "
      "conv2d(%s, %u, _)\n%c = concat(%b, %t) axis=1\n%o = conv2d(%c, %v, _) " SAME "\noutput %o\n",
      -1, 0, 0},
+    {"11 1x1 of a small map resized and another: a share first",
+     "input %x f32 1x96x10x10\ninput %s f32 1x32x20x20\nconst %w f32 96x96x3x3 = random 1\nconst %v f32 16x128x1x1 = random "
+     "3\nconst %k f32 16 = random 4\n%a = conv2d(%x, %w, _) " SAME "\n%b = resize(%a) out_h=20 out_w=20\n%c = concat(%b, %s) "
+     "axis=1\n%d = conv2d(%c, %v, %k)\n%o = relu(%d)\noutput %o\n",
+     -1, 0, 0},
     {"11 nearest by 4 with edges of the canvas, then a sum",
      "input %x f32 1x6x12x12\ninput %s f32 1x6x40x40\nconst %w f32 6x6x3x3 = random 1\nconst %u f32 6x6x1x1 = random "
      "2\n%a = conv2d(%x, %w, _)\n%b = resize(%a) out_h=40 out_w=40\n%t = conv2d(%s, %u, _)\n%o = add(%b, %t)\noutput %o\n",
