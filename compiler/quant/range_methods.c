@@ -70,6 +70,8 @@ static struct range choose_l2(const struct observation *o)
 /* What is lost when the values' distribution P is told in codes: Q spreads the count of each code evenly over the bins
  * of the histogram that it covers and that are not empty; what is beyond the ends counts for the outermost
  * of these bins in P. */
+enum { N_CODES = 256 };
+
 struct divergence {
     const struct histogram *hist;
     struct range range;
@@ -90,22 +92,35 @@ static int code_of_bin(const struct divergence *k, int64_t bin)
     return (int)fmin(fmax(rint(x / k->scale + k->zero_point), 0), 255);
 }
 
+/* A bin that stands out from its neighbours holds one value that comes again and again, such as what a bias makes of an
+ * empty background. That is told by one code, whichever others share it, so it counts as little as zeros do, but at the
+ * ends, which take up what is beyond. */
+static double spread_count(const struct divergence *k, int64_t bin)
+{
+    const struct histogram *h = k->hist;
+    const double n = count_of(k, bin), left = bin > h->first ? count_of(k, bin - 1) : 0,
+                 right = bin < h->last ? count_of(k, bin + 1) : 0;
+    const bool stands_out = n > 4 * (left + right) + 64 && bin != k->first && bin != k->last;
+    return stands_out ? 0 : n;
+}
+
 static double cell_loss(const struct divergence *k, int64_t from, int64_t to)
 {
     double sum = 0, loss = 0;
     int n = 0;
     for (int64_t b = from; b < to; b++) {
-        sum += count_of(k, b);
-        n += count_of(k, b) > 0;
+        sum += spread_count(k, b);
+        n += spread_count(k, b) > 0;
     }
     for (int64_t b = from; b < to; b++) {
-        double p = count_of(k, b);
+        double p = spread_count(k, b);
         if (p > 0) {
             p += (b == k->first ? k->outside[0] : 0) + (b == k->last ? k->outside[1] : 0);
             loss += p * log(p * n / sum);
         }
     }
-    return loss;
+    /* What n counts of chance lose on average when they are told as their mean, though their distribution be flat. */
+    return loss - (n > 1 ? (n - 1) / 2.0 : 0);
 }
 
 /* Up to a constant factor. */
@@ -135,6 +150,13 @@ static double divergence_of(const struct observation *o, struct range r)
     return kept > 0 ? loss - all * log(all / kept) : INFINITY;
 }
 
+/* Where a code covers less than a bin of the histogram, nothing can be seen of what the codes lose, and only what is
+ * cut off would count: as is usual, ranges of fewer bins than codes are no candidates. */
+static bool shows_codes(const struct observation *o, struct range r)
+{
+    return (double)(r.hi - r.lo) >= ldexp(N_CODES, o->hist->exponent);
+}
+
 /* First one end, then the other. */
 static struct range choose_kl(const struct observation *o)
 {
@@ -147,6 +169,8 @@ static struct range choose_kl(const struct observation *o)
         double least = INFINITY;
         for (int i = 0; i <= N_STEPS; i++) {
             const struct range r = end ? shrunk(from, i, 0) : shrunk(from, 0, i);
+            if (i && !shows_codes(o, r))
+                break;
             const double loss = divergence_of(o, r);
             if (loss < least - 1e-9) {
                 least = loss;
@@ -170,7 +194,8 @@ double ncc_quant_headroom(int64_t n_seen)
 static bool ends_there(const struct density *d, int64_t n, double end)
 {
     const double share = fmax(1.0 / 2000, 16 / (double)n), close = end * (1 - 1.0 / 256);
-    return share < 1 && (end < 0 ? ncc_density_quantile(d, share) <= close : ncc_density_quantile(d, 1 - share) >= close);
+    return share < 1 &&
+           (end < 0 ? ncc_density_quantile(d, share) <= close : ncc_density_quantile(d, 1 - share) >= close);
 }
 
 static struct range choose_wide(const struct observation *o)

@@ -263,6 +263,9 @@ static void fill_data(float *x, int kind)
         case 3: /* behind a ReLU, with outliers */
             x[i] = (float)fmax(random_normal() * (random_int(0, 9999) == 0 ? 30 : 1), 0);
             break;
+        case 5: /* an empty background, whose value comes again and again */
+            x[i] = (float)(random_int(0, 2) ? 0.37 : fabs(random_normal()));
+            break;
         default: /* ReLU6 that saturates often */
             x[i] = (float)fmin(fmax(random_normal() * 6, 0), 6);
         }
@@ -312,12 +315,12 @@ static void test_all_methods(void **state)
         enum range_method method;
         double allowed; /* dB worse than minmax */
     } methods[] = {{"percentile", RANGE_PERCENTILE, 15},
-                   {"kl", RANGE_KL, 20},
+                   {"kl", RANGE_KL, 13},
                    {"auto", RANGE_AUTO, 20 * log10(ncc_quant_headroom(N_DATA)) + 0.3}, /* its room */
                    {"l2", RANGE_L2, 0}};
     float *x = malloc(N_DATA * sizeof *x);
     static struct histogram h, half_hist[2];
-    for (int kind = 0; kind < 5; kind++) {
+    for (int kind = 0; kind < 6; kind++) {
         fill_data(x, kind);
         struct observation o = observe(x, &h);
         struct observation half[2] = {observe_part(x, N_DATA / 2, &half_hist[0]),
@@ -330,7 +333,10 @@ static void test_all_methods(void **state)
             const double gain = 10 * log10(all / quantising_error(x, r));
             printf("  %s %.2f .. %.2f, %.2f dB", methods[m].name, (double)r.lo, (double)r.hi, gain);
             assert_true(r.known && r.lo <= 0 && r.hi >= 0);
-            assert_true(gain >= -methods[m].allowed - 1e-9);
+            if (kind != 5) /* there all hangs on how near a code lies to the one value */
+                assert_true(gain >= -methods[m].allowed - 1e-9);
+            if (kind == 5 && methods[m].method == RANGE_KL) /* that the background shares a code is no reason to clip */
+                assert_true(r.hi > 0.7f * o.max);
         }
         printf("\n");
     }
@@ -374,8 +380,9 @@ int main(void)
         cmocka_unit_test(test_histogram_merge), cmocka_unit_test(test_histogram_extremes),
         cmocka_unit_test(test_window),          cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_speed),           cmocka_unit_test(test_stride_counts_enough),
-        cmocka_unit_test(test_codes),           cmocka_unit_test(test_l2), cmocka_unit_test(test_all_methods),
-        cmocka_unit_test(test_methods),         cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_codes),           cmocka_unit_test(test_l2),
+        cmocka_unit_test(test_all_methods),     cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_compare),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
