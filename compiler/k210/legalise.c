@@ -99,6 +99,11 @@ static const struct judged forms[] = {
     {OP_mul, ncc_legal_gate},
     {OP_add, ncc_legal_add_convs},
     {OP_sub, ncc_legal_add_convs},
+    {OP_add, ncc_legal_sum},
+    {OP_sub, ncc_legal_sum},
+    {OP_matmul, ncc_legal_mean_last},
+    {OP_conv2d, ncc_legal_mean_last},
+    {OP_reduce, ncc_legal_mean_first},
     {OP_maximum, ncc_legal_extreme},
     {OP_minimum, ncc_legal_extreme},
 };

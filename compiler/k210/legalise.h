@@ -48,6 +48,17 @@ bool ncc_legal_add_convs(const struct legaliser *l, struct node *n);
 bool ncc_legal_conv_on_halves(const struct legaliser *l, struct node *n);
 bool ncc_legal_prelu_in_conv(const struct legaliser *l, struct node *n);
 
+/* ---- legal_sum.c ---- */
+
+/* A tree of add, sub, neg and constants per channel -> 1x1 conv2d of all its maps side by side. */
+bool ncc_legal_sum(const struct legaliser *l, struct node *n);
+
+/* ---- legal_mean.c ---- */
+
+/* matmul or 1x1 conv2d behind the mean or sum of a map -> in front of it; a reduction behind a 1x1 conv2d -> in front. */
+bool ncc_legal_mean_last(const struct legaliser *l, struct node *n);
+bool ncc_legal_mean_first(const struct legaliser *l, struct node *n);
+
 /* ---- legal_multiplier.c ---- */
 
 /* conv2d with m outputs for each channel -> m depthwise ones and a 1x1 that orders their outputs. */

@@ -292,6 +292,46 @@ static struct value *cpu_kernel(struct graph *g, uint64_t *state, struct value *
     }
 }
 
+/* Trees of three to six operands, some taken twice, with factors and constants in between. */
+static struct value *sum_of_many(struct graph *g, uint64_t *state, struct value *x)
+{
+    const int c = net_int(state, 1, 13), n = net_int(state, 3, 6);
+    struct value *v[6];
+    for (int i = 0; i < n; i++) {
+        v[i] = i && net_int(state, 0, 5) == 0 ? v[i - 1] : NCC_OP(g, OP_relu, "relu", NULL, net_conv(g, state, x, plain(1), c, 1, 1));
+        struct value *k = net_constant(g, state, net_int(state, 0, 1) ? ncc_shape_4(1, c, 1, 1) : (struct shape){0}, 0.4, 1);
+        if (net_int(state, 0, 2) == 0)
+            v[i] = NCC_OP(g, net_int(state, 0, 1) ? OP_mul : OP_sub, "constant", NULL, v[i], k);
+        if (net_int(state, 0, 5) == 0)
+            v[i] = NCC_OP(g, OP_neg, "neg", NULL, v[i]);
+    }
+    for (int left = n; left > 1; left--) { /* any two of them */
+        const int i = net_int(state, 0, left - 1);
+        struct value *one = v[i];
+        v[i] = v[left - 1];
+        const int k = net_int(state, 0, left - 2);
+        v[k] = NCC_OP(g, net_int(state, 0, 2) ? OP_add : OP_sub, "sum", NULL, v[k], one);
+    }
+    return v[0];
+}
+
+/* A product with constants on either side of a mean or sum. */
+static struct value *mean_and_product(struct graph *g, uint64_t *state, struct value *x)
+{
+    const struct reduce_attrs a = {net_int(state, 0, 2) ? REDUCE_MEAN : REDUCE_SUM, {2, {2, 3}}, true};
+    const int m = net_int(state, 1, 12), c = x->shape.dim[1];
+    if (net_int(state, 0, 2) == 0)
+        return NCC_OP(g, OP_reduce, "mean", &a, net_conv(g, state, x, plain(1), m, 1, 1));
+    x = NCC_OP(g, OP_reduce, "mean", &a, x);
+    if (net_int(state, 0, 1))
+        return net_conv(g, state, x, plain(1), m, 1, 1);
+    const struct reshape_attrs vector = {{2, {1, c}}}, map = {{4, {1, m, 1, 1}}};
+    struct value *w = net_constant(g, state, ncc_shape_make(2, (int[]){c, m}), 0.5, 0);
+    struct value *b = net_constant(g, state, ncc_shape_make(1, &m), 0.3, 0);
+    x = NCC_OP(g, OP_matmul, "classes", NULL, NCC_OP(g, OP_reshape, "vector", &vector, x), w, b);
+    return NCC_OP(g, OP_reshape, "map", &map, x);
+}
+
 /* ---- the table ---- */
 
 const struct net_row net_rows[] = {
@@ -313,11 +353,13 @@ const struct net_row net_rows[] = {
     {"scales, biases, factors", affine, 1, 13, 1, 23, false, false},
     {"add, sub", sum, 1, 13, 1, 23, false, false},
     {"weighted sums", weighted_sum, 1, 13, 1, 17, false, false},
+    {"sums of many operands", sum_of_many, 1, 13, 1, 17, false, false},
     {"concat, split, slice", concat_and_slice, 1, 13, 1, 23, false, false},
     {"channel shuffle", shuffle, 1, 13, 1, 19, false, false},
     {"max pools", max_pool, 1, 17, 1, 29, false, false},
     {"average pools", average_pool, 1, 13, 1, 29, false, false},
     {"global means", whole_mean, 1, 17, 1, 33, false, false},
+    {"products before and behind means", mean_and_product, 1, 24, 1, 29, false, false},
     {"resize", resized, 1, 11, 1, 15, false, false},
     {"squeeze-and-excite gates", gate, 1, 13, 1, 17, false, false},
     {"maps above the limits", large_map, 1, 1, 258, 600, true, true},

@@ -88,6 +88,64 @@ static struct value *shufflenet_v1(struct graph *g, uint64_t *state)
     return conv(g, state, x, 32, 1, 1);
 }
 
+/* ---- others ---- */
+
+/* Large: a mean of many channels, and few classes. */
+static struct value *classifier(struct graph *g, uint64_t *state)
+{
+    struct value *x = relu(g, conv(g, state, input(g, 16, 25, 5), 64, 1, 1));
+    const struct reduce_attrs mean = {REDUCE_MEAN, {2, {2, 3}}, true};
+    const struct reshape_attrs vector = {{2, {1, 64}}};
+    const int out = 12;
+    x = NCC_OP(g, OP_reshape, "vector", &vector, NCC_OP(g, OP_reduce, "mean", &mean, x));
+    return NCC_OP(g, OP_matmul, "classes", NULL, x, net_constant(g, state, ncc_shape_make(2, (int[]){64, out}), 0.2, 0),
+                  net_constant(g, state, ncc_shape_make(1, &out), 0.2, 0));
+}
+
+/* Weighted sums of maps at several depths, as feature pyramids have them. */
+static struct value *weighted_sum(struct graph *g, uint64_t *state)
+{
+    struct value *x = relu(g, conv(g, state, input(g, 3, 20, 20), 24, 3, 1)), *sum = NULL;
+    for (int i = 0; i < 4; i++) {
+        struct value *y = relu(g, conv(g, state, x, 24, 1, 1));
+        y = NCC_OP(g, OP_mul, "weighted", NULL, y, net_constant(g, state, ncc_shape_4(1, 24, 1, 1), 0.3, 1));
+        sum = sum ? NCC_OP(g, i % 2 ? OP_add : OP_sub, "sum", NULL, sum, y) : y;
+    }
+    return conv(g, state, relu(g, sum), 8, 1, 1);
+}
+
+static struct value *hard_swish(struct graph *g, struct value *x)
+{
+    return NCC_OP(g, OP_hard_swish, "swish", NULL, x);
+}
+
+/* Wider, depthwise 5x5, a gate of each channel, narrower, and the input added. */
+static struct value *gated_block(struct graph *g, uint64_t *state, struct value *x, int wide, int kernel, int out_c,
+                                 int stride)
+{
+    const struct reduce_attrs mean = {REDUCE_MEAN, {2, {2, 3}}, true};
+    const float three = 3, sixth = 1.0f / 6;
+    const struct clip_attrs six = {0, 6};
+    struct value *y = hard_swish(g, conv(g, state, x, wide, 1, 1));
+    y = hard_swish(g, depthwise(g, state, y, kernel, stride));
+    struct value *v = relu(g, conv(g, state, NCC_OP(g, OP_reduce, "mean", &mean, y), wide / 4, 1, 1));
+    v = conv(g, state, v, wide, 1, 1);
+    v = NCC_OP(g, OP_add, "plus", NULL, v, ncc_const_copy(g, "three", DT_F32, (struct shape){0}, &three));
+    v = NCC_OP(g, OP_mul, "over", NULL, NCC_OP(g, OP_clip, "six", &six, v),
+               ncc_const_copy(g, "sixth", DT_F32, (struct shape){0}, &sixth));
+    y = conv(g, state, NCC_OP(g, OP_mul, "gated", NULL, y, v), out_c, 1, 1);
+    return stride == 1 && out_c == x->shape.dim[1] ? NCC_OP(g, OP_add, "sum", NULL, x, y) : y;
+}
+
+/* MobileNet V3's: two blocks. */
+static struct value *mobilenet_v3(struct graph *g, uint64_t *state)
+{
+    struct value *x = hard_swish(g, conv(g, state, input(g, 3, 56, 56), 16, 3, 2));
+    x = gated_block(g, state, x, 48, 5, 24, 2);
+    x = gated_block(g, state, x, 72, 5, 24, 1);
+    return conv(g, state, x, 32, 1, 1);
+}
+
 /* ---- the table ---- */
 
 static const struct block {
@@ -98,6 +156,9 @@ static const struct block {
 } blocks[] = {
     {"ShuffleNet V2, two stages", shufflenet_v2, 0, 25},
     {"ShuffleNet V1, three units", shufflenet_v1, 0, 25},
+    {"classes of a mean", classifier, 0, 25},
+    {"weighted sum of four maps", weighted_sum, 0, 25},
+    {"MobileNet V3, two blocks with gates", mobilenet_v3, 4, 18}, /* down and up again for each gate */
 };
 
 static const struct k210_options options = {.runtime = NCC_KPU_RUNTIME_V4, .output_quantize_threshold = 1024};
