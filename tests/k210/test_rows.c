@@ -5,7 +5,8 @@
  *         n roundings on the longest path                     at most 0.5 + n codes, on average 0.3 * sqrt(n)
  *
  * The average is held over all networks of a row, and for each of them as far as its number of results allows.
- * NCC_ROW_NETS networks a row (default 8). */
+ * NCC_ROW_NETS networks a row (default 8). And a table of the smallest and the largest: maps of 1x1, 2x2 and 512x256, 1
+ * and 1024 channels, prime widths. */
 #include "tests/k210/dequantised.h"
 #include "tests/k210/net_rows.h"
 
@@ -167,6 +168,17 @@ static void check_codes(struct net *n, const struct net_row *row, int index, uin
         judge(n, &c, k, &e[k], &spread[c.real->outputs.v[k].value->id], row, index, t);
 }
 
+static void check_net(struct net *n, const struct net_row *row, int index, uint64_t seed, struct ncc_sim *sim,
+                      struct tally *t)
+{
+    const struct graph *source = ncc_graph_copy(n->g, &n->arena, &n->diags);
+    if (row->to_bands)
+        cut_into_bands(n);
+    check_real(n, source, row, index, seed, t);
+    check_codes(n, row, index, seed, sim, t);
+    t->nets++;
+}
+
 /* ---- all rows ---- */
 
 static int nets_per_row(void)
@@ -184,12 +196,7 @@ static struct tally check_row(const struct net_row *row, int number, uint64_t se
         struct net n;
         net_open(&n);
         net_make_row(&n, &state, row, i);
-        const struct graph *source = ncc_graph_copy(n.g, &n.arena, &n.diags);
-        if (row->to_bands)
-            cut_into_bands(&n);
-        check_real(&n, source, row, i, state, &t);
-        check_codes(&n, row, i, state, sim, &t);
-        t.nets++;
+        check_net(&n, row, i, state, sim, &t);
         net_close(&n);
     }
     return t;
@@ -222,8 +229,68 @@ static void rows(void **unused)
     assert_int_equal(n_bad, 0);
 }
 
+/* ---- the smallest and the largest ---- */
+
+#define SAME "pad_top=1 pad_left=1 pad_bottom=1 pad_right=1"
+#define X(shape) "input %x f32 " shape " !q(0.015686274509803921, 128)\n"
+#define W(shape) "const %w f32 " shape " = random 1\n"
+#define B(n) "const %b f32 " n " = random 2\n"
+#define Y "\noutput %y\n"
+
+static const char *const extremes[] = {
+    X("1x1x1x1") W("1x1x1x1") B("1") "%y = conv2d(%x, %w, %b)" Y,
+    X("1x1x1x1") W("1x1x3x3") B("1") "%y = conv2d(%x, %w, %b) " SAME Y,
+    X("1x1x1x1") W("5x1x3x3") B("5") "%y = conv2d(%x, %w, %b) stride_h=2 stride_w=2 " SAME Y,
+    X("1x1x2x2") W("1x1x3x3") B("1") "%y = conv2d(%x, %w, %b) groups=1 " SAME Y,
+    X("1x7x2x2") W("7x1x3x3") B("7") "%y = conv2d(%x, %w, %b) groups=7 " SAME Y,
+    X("1x7x2x2") W("3x7x2x2") "%y = conv2d(%x, %w, _)" Y,
+    X("1x3x2x2") "%y = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2" Y,
+    X("1x3x2x2") "%y = avg_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2" Y,
+    X("1x3x1x1") "%y = reduce(%x) axes=[2,3] keep_dims=true" Y,
+    X("1x1x1x1") "const %k f32 1x1x1x1 = { 0.3 }\n%y = prelu(%x, %k)" Y,
+    X("1x2x1x1") "const %w f32 2x3x2x2 = random 1\n%y = conv2d_transpose(%x, %w, _) stride_h=2 stride_w=2" Y,
+    X("1x2x1x1") W("3x2x1x1") "%r = resize(%x) out_h=2 out_w=2\n%y = conv2d(%r, %w, _)" Y,
+    X("1x1x17x13") W("1x1x3x3") "%y = conv2d(%x, %w, _) groups=1 " SAME Y,
+    X("1x1x1x509") W("3x1x1x3") "%y = conv2d(%x, %w, _) pad_left=1 pad_right=1" Y,
+    X("1x1x251x1") W("3x1x3x1") "%y = conv2d(%x, %w, _) pad_top=1 pad_bottom=1" Y,
+    X("1x4x1x509") "%y = max_pool(%x) kernel_h=1 kernel_w=3 stride_h=1 stride_w=1" Y,
+    X("1x7x31x61") W("11x7x3x3") "%y = conv2d(%x, %w, _) stride_h=2 stride_w=2 " SAME Y,
+    X("1x1x127x251") W("3x1x5x5") "%y = conv2d(%x, %w, _) stride_h=2 stride_w=2 pad_top=2 pad_left=2 pad_bottom=2 pad_right=2" Y,
+    X("1x1x256x512") W("2x1x3x3") B("2") "%y = conv2d(%x, %w, %b) " SAME Y,
+    X("1x2x256x512") W("2x1x3x3") "%y = conv2d(%x, %w, _) groups=2 " SAME Y,
+    X("1x1x256x512") "%y = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2" Y,
+    X("1x1x256x512") W("3x1x3x3") "%y = conv2d(%x, %w, _) stride_h=2 stride_w=2 pad_bottom=1 pad_right=1" Y,
+    X("1x1024x1x1") W("1024x1024x1x1") B("1024") "%y = conv2d(%x, %w, %b)" Y,
+    X("1x1024x4x4") W("1x1024x1x1") "%y = conv2d(%x, %w, _)" Y,
+    X("1x1x4x4") W("1024x1x3x3") "%y = conv2d(%x, %w, _) " SAME Y,
+    X("1x1024x4x4") W("1024x1x3x3") B("1024") "%y = conv2d(%x, %w, %b) groups=1024 " SAME Y,
+    X("1x1024x2x2") W("7x1024x3x3") "%y = conv2d(%x, %w, _) " SAME Y,
+    X("1x1024") W("1024x1024") B("1024") "%y = matmul(%x, %w, %b)" Y,
+    X("1x1") W("1x1") "%y = matmul(%x, %w, _)" Y,
+    X("1x1024x5x3") W("1024x1x3x3") "%a = conv2d(%x, %w, _) groups=1024 " SAME "\n%y = add(%a, %x)" Y,
+    X("1x1x5x7") W("1023x1x1x1") "%a = conv2d(%x, %w, _)\n%c = concat(%a, %x) axis=1\n%y = relu(%c)" Y,
+};
+
+static void smallest_and_largest(void **unused)
+{
+    (void)unused;
+    struct ncc_sim *sim = ncc_sim_new();
+    struct tally t = {0};
+    for (size_t i = 0; i < sizeof extremes / sizeof extremes[0]; i++) {
+        struct net n;
+        net_open(&n);
+        net_parse(&n, extremes[i]);
+        const struct net_row row = {.name = extremes[i]};
+        check_net(&n, &row, 0, 1, sim, &t);
+        net_close(&n);
+    }
+    ncc_sim_free(sim);
+    print_message("%d networks, %d beyond the bound\n", t.nets, t.explained);
+    assert_int_equal(t.bad, 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rows), cmocka_unit_test(smallest_and_largest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,6 +93,19 @@ struct zoo_norm zoo_norm(const cJSON *meta)
                              cJSON_GetObjectItem(how, "scale")->valuedouble};
 }
 
+double zoo_agreement(const cJSON *meta)
+{
+    double least = 1;
+    const cJSON *program, *output;
+    cJSON_ArrayForEach(program, cJSON_GetObjectItem(meta, "oracles"))
+        cJSON_ArrayForEach(output, cJSON_GetObjectItem(program, "vs_primary")) {
+            const cJSON *cosine = cJSON_GetObjectItem(output, "cos");
+            if (cJSON_IsNumber(cosine))
+                least = fmin(least, cosine->valuedouble);
+        }
+    return least;
+}
+
 void zoo_planar(const float *hwc, int h, int w, int c, float *chw)
 {
     for (int k = 0; k < c; k++)

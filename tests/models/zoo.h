@@ -46,6 +46,8 @@ cJSON *zoo_meta(const char *model);
 struct zoo_array zoo_golden(struct arena *a, const char *model, const char *file);
 struct zoo_array zoo_npy(struct arena *a, const char *path);
 struct zoo_norm zoo_norm(const cJSON *meta);
+/* How near a second program comes to the stored outputs: the least cosine of any output, 1 where none was asked. */
+double zoo_agreement(const cJSON *meta);
 
 /* Elements of h x w x c into c x h x w, or back. */
 void zoo_planar(const float *hwc, int h, int w, int c, float *chw);
