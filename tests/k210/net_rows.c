@@ -369,14 +369,15 @@ const struct net_row net_rows[] = {
 };
 const int net_n_rows = sizeof net_rows / sizeof net_rows[0];
 
-static struct value *row_input(struct graph *g, uint64_t *state, const struct net_row *row)
+/* A zero point that is not whole (behind mean and std) only where a layer reads it: kernels take whole ones. */
+static struct value *row_input(struct graph *g, uint64_t *state, const struct net_row *row, bool to_layer)
 {
     const int c = net_int(state, row->min_c, row->max_c), h = net_int(state, row->min_size, row->max_size);
     const int w = net_int(state, 0, 1) ? h : net_int(state, row->min_size, row->max_size);
     struct value *x = ncc_graph_input(g, "x", DT_F32, ncc_shape_4(1, c, h, w));
     double *q = NCC_NEW(g->arena, double, 2);
     q[0] = 4.0 / 255;
-    q[1] = net_int(state, 0, 2) ? 128 : net_int(state, 0, 255);
+    q[1] = net_int(state, 0, 2) ? 128 : to_layer ? net_real(state, 0, 255) : net_int(state, 0, 255);
     x->quant = (struct quant){1, &q[0], &q[1]};
     return x;
 }
@@ -385,9 +386,9 @@ void net_make_row(struct net *n, uint64_t *state, const struct net_row *row, int
 {
     ncc_diag_init(&n->diags, &n->arena);
     n->g = ncc_graph_new(&n->arena, &n->diags, row->name);
-    struct value *x = row_input(n->g, state, row);
-    struct value *y = x;
-    if (!row->alone && index % 2)
+    const bool led = !row->alone && index % 2;
+    struct value *x = row_input(n->g, state, row, led), *y = x;
+    if (led)
         y = net_conv(n->g, state, y, plain(1), net_int(state, row->min_c, row->max_c), 1, 1);
     y = row->append(n->g, state, y);
     if (!row->alone && index / 2 % 2 && y->shape.rank == 4)

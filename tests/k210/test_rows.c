@@ -4,9 +4,10 @@
  *     kmodel on the simulator ~= lowered graph in real numbers, with the weights that the codes stand for:
  *         n roundings on the longest path                     at most 0.5 + n codes, on average 0.3 * sqrt(n)
  *
- * The average is held over all networks of a row, and for each of them as far as its number of results allows.
- * NCC_ROW_NETS networks a row (default 8). And a table of the smallest and the largest: maps of 1x1, 2x2 and 512x256, 1
- * and 1024 channels, prime widths. */
+ * and no further from 0 on average, signs counted, than the same roundings done to the nearest. The average is held
+ * over all networks of a row, and for each of them as far as its number of results allows. NCC_ROW_NETS networks a row
+ * (default 8). And a table of the smallest and the largest: maps of 1x1, 2x2 and 512x256, 1 and 1024 channels, prime
+ * widths. */
 #include "tests/k210/dequantised.h"
 #include "tests/k210/net_rows.h"
 
@@ -99,6 +100,12 @@ static bool within_bounds(const struct code_errors *e, int roundings)
     return e->most <= 0.5 + roundings + 1e-3 && e->mean <= mean_limit(roundings, e->n);
 }
 
+/* Roundings to the nearest are not high or low on average. */
+static bool is_fair(const struct code_errors *e, const struct code_errors *best, int roundings)
+{
+    return fabs(e->bias - best->bias) <= 0.2 + 2 * sqrt(roundings / (double)e->n);
+}
+
 /* Nothing but the roundings, which an operation amplifies; those of tables as far as 16 pieces come near a function. */
 static bool explained(const struct code_errors *e, const struct code_errors *best, const struct spread *s)
 {
@@ -118,7 +125,7 @@ static void judge(struct net *n, const struct compiled *c, int k, const struct o
     const struct code_errors *is = &e->is, *best = &e->best;
     t->outputs++;
     t->most_n = count > t->most_n ? count : t->most_n;
-    if (within_bounds(is, count)) {
+    if (within_bounds(is, count) && is_fair(is, best, count)) {
         const double root = sqrt(fmax(count, 1));
         t->worst = fmax(t->worst, is->most / (0.5 + count));
         t->mean += is->mean / root * (double)is->n;
@@ -126,7 +133,7 @@ static void judge(struct net *n, const struct compiled *c, int k, const struct o
         t->weight += (double)is->n;
         return;
     }
-    const bool good = explained(is, best, spread);
+    const bool good = !within_bounds(is, count) && explained(is, best, spread);
     t->explained += good;
     t->bad += !good;
     if (!good || getenv("NCC_SHOW"))
@@ -231,11 +238,11 @@ static void rows(void **unused)
 
 /* ---- the smallest and the largest ---- */
 
-#define SAME "pad_top=1 pad_left=1 pad_bottom=1 pad_right=1"
+#define SAME     "pad_top=1 pad_left=1 pad_bottom=1 pad_right=1"
 #define X(shape) "input %x f32 " shape " !q(0.015686274509803921, 128)\n"
 #define W(shape) "const %w f32 " shape " = random 1\n"
-#define B(n) "const %b f32 " n " = random 2\n"
-#define Y "\noutput %y\n"
+#define B(n)     "const %b f32 " n " = random 2\n"
+#define Y        "\noutput %y\n"
 
 static const char *const extremes[] = {
     X("1x1x1x1") W("1x1x1x1") B("1") "%y = conv2d(%x, %w, %b)" Y,
@@ -250,12 +257,16 @@ static const char *const extremes[] = {
     X("1x1x1x1") "const %k f32 1x1x1x1 = { 0.3 }\n%y = prelu(%x, %k)" Y,
     X("1x2x1x1") "const %w f32 2x3x2x2 = random 1\n%y = conv2d_transpose(%x, %w, _) stride_h=2 stride_w=2" Y,
     X("1x2x1x1") W("3x2x1x1") "%r = resize(%x) out_h=2 out_w=2\n%y = conv2d(%r, %w, _)" Y,
+    X("1x3x13x3")
+        W("7x3x1x1") "const %v f32 16x7x1x1 = random 3\n%a = conv2d(%x, %w, _)\n"
+                     "%r = resize(%a) mode=bilinear out_h=52 out_w=12 align_corners=true\n%y = conv2d(%r, %v, _)" Y,
     X("1x1x17x13") W("1x1x3x3") "%y = conv2d(%x, %w, _) groups=1 " SAME Y,
     X("1x1x1x509") W("3x1x1x3") "%y = conv2d(%x, %w, _) pad_left=1 pad_right=1" Y,
     X("1x1x251x1") W("3x1x3x1") "%y = conv2d(%x, %w, _) pad_top=1 pad_bottom=1" Y,
     X("1x4x1x509") "%y = max_pool(%x) kernel_h=1 kernel_w=3 stride_h=1 stride_w=1" Y,
     X("1x7x31x61") W("11x7x3x3") "%y = conv2d(%x, %w, _) stride_h=2 stride_w=2 " SAME Y,
-    X("1x1x127x251") W("3x1x5x5") "%y = conv2d(%x, %w, _) stride_h=2 stride_w=2 pad_top=2 pad_left=2 pad_bottom=2 pad_right=2" Y,
+    X("1x1x127x251")
+        W("3x1x5x5") "%y = conv2d(%x, %w, _) stride_h=2 stride_w=2 pad_top=2 pad_left=2 pad_bottom=2 pad_right=2" Y,
     X("1x1x256x512") W("2x1x3x3") B("2") "%y = conv2d(%x, %w, %b) " SAME Y,
     X("1x2x256x512") W("2x1x3x3") "%y = conv2d(%x, %w, _) groups=2 " SAME Y,
     X("1x1x256x512") "%y = max_pool(%x) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2" Y,
