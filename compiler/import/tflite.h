@@ -156,6 +156,10 @@ bool ncc_tflite_bias(struct build *b, int k, int n, int x, int w, struct value *
 struct quant ncc_tflite_pairs(struct tflite *m, const struct tf_tensor *t);
 void ncc_tflite_keep_codes(struct build *b, int k, int axis, struct value *v);
 
+/* v, which are the activations (input x) as the operator takes them: rounded where they are floats and the weights, input
+ * w, int8, since the kernels multiply integers then. */
+struct value *ncc_tflite_hybrid(struct build *b, int x, int w, bool symmetric, struct value *v);
+
 /* The input in the given order, with dimensions of 1 put in front of its shape up to perm.n. NULL: refused. */
 struct value *ncc_tflite_get(struct build *b, int k, struct ints perm);
 struct value *ncc_tflite_native(struct build *b, int k);

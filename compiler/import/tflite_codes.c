@@ -65,6 +65,17 @@ void ncc_tflite_keep_codes(struct build *b, int k, int axis, struct value *v)
         v->quant = ncc_tflite_pairs(b->m, t);
 }
 
+/* ---- integer weights and float activations ---- */
+
+struct value *ncc_tflite_hybrid(struct build *b, int x, int w, bool symmetric, struct value *v)
+{
+    const struct tf_tensor *activations = ncc_tflite_in(b, x), *weights = ncc_tflite_in(b, w);
+    const struct dynamic_quant_attrs attrs = {symmetric};
+    if (!v || activations->type != TF_F32 || weights->type != TF_I8 || !ncc_tflite_is_quantised(weights))
+        return v;
+    return ncc_tflite_op(b, OP_dynamic_quant, "codes", &attrs, &v, 1);
+}
+
 /* ---- values ---- */
 
 static bool equal_floats(const struct value *a, const struct value *b)

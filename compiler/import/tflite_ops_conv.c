@@ -93,7 +93,9 @@ static bool give_conv(struct build *b, struct value *x, struct value *w, const s
         .groups = groups,
     };
     struct value *bias;
-    if (!ncc_tflite_bias(b, 2, w->shape.dim[0], 0, 1, &bias))
+    /* one scale for all channels is the older kernel */
+    x = ncc_tflite_hybrid(b, 0, 1, ncc_tflite_in(b, 1)->scale.n == 1, x);
+    if (!x || !ncc_tflite_bias(b, 2, w->shape.dim[0], 0, 1, &bias))
         return false;
     return ncc_tflite_give_map(b, 0, ncc_tflite_op(b, OP_conv2d, NULL, &attrs, (struct value *[]){x, w, bias}, 3));
 }
@@ -210,6 +212,7 @@ bool ncc_tflite_build_fully_connected(struct build *b)
         const struct reshape_attrs attrs = {.shape = {2, {rows.dim[0], k}}};
         x = ncc_tflite_op(b, OP_reshape, "rows", &attrs, &x, 1);
     }
+    x = ncc_tflite_hybrid(b, 0, 1, !ncc_fb_bool(&b->m->fb, b->options, F_fully_connected_asymmetric, false), x);
     const struct transpose_attrs turn = {{2, {1, 0}}};
     w = ncc_is_const(w) ? turned(b, w, 1, n, k, ncc_shape_make(2, (const int[]){k, n}))
                         : ncc_tflite_op(b, OP_transpose, "columns", &turn, &w, 1);

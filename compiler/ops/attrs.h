@@ -168,6 +168,13 @@ struct fake_quant_attrs {
     bool fixed_point;
 };
 
+/* x, to the nearest real numbers that 8-bit codes stand for whose grid fits what is in x, each index of dimension 0 by
+ * itself: -127 .. 127 around zero, or -128 .. 127 around a zero point. Models with integer weights and float
+ * activations (dynamic range) do that in front of their products. The pass known_ranges takes it away. */
+struct dynamic_quant_attrs {
+    bool symmetric;
+};
+
 /* quantize: f32 to u8 by the output's quant; dequantize: u8 (or i8, i16, f16, ...) to f32 by the
  * input's quant (absent: a plain conversion, for f16 weights). No attributes. */
 

@@ -4,7 +4,8 @@
  *
  * A quantised range is also a clamp, so the clip is there wherever x could go further than the codes: after this
  * pass the graph computes what the model computes but for its roundings. There is none where x stays inside by itself,
- * which the pass follows through the graph, nor behind an input, whose bytes cannot mean more.
+ * which the pass follows through the graph, nor behind an input, whose bytes cannot mean more. A dynamic_quant, whose
+ * codes fit whatever comes, just goes.
  */
 #include "compiler/pass/lost_scales.h"
 #include "compiler/pass/match.h"
@@ -166,9 +167,12 @@ bool ncc_pass_known_ranges(struct graph *g, struct arena *scratch)
         if (n->op == OP_fake_quant && is_constant(n)) {
             ncc_lost_scales_look(&lost, g, n);
             replace(g, n, of);
-        } else
+        } else if (n->op == OP_dynamic_quant) {
+            ncc_value_replace(g, n->out[0], n->in[0]);
+        } else {
             for (int k = 0; k < n->n_out; k++)
                 of[n->out[k]->id] = of_node(n, of);
+        }
     }
     g->cursor = NULL;
     ncc_lost_scales_tell(&lost, g);

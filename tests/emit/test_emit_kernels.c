@@ -257,6 +257,7 @@ static const struct refusal {
 } refusals[] = {
     {OP_gather, "input %x f32 200\nconst %i i32 65 = iota\nconst %k i32 1 = { 3 }\n%j = mul(%i, %k)\n"
                 "%bad = gather(%x, %j) axis=0 @\"bad\"\noutput %bad\n"},
+    {OP_dynamic_quant, F32 "%bad = dynamic_quant(%x) @\"bad\"\noutput %bad\n"},
     {OP_fake_quant, F32 "const %s f32 1 = { 0.5 }\n%bad = fake_quant(%x, %s) @\"bad\"\noutput %bad\n"},
     {OP_tile, "input %x f32 4x4\n%bad = tile(%x) repeats=[1,65] @\"bad\"\noutput %bad\n"},
     {OP_cast, U8 "%bad = cast(%x) to=f32 @\"bad\"\noutput %bad\n"},

@@ -210,8 +210,11 @@ static void densify(const float *const *x, float *const *y)
 }
 static void four_bits(const float *const *x, float *const *y)
 {
-    y[0][0] = -0.5f * x[0][0] + 3.5f * x[0][1];
-    y[0][1] = -2.0f * x[0][0] + 0.25f * x[0][1] + 0.5f * x[0][2];
+    float r[3];
+    for (int i = 0; i < 3; i++)
+        r[i] = in_127_parts(x[0], 3, i);
+    y[0][0] = -0.5f * r[0] + 3.5f * r[1];
+    y[0][1] = -2.0f * r[0] + 0.25f * r[1] + 0.5f * r[2];
 }
 
 /* ---- rearranging ---- */

@@ -170,7 +170,7 @@ static void fully_connected_hybrid(const float *const *x, float *const *y)
     for (int o = 0; o < 2; o++) {
         y[0][o] = const_pattern(o, 2);
         for (int i = 0; i < 6; i++)
-            y[0][o] += x[0][i] * 0.5f * (float)(w[o * 6 + i] - 1);
+            y[0][o] += in_127_parts(x[0], 6, i) * 0.5f * (float)(w[o * 6 + i] - 1);
     }
 }
 

@@ -148,6 +148,17 @@ static inline void swap_layout(struct shape nchw, const float *from, float *to, 
     }
 }
 
+/* ---- integer weights and float activations ---- */
+
+/* Element i of n, rounded to 127 parts of the largest. */
+static inline float in_127_parts(const float *x, int n, int i)
+{
+    float largest = 0;
+    for (int k = 0; k < n; k++)
+        largest = fmaxf(largest, fabsf(x[k]));
+    return roundf(x[i] * (127 / largest)) * (largest / 127);
+}
+
 /* ---- patterns ---- */
 
 #define MOST 2048 /* elements of a tensor in the models of operators */

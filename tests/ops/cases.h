@@ -558,6 +558,18 @@ static const struct op_case op_cases[] = {
      "%y = fake_quant(%x, %s, %z) axis=1 qmin=0 qmax=2\n"
      "output %y\n",
      8, {2, 4, 0, 4, 4, 0, 4, -4}},
+    /* scale 2, and 1 for the other row; ties away from zero */
+    {OP_dynamic_quant,
+     "const %x f32 2x4 = { -254, 1, -3, 0.9, 127, 0.5, -0.5, 2.4 }\n"
+     "%y = dynamic_quant(%x) symmetric=true\n"
+     "output %y\n",
+     8, {-254, 2, -4, 0, 127, 1, -1, 2}},
+    /* scale 2, zero point 127 - 55 = 72; then no negative numbers, and none at all */
+    {OP_dynamic_quant,
+     "const %x f32 3x3 = { -400, 110, 3, 255, 0.75, 1.25, 0, 0, 0 }\n"
+     "%y = dynamic_quant(%x)\n"
+     "output %y\n",
+     9, {-400, 110, 4, 255, 1, 1, 0, 0, 0}},
     {OP_gather,
      "const %x f32 2x3 = iota\n"
      "const %i i32 2x2 = { 0, 2, -1, 1 }\n"
