@@ -1,4 +1,4 @@
-/* What a quantised model's integers stand for: biases in real numbers, and the rounding of values to what codes reach. */
+/* What a quantised model's integers stand for: biases in real numbers, the rounding of values to what codes reach. */
 #include "compiler/import/tflite.h"
 #include "compiler/ops/attrs.h"
 

@@ -56,8 +56,8 @@ static void eval(const struct eval_args *a)
 
 const struct op_desc ncc_op_dynamic_quant = {
     .name = "dynamic_quant",
-    .doc = "to the nearest real number that an 8-bit code stands for, whose range is that of the values: what products with integer "
-           "weights and float activations do",
+    .doc = "to the nearest real number that an 8-bit code stands for, whose range is that of the values: what products "
+           "of integer weights and float activations do",
     .min_in = 1,
     .max_in = 1,
     .n_out = 1,

@@ -79,6 +79,7 @@ static const struct edge edges[] = {
      "positive"},
     {OP_fake_quant, X4 "const %s f32 1 = { 1 }\n", "fake_quant(%x, %s) qmin=127", "fake_quant(%x, %s) qmin=128",
      "qmin"},
+    {OP_dynamic_quant, X4 "const %i i32 2 = iota\n", "dynamic_quant(%x)", "dynamic_quant(%i)", "f32"},
     {OP_gather, X4 "const %i i32 2 = { -4, 3 }\nconst %j i32 1 = { 4 }\n", "gather(%x, %i) axis=1",
      "gather(%x, %j) axis=1", "index 4"},
     {OP_resize, X4, "resize(%x) out_h=1 out_w=1", "resize(%x) out_h=0 out_w=1", "empty"},
