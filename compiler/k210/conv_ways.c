@@ -8,10 +8,12 @@ static struct value *as_it_is(struct lowering *l, const void *job, int unused, c
     return ncc_lower_conv_as_is(l, job, why);
 }
 
-static struct value *space_first(struct lowering *l, const void *job, int unused, const char **why)
+/* 0: the stride that it has. */
+static struct value *space_first(struct lowering *l, const void *job, int stride, const char **why)
 {
-    (void)unused;
-    return ncc_lower_space_first(l, job, why);
+    struct conv_job j = *(const struct conv_job *)job;
+    j.stride = stride ? stride : j.stride;
+    return ncc_lower_space_first(l, &j, why);
 }
 
 static struct value *group_ranges(struct lowering *l, const void *job, int n, const char **why)
@@ -55,12 +57,21 @@ static int least_block(int c)
     return block;
 }
 
+bool ncc_lower_is_single(const struct conv_job *j)
+{
+    return !j->depthwise && !j->diagonal && !j->copy && !j->tied && j->stride == 1 && !j->pool && j->out_h == 1 &&
+           j->out_w == 1;
+}
+
 struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *j, const char **why)
 {
     struct lower_way ways[MAX_WAYS] = {{as_it_is, 0}};
     int n = 1;
     if (!j->depthwise && j->stride > 1 && (j->kh > 1 || j->kw > 1))
         ways[n++] = (struct lower_way){space_first, 0};
+    /* The stride of a single output is free. */
+    for (int stride = 2; ncc_lower_is_single(j) && is_large(j) && stride <= 4; stride *= 2)
+        ways[n++] = (struct lower_way){space_first, stride};
     if (j->depthwise && is_large(j)) {
         ways[0].build = diagonal;
         for (int block = least_block(j->out_c); block < 2 * j->out_c && n < MAX_WAYS; block *= 2)

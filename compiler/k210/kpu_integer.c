@@ -206,7 +206,9 @@ static void fit_table(const struct kpu_numbers *l, const struct integer_options 
 static void make_copy(struct kpu_numbers *l, struct ncc_kpu_table *table, struct layer_quality *quality)
 {
     const int64_t n = (int64_t)l->n_out * l->n_in * l->taps;
-    l->w_zero = l->a->act.n > 0; /* a difference: there are weights of -1 */
+    l->w_zero = 0;
+    for (int64_t i = 0; i < n; i++)
+        l->w_zero |= l->w[i] < 0;
     for (int64_t i = 0; i < n; i++) {
         assert(l->w[i] == 0 || l->w[i] == 1 || (l->w_zero && l->w[i] == -1));
         l->q[i] = (uint16_t)((int)l->w[i] + l->w_zero);

@@ -5,6 +5,7 @@
  *                                                                             and M pixels; rows become channels by a transpose
  */
 #include "compiler/k210/legalise.h"
+#include "compiler/k210/rules.h"
 #include "compiler/pass/match.h"
 
 /* Is v a vector: all in its channels? */
@@ -53,6 +54,13 @@ static struct value *flat_as_conv(struct graph *g, const struct node *n, struct 
     return pointwise(g, n, x[0], ncc_shape_4(n->out[0]->shape.dim[1], d[1], d[2], d[3]));
 }
 
+/* Then the convolution would stay there, and be slower. A slice may yet disappear (legal_decimation.c). */
+static bool comes_from_cpu(const struct value *x)
+{
+    char found[120];
+    return x->def && x->def->op != OP_slice && ncc_k210_rule_broken(x->def, found);
+}
+
 bool ncc_legal_flat_matmul(const struct legaliser *l, struct node *n)
 {
     const struct node *flat = ncc_match_def(n->in[0], OP_reshape);
@@ -60,6 +68,8 @@ bool ncc_legal_flat_matmul(const struct legaliser *l, struct node *n)
         return false;
     struct value *x = flat->in[0];
     if (x->shape.rank != 4 || x->shape.dim[0] != 1 || is_vector(x) || x->dtype != DT_F32)
+        return false;
+    if (comes_from_cpu(x))
         return false;
     if (ncc_legal_us(l, n, &x, 1, flat_as_conv) >= ncc_legal_us(l, n, &x, 1, flat_as_is))
         return false;

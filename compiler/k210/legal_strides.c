@@ -127,15 +127,26 @@ static struct value *with_slice(struct graph *g, const struct node *n, struct va
     return y ? every(g, n, y) : NULL;
 }
 
+bool ncc_legal_has_odd_stride(const struct node *n)
+{
+    if (n->op != OP_conv2d && n->op != OP_max_pool && n->op != OP_avg_pool)
+        return false;
+    const int pick = pick_of(n);
+    return (direction_of(n, true).stride != pick || direction_of(n, false).stride != pick) &&
+           (n->op != OP_conv2d || ncc_match_is_layer(n)) && n->in[0]->shape.dim[0] == 1;
+}
+
+struct value *ncc_legal_split_stride(struct graph *g, struct node *n)
+{
+    struct unaries u;
+    struct value *end = ncc_legal_unaries(g, n->out[0], &u), *all = dense(g, n, n->in[0]);
+    struct value *y = all ? every(g, n, ncc_legal_apply(g, &u, all)) : NULL;
+    return ncc_match_become(g, end->def, y, end->def == n ? NULL : n) ? y : NULL;
+}
+
 bool ncc_legal_stride(const struct legaliser *l, struct node *n)
 {
-    const int pick = pick_of(n);
-    if ((direction_of(n, true).stride == pick && direction_of(n, false).stride == pick) ||
-        (n->op == OP_conv2d && !ncc_match_is_layer(n)) || n->in[0]->shape.dim[0] != 1 ||
-        ncc_legal_us(l, n, n->in, 1, with_slice) >= ncc_legal_us(l, n, n->in, 1, as_is))
-        return false;
-    struct unaries u;
-    struct value *end = ncc_legal_unaries(l->g, n->out[0], &u);
-    struct value *y = every(l->g, n, ncc_legal_apply(l->g, &u, dense(l->g, n, n->in[0])));
-    return ncc_match_become(l->g, end->def, y, end->def == n ? NULL : n);
+    return ncc_legal_has_odd_stride(n) &&
+           ncc_legal_us(l, n, n->in, 1, with_slice) < ncc_legal_us(l, n, n->in, 1, as_is) &&
+           ncc_legal_split_stride(l->g, n) != NULL;
 }

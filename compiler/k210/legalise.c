@@ -104,8 +104,6 @@ static const struct judged forms[] = {
     {OP_matmul, ncc_legal_mean_last},
     {OP_conv2d, ncc_legal_mean_last},
     {OP_reduce, ncc_legal_mean_first},
-    {OP_maximum, ncc_legal_extreme},
-    {OP_minimum, ncc_legal_extreme},
 };
 
 /* Applies to each node the first rewrite that takes it; what that leaves unused is swept later. */
@@ -130,5 +128,6 @@ bool ncc_k210_legalise(struct graph *g, const struct k210_options *options, stru
         return false;
     judge(&l, moves, COUNT(moves));
     judge(&l, forms, COUNT(forms));
+    ncc_legal_decimations(&l);
     return ncc_rewrite_run(g, rewrites, COUNT(rewrites));
 }

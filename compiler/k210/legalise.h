@@ -80,17 +80,23 @@ bool ncc_legal_resized_part(const struct legaliser *l, struct node *n); /* legal
 bool ncc_legal_bilinear(const struct legaliser *l, struct node *n);
 bool ncc_legal_gate(const struct legaliser *l, struct node *n);
 
-/* ---- legal_extreme.c ---- */
-
-/* maximum, minimum of two maps -> a sum with the ReLU of their difference. */
-bool ncc_legal_extreme(const struct legaliser *l, struct node *n);
-
 /* ---- legal_strides.c ---- */
 
 /* conv2d, avg_pool */
 bool ncc_legal_single_output(struct graph *g, struct node *n);
-/* conv2d or a pool with a stride that no pick has -> the same with one that there is, and slice. */
+/* conv2d or a pool with a stride that no pick has -> the same with one that there is, and slice; by estimate, or at once:
+ * then the slice's result, NULL: not possible. */
+bool ncc_legal_has_odd_stride(const struct node *n);
+struct value *ncc_legal_split_stride(struct graph *g, struct node *n);
 bool ncc_legal_stride(const struct legaliser *l, struct node *n);
+
+/* ---- legal_decimation.c ---- */
+
+/* Slices with a stride (and what ncc_legal_split_stride makes) behind all that follows, by the estimate of the whole graph. */
+void ncc_legal_decimations(const struct legaliser *l);
+/* Is it one of these? And the node with what follows it in that form, whatever it takes. False: there is no other form. */
+bool ncc_legal_is_decimation(const struct node *n);
+bool ncc_legal_decimate_later(struct graph *g, struct node *n);
 
 /* ---- legal_phases.c: what makes maps larger ---- */
 

@@ -69,6 +69,9 @@ static lower_fn *method_of(const struct node *n)
     case OP_add:
     case OP_sub:
         return constant_operand(n) ? ncc_lower_op_affine : ncc_lower_op_sum;
+    case OP_maximum:
+    case OP_minimum:
+        return ncc_lower_op_extremum;
     case OP_mul:
         return constant_operand(n) ? ncc_lower_op_affine : ncc_lower_op_product;
     case OP_div:

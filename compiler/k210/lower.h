@@ -217,6 +217,8 @@ struct value *ncc_lower_max_neighbour(struct lowering *l, const struct conv_job 
 
 /* ---- space_first.c ---- */
 
+/* A regular convolution with one output, without a pool: a flattened map times a matrix, for instance. */
+bool ncc_lower_is_single(const struct conv_job *job);
 /* A strided job as space to depth and a convolution of stride 1. */
 struct value *ncc_lower_space_first(struct lowering *l, const struct conv_job *job, const char **why);
 
@@ -301,6 +303,7 @@ bool ncc_lower_op_reduce(struct lowering *l, struct node *n, const char **why); 
 bool ncc_lower_op_pool(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_unary(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_sum(struct lowering *l, struct node *n, const char **why);    /* add, sub of two maps */
+bool ncc_lower_op_extremum(struct lowering *l, struct node *n, const char **why); /* max, min of two maps */
 bool ncc_lower_op_product(struct lowering *l, struct node *n, const char **why); /* mul of two maps */
 bool ncc_lower_op_affine(struct lowering *l, struct node *n, const char **why); /* add, sub, mul, div by constants */
 bool ncc_lower_op_pad(struct lowering *l, struct node *n, const char **why);    /* zero channels */

@@ -149,6 +149,13 @@ static bool operands_known(const struct node *n, char *found)
     return a != b && per_channel_constant(n->in[a ? 0 : 1], n->out[0]);
 }
 
+static bool both_computed(const struct node *n, char *found)
+{
+    char s[80], t[80];
+    snprintf(found, 120, "%.50s and %.50s", ncc_shape_text(n->in[0]->shape, s), ncc_shape_text(n->in[1]->shape, t));
+    return !ncc_is_const(n->in[0]) && !ncc_is_const(n->in[1]) && ncc_shape_equal(n->in[0]->shape, n->in[1]->shape);
+}
+
 static bool divisor_constant(const struct node *n, char *found)
 {
     snprintf(found, 120, "%s and %s are computed", n->in[0]->name, n->in[1]->name);
@@ -265,6 +272,11 @@ static const struct rule sum_rules[] = {
     {"the operands must have equal shapes, or one be constant per channel", NULL, operands_known},
     {0},
 };
+static const struct rule extremum_rules[] = {
+    MAPS(maps_fit),
+    {"both operands must be computed, of equal shapes", NULL, both_computed},
+    {0},
+};
 static const struct rule product_rules[] = {
     MAPS(maps_fit),
     {"the divisor must be constant", NULL, divisor_constant},
@@ -327,6 +339,9 @@ const struct rule *ncc_k210_rules(enum op op)
     case OP_add:
     case OP_sub:
         return sum_rules;
+    case OP_maximum:
+    case OP_minimum:
+        return extremum_rules;
     case OP_mul:
     case OP_div:
         return product_rules;

@@ -5,6 +5,7 @@
  *
  *     7x7, stride 2, pad 3     blocks -2 .. +1, 4C channels at half the size, where 9C channels at full size would do
  *     11x11, stride 4          3x3 over 16C channels at a quarter
+ *     10x10 with dilation 3, one output        stride 2, as any would do: 5x5 over 4C channels at half the size
  *
  * Exact. The blocks are one-hot sums whose codes are tied to those of the input, so they add no rounding. Pays for large
  * kernels, and for few channels with many outputs (a layer writes at most a line in four clocks, before its pick).
@@ -116,5 +117,5 @@ struct value *ncc_lower_space_first(struct lowering *l, const struct conv_job *j
     small.pad_top = -row.lo;
     small.pad_left = -col.lo;
     small.stride = small.dil_h = small.dil_w = 1;
-    return ncc_lower_conv_as_is(l, &small, why);
+    return ncc_lower_is_single(&small) ? ncc_lower_conv(l, &small, why) : ncc_lower_conv_as_is(l, &small, why);
 }

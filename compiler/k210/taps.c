@@ -1,5 +1,6 @@
 /* Choosing taps: tries every position of output 0 near the natural one and, for each, the smallest set of copies
- * that covers the offsets. The sets are tiny, so plain enumeration is fast enough. */
+ * that covers the offsets. Of the copies that a set may go on with, in ascending order, only three reach the first offset
+ * that is not covered yet, so there are at most 81 sets of 4. */
 #include "compiler/k210/taps.h"
 
 #include <stdlib.h>
@@ -42,13 +43,17 @@ static bool cover_one(const struct axis *a, int first, int last, const int *copy
     return false;
 }
 
+static int offset_of(const struct axis *a, int first, int j)
+{
+    return a->start - a->pad + j * a->dilation - first;
+}
+
 static bool cover_all(const struct axis *a, int first, const int *copy, int n, struct taps *out)
 {
     const int last = first + (a->n_out - 1) * a->stride;
     out->only_centre = true;
     for (int j = 0; j < a->kernel; j++) {
-        const int o = a->start - a->pad + j * a->dilation - first;
-        if (!cover_one(a, first, last, copy, n, o, &out->of[j]))
+        if (!cover_one(a, first, last, copy, n, offset_of(a, first, j), &out->of[j]))
             return false;
         out->only_centre = out->only_centre && out->of[j].tap == 0;
     }
@@ -69,14 +74,29 @@ static int cost(const struct taps *t)
 
 struct search {
     const struct axis *axis;
-    int first, lo, hi; /* copies lie in lo .. hi */
+    int first;
     int copy[NCC_MAX_COPIES];
     struct taps *best;
     int best_cost;
 };
 
-/* Extends the set copy[0..n) by ascending copies up to `size` members; keeps the best cover. */
-static void enumerate(struct search *s, int n, int size, int from)
+/* The first offset that copy[0..n) do not cover. False: there is none. */
+static bool first_uncovered(const struct search *s, int n, int *offset)
+{
+    const struct axis *a = s->axis;
+    const int last = s->first + (a->n_out - 1) * a->stride;
+    struct tap ignored;
+    for (int j = 0; j < a->kernel; j++) {
+        *offset = offset_of(a, s->first, j);
+        if (!cover_one(a, s->first, last, s->copy, n, *offset, &ignored))
+            return true;
+    }
+    return false;
+}
+
+/* Extends the set copy[0..n) by ascending copies up to `size` members; keeps the best cover. A copy in front of those
+ * that reach the first uncovered offset covers nothing new. */
+static void enumerate(struct search *s, int n, int size)
 {
     if (n == size) {
         struct taps t = {0};
@@ -86,9 +106,14 @@ static void enumerate(struct search *s, int n, int size, int from)
         }
         return;
     }
-    for (int c = from; c <= s->hi; c++) {
+    int offset;
+    if (!first_uncovered(s, n, &offset))
+        return; /* a smaller set does */
+    for (int c = offset - 1; c <= offset + 1; c++) {
+        if (n > 0 && c <= s->copy[n - 1])
+            continue;
         s->copy[n] = c;
-        enumerate(s, n + 1, size, c + 1);
+        enumerate(s, n + 1, size);
     }
 }
 
@@ -113,10 +138,8 @@ bool ncc_taps_choose(const struct axis *a, struct taps *out, const char **why)
         if (!inside || !(a->phase >> first % a->pool & 1))
             continue;
         s.first = first;
-        s.lo = a->start - a->pad - first - 1;
-        s.hi = s.lo + extent + 2;
         for (int size = 1; size <= NCC_MAX_COPIES && s.best_cost >= size * 10000; size++)
-            enumerate(&s, 0, size, s.lo);
+            enumerate(&s, 0, size);
     }
     return s.best_cost < 1 << 30;
 }

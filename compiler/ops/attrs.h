@@ -208,10 +208,10 @@ struct kpu_conv_attrs {
  *     moves        one weight of 1 for each output             quantised as the input
  *     differences  one of -1 and one of 1, from channels       the input's scale, zero point 0
  *                  with equal codes, then relu
- *     sums         weights of 1; the first for a code, the     quantised as the input channel of the first
- *                  others for differences that lead no further than the codes do
+ *     sums         a weight of 1 for a code, then one of 1     quantised as the input channel of the first
+ *                  or -1 for a difference that leads to a code
  *
- * Differences and sums together are maxima, exact in codes: max(a, b) = b + relu(a - b). */
+ * Differences and sums together are maxima and minima, exact in codes: max(a, b) = a + relu(b - a). */
 
 /* Integers, ready for the chip. x: u8 canvas; weights: u8, or i32 with codes 0..65535 where the chip's weights have 16
  * bits, shape as in kpu_conv; bn: i64 [out_c], the 64-bit

@@ -207,7 +207,7 @@ static enum need need_of(const struct node *n)
     if (n->op != OP_kpu_conv)
         return keeps_channels(n) ? NEED_NOTHING : NEED_ONE_QUANT;
     const struct kpu_conv_attrs *a = n->attrs;
-    if (a->tied)
+    if (a->tied || (ncc_quant_is_difference(n) && !a->depthwise))
         return NEED_ONE_QUANT;
     if (a->kernel == 1 || a->pad_lowest || only_centre_taps(n))
         return NEED_NOTHING;

@@ -187,7 +187,8 @@ static struct value *append_sum(struct graph *g, uint64_t *state, struct value *
     if (net_int(state, 0, 1))
         y = net_unary(g, state, y);
     struct value *z = net_int(state, 0, 1) ? x : net_conv(g, state, x, a, c, k, k);
-    y = NCC_OP(g, net_int(state, 0, 2) ? OP_add : OP_sub, "sum", NULL, y, z);
+    static const enum op ops[] = {OP_add, OP_add, OP_add, OP_sub, OP_maximum, OP_minimum};
+    y = NCC_OP(g, ops[net_int(state, 0, 5)], "sum", NULL, y, z);
     return net_int(state, 0, 1) ? net_unary(g, state, y) : y;
 }
 

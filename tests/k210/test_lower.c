@@ -306,6 +306,10 @@ static const struct expectation expectations[] = {
      "input %x f32 1x6x12x12\nconst %w f32 6x6x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME
      "\n%z = relu(%y)\n%s = add(%z, %y)\n%o = relu(%s)\noutput %o\n",
      -1, 0, 0},
+    {"3.7 max pool of stride 3, then a single output: decimated by its kernel",
+     "input %x f32 1x8x14x14\nconst %v f32 8x8x3x3 = random 3\nconst %w f32 10x8x4x4 = random 1\n%a = conv2d(%x, %v, _) " SAME
+     "\n%p = max_pool(%a) kernel_h=3 kernel_w=3 stride_h=3 stride_w=3\n%y = conv2d(%p, %w, _)\noutput %y\n",
+     -1, -1, 0},
     {"8.3 difference with the input",
      "input %x f32 1x6x12x12\nconst %w f32 6x6x3x3 = random 1\n%y = conv2d(%x, %w, _) " SAME
      "\n%o = sub(%x, %y)\noutput %o\n",
@@ -378,7 +382,7 @@ static const struct expectation expectations[] = {
      0},
     {"1024 channels",
      "input %x f32 1x1024x4x4\nconst %w f32 1024x1024x1x1 = random 1\n%o = conv2d(%x, %w, _)\noutput %o\n", -1, 0, 0},
-    {"the greater of two maps: a sum with the ReLU of their difference",
+    {"the greater of two maps: with the ReLU of their difference, exact in codes",
      "input %x f32 1x6x12x12\nconst %w f32 8x6x3x3 = random 1\nconst %v f32 8x6x1x1 = random 2\n%a = conv2d(%x, %w, _) " SAME
      "\n%b = conv2d(%x, %v, _)\n%o = maximum(%a, %b)\noutput %o\n",
      5, 0, 0},

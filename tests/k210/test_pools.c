@@ -1,8 +1,10 @@
 /* Pools of any size, stride, padding and rounding: lowered, they mean the same in real numbers, with junk wherever junk may
- * be; compiled and run on the simulator, a max pool returns codes of its input, the right ones. */
+ * be; compiled and run on the simulator, a max pool returns codes of its input, the right ones. And any strides in the
+ * middle of networks. */
 #include "tests/k210/compiled.h"
 
 #include "compiler/ir/text.h"
+#include "compiler/k210/legalise.h"
 #include "compiler/ops/attrs.h"
 #include "compiler/quant/range.h"
 
@@ -153,8 +155,93 @@ static void average_pools(void **unused)
     assert_true(n_pools > n_cases / 3);
 }
 
+/* ---- strides in the middle of a network ---- */
+
+static struct value *conv(struct net *n, uint64_t *state, struct value *x, int out_c, int kh, int kw,
+                          struct conv2d_attrs a)
+{
+    const struct shape s = ncc_shape_4(out_c, x->shape.dim[1], kh, kw);
+    float *w = NCC_NEW(&n->arena, float, ncc_shape_count(s));
+    for (int64_t i = 0; i < ncc_shape_count(s); i++)
+        w[i] = (float)net_normal(state) / (float)(x->shape.dim[1] * kh * kw);
+    a.dil_h = a.dil_w = a.groups = 1;
+    return NCC_OP(n->g, OP_conv2d, "conv", &a, x, ncc_const(n->g, "w", DT_F32, s, w));
+}
+
+/* conv, a convolution or pool of any strides 1..6, relu, conv or pool, and a convolution to a single pixel. */
+static void random_middle(struct net *n, uint64_t *state)
+{
+    const struct conv2d_attrs same = {1, 1, 1, 1, 1, 1, 1, 1, 1};
+    const int stride_h = net_int(state, 1, MAX_STRIDE), stride_w = net_int(state, 0, 2) ? stride_h : net_int(state, 1, 5);
+    const int pad = net_int(state, 0, 1);
+    ncc_diag_init(&n->diags, &n->arena);
+    n->g = ncc_graph_new(&n->arena, &n->diags, "middle");
+    struct value *x =
+        ncc_graph_input(n->g, "x", DT_F32, ncc_shape_4(1, net_int(state, 1, 6), net_int(state, 5, 33), net_int(state, 5, 33)));
+    x = conv(n, state, x, net_int(state, 2, 9), 3, 3, same);
+    const struct conv2d_attrs strided = {stride_h, stride_w, pad, pad, pad, pad, 1, 1, 1};
+    const struct pool_attrs pool = {.kernel_h = 3, .kernel_w = 3, .stride_h = stride_h, .stride_w = stride_w};
+    const enum op op = net_int(state, 0, 1) ? OP_max_pool : OP_avg_pool;
+    x = net_int(state, 0, 1) ? conv(n, state, x, net_int(state, 2, 9), 3, 3, strided) : NCC_OP(n->g, op, "pool", &pool, x);
+    x = NCC_OP(n->g, OP_relu, "relu", NULL, x);
+    const struct pool_attrs small = {.kernel_h = 2, .kernel_w = 1, .stride_h = 1, .stride_w = 1};
+    if (x->shape.dim[2] > 2 && net_int(state, 0, 1))
+        x = NCC_OP(n->g, OP_max_pool, "small", &small, x);
+    else
+        x = conv(n, state, x, net_int(state, 2, 9), 3, 3, same);
+    if (x->shape.dim[2] <= 12 && x->shape.dim[3] <= 12)
+        x = conv(n, state, x, 3, x->shape.dim[2], x->shape.dim[3], (struct conv2d_attrs){.stride_h = 1, .stride_w = 1});
+    ncc_graph_output(n->g, x, "y");
+}
+
+static struct node *first_decimation(const struct graph *g)
+{
+    struct node *n = g->first;
+    while (n && !ncc_legal_is_decimation(n))
+        n = n->next;
+    return n;
+}
+
+/* Puts the first decimation off, whatever the estimate says; the graph is to mean the same. */
+static bool put_off(struct net *n, uint64_t state)
+{
+    char why[200] = "";
+    struct graph *g = ncc_graph_copy(n->g, &n->arena, &n->diags);
+    struct node *first = first_decimation(g);
+    if (!first || !ncc_legal_decimate_later(g, first))
+        return false;
+    assert_true(ncc_graph_verify(g, "decimation"));
+    if (!net_same(n->g, net_evaluate(&n->arena, n->g, state, false), g, net_evaluate(&n->arena, g, state, false), 1e-5, why))
+        fail_msg("%s\n%s\n%s", ncc_text_print(n->g, false, &n->arena), ncc_text_print(g, false, &n->arena), why);
+    n->g = g;
+    return true;
+}
+
+static void strides_in_the_middle(void **unused)
+{
+    (void)unused;
+    const uint64_t seed = net_seed("strides in the middle");
+    const int n_cases = cases_from_environment(100);
+    int n_put_off = 0;
+    for (int i = 0; i < n_cases; i++) {
+        uint64_t state = seed * 1000003 + (uint64_t)i;
+        struct net n;
+        net_open(&n);
+        random_middle(&n, &state);
+        check_reals(&n, state);
+        if (put_off(&n, state)) {
+            check_reals(&n, state);
+            n_put_off++;
+        }
+        net_close(&n);
+    }
+    print_message("%d networks, a decimation put off in %d\n", n_cases, n_put_off);
+    assert_true(n_put_off > n_cases / 4);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(max_pools), cmocka_unit_test(average_pools)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(max_pools), cmocka_unit_test(average_pools),
+                                       cmocka_unit_test(strides_in_the_middle)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
