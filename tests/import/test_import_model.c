@@ -71,6 +71,11 @@ static void nchw_inside(void **state)
     }
     free(out[0]);
     unload(&l);
+    load_model(&l, "bytes_nchw", NULL); /* a cast minds no order */
+    expect_graph(&l, "bytes_nchw");
+    assert_string_equal(ncc_shape_text(l.g->inputs.v[0]->shape, text), "1x3x4x5");
+    assert_string_equal(ncc_shape_text(l.g->outputs.v[0].value->shape, text), "1x2x4x5");
+    unload(&l);
 }
 
 static void cutting(void **state)
