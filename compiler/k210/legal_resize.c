@@ -131,6 +131,8 @@ static struct value *bilinear_filtered(struct graph *g, const struct node *n, st
     const char *name = ncc_name(g, n->name, "nearest");
     struct value *y = NCC_OP(g, OP_resize, name, &nearest, x[0]);
     y->def->origin = n->origin ? n->origin : n->name;
+    y->def->barred = true; /* the small map is the smaller one to bring out */
+    y->def->reason = "the CPU repeats the edges of what it enlarges";
     y = repeat_edges(g, name, y, 2, &row);
     y = repeat_edges(g, name, y, 3, &col);
     return filtered(g, n, y, &row, &col);
