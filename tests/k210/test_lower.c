@@ -67,7 +67,7 @@ static void check(struct net *n, const struct graph *g, const char *name, uint64
     }
 }
 
-enum { N_NETS = 840 };
+enum { N_NETS = 540 };
 
 static void random_networks(void **unused)
 {
