@@ -168,6 +168,15 @@ static void try_group(struct choosing *c, const int *place, int n)
         choose_rows(c, &t, place, false, false);
 }
 
+/* Inputs of the graph come from main memory in any case. */
+static bool made_here(const struct banding *t)
+{
+    for (int i = 0; i < t->enter.n; i++)
+        if (!t->enter.v[i]->def)
+            return false;
+    return true;
+}
+
 /* The ways that came out best, with what enters copied within KPU RAM. */
 static void try_entering(struct choosing *c)
 {
@@ -181,7 +190,7 @@ static void try_entering(struct choosing *c)
             node[k] = c->node[best[i].node[k]];
         ncc_bands_open(&t, c->g, node, best[i].n, c->arena);
         t.cols = 1;
-        if (best[i].cols == 1)
+        if (best[i].cols == 1 && made_here(&t))
             choose_rows(c, &t, best[i].node, best[i].join_in_main, true);
     }
 }
