@@ -21,6 +21,10 @@ enum { MAX_CANVAS = 1 << 20 };
 #define BUDGET     0.3
 #define LAYER_WORK 7e4
 
+/* The same where a clip (ReLU6) says how far values go: such nets have few codes to lose, and no slice is there for
+ * room alone. */
+#define CLIP_BUDGET 1.0
+
 struct candidate {
     struct value *y;
     float max; /* where it is clipped */
@@ -147,7 +151,8 @@ static void choose(struct chooser *c)
         const double now = all_work(c);
         struct choice best = {NULL, 0, 0, 1};
         for (int i = 0; i < c->n; i++) {
-            const struct choice s = best_step(c, &c->v[i], now, before * (1 + BUDGET) - now);
+            const double share = isfinite(c->v[i].max) ? CLIP_BUDGET : BUDGET;
+            const struct choice s = best_step(c, &c->v[i], now, before * (1 + share) - now);
             if (better(s, best))
                 best = s;
         }
@@ -180,7 +185,7 @@ bool ncc_quant_slice(struct graph *g, bool (*feed)(void *ctx, int sample, int in
         if (!k->slices || !ncc_quant_can_slice(g, k->y, &s))
             continue;
         struct slicing how = slicing_of(k, k->slices);
-        how.gain = gains_of(&k->share, scratch);
+        how.gain = isfinite(k->max) ? NULL : gains_of(&k->share, scratch); /* a clip says how far all may go */
         if (!ncc_quant_slice_value(g, &s, how))
             return false;
     }

@@ -182,7 +182,9 @@ bool ncc_quant_slice_value(struct graph *g, const struct sliceable *s, struct sl
     if (clip) {
         clip->origin = first->origin;
         clip->out[0]->name = s->y->name;
-        clip->out[0]->range = (struct range){true, 0, how.width};
+        /* Room that no sample showed is kept; behind a clip channels had better have scales of their own. */
+        if (isinf(s->max))
+            clip->out[0]->range = (struct range){true, 0, how.width};
     }
     while (good && s->y->uses) {
         struct node *b = s->y->uses->node;
