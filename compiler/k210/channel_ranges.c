@@ -2,12 +2,13 @@
  *
  *     y = act(W x + b) = act([1 1 .. 1] [W0 x0; W1 x1; ..] + b)       x0, x1, ..: channel ranges of x
  *
- * The partial sums are tensors of their own, with scales of their own, so each costs a rounding. Outputs are taken in
- * blocks, so that a block's partial sums together have at most 1024 channels; pool and activation belong to the sum.
+ * The partial sums are tensors of their own, with scales of their own, so each costs a rounding. They are added in chunks of
+ * outputs, whose partial sums together have at most 1024 channels; pool and activation belong to the sum.
  */
 #include "compiler/k210/lower.h"
 #include "kpu/layout.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -107,30 +108,120 @@ struct value *ncc_lower_total(struct lowering *l, const struct conv_job *j, stru
     return ncc_lower_conv_as_is(l, &s, why);
 }
 
+struct sum_of_ranges {
+    const struct conv_job *j;
+    int n, per; /* ranges of inputs; channels of all but the last */
+};
+
+/* Outputs whose partial sums a layer for each range makes, and of these how many are added at once. A layer that adds all
+ * its operands' channels is quadratic in them; where it takes fewer, the channels of the partial sums that it reads are
+ * copied to lie beside each other, or are made by layers of their own (chunk == block), which need no copy. */
+struct cut {
+    int block, chunk;
+};
+
+static int count_from(int begin, int step, int end)
+{
+    return end - begin < step ? end - begin : step;
+}
+
+static bool partial_sums(struct lowering *l, const struct sum_of_ranges *s, struct range_of_channels out,
+                         struct value **part, const char **why)
+{
+    const int c = s->j->x->shape.dim[1];
+    for (int i = 0; i < s->n; i++) {
+        const struct range_of_channels in = {i * s->per, count_from(i * s->per, s->per, c)};
+        if (!(part[i] = partial_sum(l, s->j, in, out, why)))
+            return false;
+    }
+    return true;
+}
+
+/* `of`: among the channels of the parts, which are outputs from `begin` on. */
+static struct value *total_of_chunk(struct lowering *l, const struct sum_of_ranges *s, struct value *const *part,
+                                    struct range_of_channels of, int begin, const char **why)
+{
+    struct conv_job picked = *s->j;
+    picked.stride = 1;
+    struct value **chunk = NCC_NEW(l->g->arena, struct value *, s->n);
+    for (int i = 0; i < s->n; i++)
+        chunk[i] = ncc_lower_channels(l, part[i], of.begin, of.count);
+    return ncc_lower_total(l, &picked, chunk, s->n, begin + of.begin, why);
+}
+
+/* All blocks are alike: of the first, the partial sums and the first chunk are built, counted, and taken back. */
+static double cut_us(struct lowering *l, const struct sum_of_ranges *s, struct cut cut, const char **why)
+{
+    const struct attempt all = ncc_lower_begin(l);
+    struct value **part = NCC_NEW(l->g->arena, struct value *, s->n), *y = NULL;
+    double us = INFINITY;
+    l->trying++;
+    if (partial_sums(l, s, (struct range_of_channels){0, cut.block}, part, why)) {
+        const struct attempt adding = ncc_lower_begin(l);
+        if ((y = total_of_chunk(l, s, part, (struct range_of_channels){0, cut.chunk}, 0, why))) {
+            const double added = ncc_lower_spent(l, &adding, y), made = ncc_lower_spent(l, &all, y) - added;
+            us = (double)s->j->out_c * (made / cut.block + added / cut.chunk);
+        }
+    }
+    ncc_lower_undo(l, &all);
+    l->trying--;
+    return us;
+}
+
+/* May all partial sums be there at once, with the input and the result? */
+static bool all_fit(const struct sum_of_ranges *s)
+{
+    const int *d = s->j->x->shape.dim;
+    return ncc_kpu_lines(d[1], d[2], d[3]) + (s->n + 1) * ncc_kpu_lines(s->j->out_c, d[2], d[3]) <= NCC_KPU_RAM_LINES;
+}
+
+static struct cut best_cut(struct lowering *l, const struct sum_of_ranges *s, const char **why)
+{
+    enum { LEAST = 16, MAX_CHUNKS = 64 };
+    const int c = s->j->out_c, most = NCC_KPU_MAX_C / s->n / 4 * 4;
+    struct cut best = {c < most ? c : most, c < most ? c : most};
+    double best_us = INFINITY;
+    int chunk = LEAST;
+    while (chunk * MAX_CHUNKS < c)
+        chunk *= 2;
+    if (chunk < c)
+        best_us = cut_us(l, s, best, why);
+    for (; chunk < c && chunk <= most; chunk *= 2)
+        for (int copied = 0; copied <= all_fit(s); copied++) {
+            const struct cut cut = {copied ? c : chunk, chunk};
+            const double us = cut_us(l, s, cut, why);
+            if (us < best_us) {
+                best_us = us;
+                best = cut;
+            }
+        }
+    return best;
+}
+
 struct value *ncc_lower_in_parts(struct lowering *l, const struct conv_job *j, int n_copies, const char **why)
 {
     const int c = j->x->shape.dim[1], group = ncc_kpu_layout_of(j->x->shape.dim[3]).group;
-    const int most = NCC_KPU_MAX_C / n_copies / group * group;
-    const int n = most ? (c + most - 1) / most : 0, block = n ? NCC_KPU_MAX_C / n / 4 * 4 : 0;
-    if (!block) {
+    const int most = NCC_KPU_MAX_C / n_copies / group * group, n = most ? (c + most - 1) / most : 0;
+    if (!n || NCC_KPU_MAX_C / n < 4) {
         *why = "the layers that would have to be added have more than 1024 channels together";
         return NULL;
     }
-    const int per = round_up((c + n - 1) / n, group), n_blocks = (j->out_c + block - 1) / block;
-    struct conv_job picked = *j;
-    picked.stride = 1;
-    struct value **part = NCC_NEW(l->g->arena, struct value *, n), **y = NCC_NEW(l->g->arena, struct value *, n_blocks);
-    for (int b = 0; b < n_blocks; b++) {
-        const struct range_of_channels out = {b * block, b + 1 < n_blocks ? block : j->out_c - b * block};
-        for (int i = 0; i < n; i++) {
-            const struct range_of_channels in = {i * per, i + 1 < n ? per : c - i * per};
-            if (!(part[i] = partial_sum(l, j, in, out, why)))
+    const struct sum_of_ranges s = {j, n, round_up((c + n - 1) / n, group)};
+    const struct cut cut = best_cut(l, &s, why);
+    struct value **part = NCC_NEW(l->g->arena, struct value *, n);
+    struct value **y = NCC_NEW(l->g->arena, struct value *, (j->out_c + cut.chunk - 1) / cut.chunk);
+    int n_chunks = 0;
+    for (int begin = 0; begin < j->out_c; begin += cut.block) {
+        const struct range_of_channels block = {begin, count_from(begin, cut.block, j->out_c)};
+        if (!partial_sums(l, &s, block, part, why))
+            return NULL;
+        for (int at = 0; at < block.count; at += cut.chunk) {
+            const struct range_of_channels of = {at, count_from(at, cut.chunk, block.count)};
+            if (!(y[n_chunks++] = total_of_chunk(l, &s, part, of, begin, why)))
                 return NULL;
         }
-        if (!(y[b] = ncc_lower_total(l, &picked, part, n, out.begin, why)))
-            return NULL;
     }
-    return ncc_lower_beside(l, y, n_blocks, ncc_name(l->g, j->name, "blocks"));
+    return ncc_lower_beside(l, y, n_chunks, ncc_name(l->g, j->name, "blocks"));
 }
 
 /* ---- groups ---- */

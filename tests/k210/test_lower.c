@@ -502,6 +502,61 @@ static void rewrites(void **unused)
         one_rewrite(&expectations[i]);
 }
 
+static int64_t kpu_weights(const struct graph *g)
+{
+    int64_t weights = 0;
+    for (const struct node *k = g->first; k; k = k->next)
+        weights += k->op == OP_kpu_conv ? ncc_shape_count(k->in[1]->shape) : 0;
+    return weights;
+}
+
+/* A convolution whose inputs, copies included, are more than 1024 channels. */
+struct wide_input {
+    int in_c, out_c, size, kernel, stride;
+    int n_parts, taps; /* ranges of inputs; weights that each pair of channels takes */
+    const char *behind;
+};
+
+#define ACT "%o = leaky_relu(%y) alpha=0.25\noutput %o\n"
+#define POOL "%o = max_pool(%y) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\noutput %o\n"
+#define NOTHING "output %y\n"
+
+static const struct wide_input wide_inputs[] = {
+    {1280, 1001, 1, 1, 1, 2, 1, NOTHING}, {2050, 300, 5, 1, 1, 3, 1, ACT}, {3900, 101, 3, 1, 1, 4, 1, NOTHING},
+    {1026, 70, 7, 3, 1, 2, 9, ACT},       {1283, 17, 6, 3, 2, 2, 9, ACT},  {130, 72, 9, 5, 1, 2, 81, NOTHING},
+    {1100, 130, 18, 1, 1, 2, 1, POOL},    {1025, 50, 17, 1, 2, 2, 1, ACT}, {1200, 1100, 1, 1, 1, 2, 1, ACT},
+};
+
+static void one_wide_input(const struct wide_input *e, uint64_t seed)
+{
+    const int pad = e->kernel / 2;
+    char text[1000], name[100];
+    snprintf(name, sizeof name, "%d to %d channels, %dx%d, kernel %d", e->in_c, e->out_c, e->size, e->size, e->kernel);
+    snprintf(text, sizeof text,
+             "input %%x f32 1x%dx%dx%d\nconst %%w f32 %dx%dx%dx%d = random 1\nconst %%b f32 %d = random 2\n%%y = conv2d(%%x, "
+             "%%w, %%b) pad_top=%d pad_left=%d pad_bottom=%d pad_right=%d stride_h=%d stride_w=%d\n%s",
+             e->in_c, e->size, e->size, e->out_c, e->in_c, e->kernel, e->kernel, e->out_c, pad, pad, pad, pad,
+             e->stride, e->stride, e->behind);
+    struct net n;
+    net_open(&n);
+    net_parse(&n, text);
+    const struct graph *g = lowered(&n);
+    check(&n, g, name, seed);
+    const int64_t own = (int64_t)e->in_c * e->out_c * e->taps, all = kpu_weights(g);
+    print_message("%s: %.2f million weights become %.2f\n", name, (double)own / 1e6, (double)all / 1e6);
+    assert_true(all >= own && all <= own + own / 20 + (int64_t)e->n_parts * e->out_c * 128);
+    net_close(&n);
+}
+
+/* They mean the same as sums of layers, and what adds these has few weights beside theirs: all outputs at once would take
+ * n_parts times their square. */
+static void many_inputs(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof wide_inputs / sizeof wide_inputs[0]; i++)
+        one_wide_input(&wide_inputs[i], 5 + i);
+}
+
 /* The end of a large classifier: ways that are only tried, and a mean of 2048 channels that is written as regular layers, take
  * no room for weights that nobody reads. */
 static void many_channels(void **unused)
@@ -516,9 +571,7 @@ static void many_channels(void **unused)
     const size_t before = n.out.used;
     const struct graph *g = lowered(&n);
     const size_t most = n.out.peak - before;
-    int64_t weights = 0;
-    for (const struct node *k = g->first; k; k = k->next)
-        weights += k->op == OP_kpu_conv ? ncc_shape_count(k->in[1]->shape) : 0;
+    const int64_t weights = kpu_weights(g);
     print_message("%.1f million weights become %.1f, in at most %zu MiB\n", 6.5, (double)weights / 1e6, most >> 20);
     assert_true(weights < 10 * 1000 * 1000);
     assert_true(most < (size_t)160 << 20);
@@ -527,7 +580,7 @@ static void many_channels(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(rewrites), cmocka_unit_test(many_channels),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rewrites), cmocka_unit_test(many_inputs), cmocka_unit_test(many_channels),
                                        cmocka_unit_test(random_networks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
