@@ -396,3 +396,40 @@ struct value *ncc_lower_grow(struct lowering *l, struct value *x, int h, int w)
         x = grow_rows(l, x, h);
     return ncc_lower_recanvas(l, x, h, w);
 }
+
+/* ---- the same layers on a larger canvas ---- */
+
+static bool is_pointwise_layer(const struct value *x)
+{
+    if (!x->def || x->def->op != OP_kpu_conv)
+        return false;
+    const struct kpu_conv_attrs *k = x->def->attrs;
+    return k->kernel == 1 && !k->pool && !k->copy && !k->tied;
+}
+
+static struct value *layer_on(struct lowering *l, const struct node *n, struct value *x)
+{
+    struct kpu_conv_attrs k = *(const struct kpu_conv_attrs *)n->attrs;
+    k.outside = OUT_JUNK;
+    struct node *y = ncc_node_new(l->g, OP_kpu_conv, ncc_name(l->g, n->name, "larger"), &k,
+                                  (struct value *[]){x, n->in[1], n->in[2]}, 3);
+    y->origin = n->origin;
+    y->on_kpu = true;
+    y->out[0]->range = n->out[0]->range;
+    return y->out[0];
+}
+
+struct value *ncc_lower_made_again(struct lowering *l, struct value *x, int h, int w)
+{
+    const bool several = x->def && x->def->op == OP_kpu_concat;
+    const int n = several ? x->def->n_in : 1;
+    struct value *const *part = several ? x->def->in : &x;
+    for (int i = 0; i < n; i++)
+        if (!is_pointwise_layer(part[i]) || part[i]->def->in[0] != part[0]->def->in[0])
+            return NULL;
+    struct value *from = ncc_lower_grow(l, part[0]->def->in[0], h, w);
+    struct value **y = NCC_NEW(l->g->arena, struct value *, n);
+    for (int i = 0; from && i < n; i++)
+        y[i] = layer_on(l, part[i]->def, from);
+    return from ? ncc_lower_beside(l, y, n, ncc_name(l->g, x->name, "larger")) : NULL;
+}

@@ -96,6 +96,10 @@ struct value *ncc_lower_beside(struct lowering *l, struct value *const *parts, i
 /* x with at least one row and one column more where h or w ask for it; the new ones are junk. NULL: not possible. */
 struct value *ncc_lower_grow(struct lowering *l, struct value *x, int h, int w);
 
+/* What 1x1 layers made of one canvas, made by them again of that canvas grown to h x w: for when x has more channels than
+ * it and nobody else reads x. NULL: it was made otherwise, or not possible. */
+struct value *ncc_lower_made_again(struct lowering *l, struct value *x, int h, int w);
+
 /* x declared with another size where that moves no address: any width of the layout's class; any height while all
  * channels share their lines. What is new is junk. */
 struct value *ncc_lower_recanvas(struct lowering *l, struct value *x, int h, int w);

@@ -7,10 +7,12 @@
  *         x0 x1 x2 x3  ->  x0+x1  x1+x2  x2+x3  ->  (x0+x1) + (x2+x3)
  *
  * Every step has an output scale of its own, finer as the values come closer together. What zeros have taken part is
- * made good in the last layer's weights.
+ * made good in the last layer's weights. Odd maps must grow for that; the layer in front of them may do it (doc/lowering.md
+ * 6.2).
  */
 #include "compiler/k210/lower.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static struct conv_job job_on(struct lowering *l, const struct node *n, struct value *x, const char *suffix)
@@ -119,6 +121,39 @@ static struct value *last_sums(struct lowering *l, const struct node *n, struct 
     return x ? sum(l, n, x, second, (float)(factor / each), why) : NULL;
 }
 
+/* ---- odd sizes ---- */
+
+static int even(int size)
+{
+    return size + size % 2;
+}
+
+typedef struct value *larger_form(struct lowering *l, struct value *x, int h, int w);
+
+static double larger_us(struct lowering *l, struct value *x, int h, int w, larger_form *form)
+{
+    const struct attempt a = ncc_lower_begin(l);
+    const struct value *y = form(l, x, h, w);
+    const double us = y ? ncc_lower_spent(l, &a, y) : INFINITY;
+    ncc_lower_undo(l, &a);
+    return us;
+}
+
+/* A map that fills a canvas of odd height must grow, a channel group at a time. The input of the 1x1 layers that make it may have
+ * fewer groups: if nobody else reads the map, it is made by the same layers on a larger canvas instead of this one. */
+static struct value *of_even_size(struct lowering *l, const struct node *n, struct value *x)
+{
+    const int h = x->shape.dim[2], w = x->shape.dim[3];
+    if (h % 2 == 0 || h <= 4 || x->window.h < h || x->uses || ncc_value_only_use(l->g, n->in[0]) != n)
+        return x;
+    l->trying++;
+    const double larger = larger_us(l, x, even(h), even(w), ncc_lower_made_again);
+    const double same = larger < INFINITY ? larger_us(l, x, h, w, ncc_lower_made_again) : 0;
+    const double grown = larger < INFINITY ? larger_us(l, x, even(h), even(w), ncc_lower_grow) : 0;
+    l->trying--;
+    return larger < same + grown ? ncc_lower_made_again(l, x, even(h), even(w)) : x;
+}
+
 bool ncc_lower_op_reduce(struct lowering *l, struct node *n, const char **why)
 {
     struct value *x = ncc_lower_canvas(l, n->in[0]);
@@ -129,6 +164,7 @@ bool ncc_lower_op_reduce(struct lowering *l, struct node *n, const char **why)
     const struct fused f = ncc_lower_fuse(l, n, false);
     const bool is_mean = ((const struct reduce_attrs *)n->attrs)->kind == REDUCE_MEAN;
     double factor = is_mean ? 1.0 / (x->window.h * x->window.w) : 1.0;
+    x = of_even_size(l, n, x);
     while (x && (x->window.h > 4 || x->window.w > 4)) {
         int by;
         x = reduce(l, n, x, &by, why);

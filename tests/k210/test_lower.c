@@ -438,6 +438,18 @@ static const struct expectation expectations[] = {
      "= relu(%a)\n%b = conv2d(%x, %v, _) pad_top=1 pad_left=1\n%c = slice(%b) begin=[0,0,0,0] size=[1,4,10,10] "
      "stride=[1,1,1,1]\n%t = relu(%c)\n%s = add(%r, %t)\noutput %s\n",
      -1, 0, 0},
+    {"6.2 mean of an odd map: the 1x1 before it on a larger canvas",
+     "input %x f32 1x16x7x7\nconst %v f32 16x16x3x3 = random 2\nconst %w f32 96x16x1x1 = random 1\n%a = conv2d(%x, %v, _) " SAME
+     "\n%b = relu(%a)\n%y = conv2d(%b, %w, _)\n%r = relu(%y)\n%o = reduce(%r) axes=[2,3]\noutput %o\n",
+     14, -1, 0},
+    {"6.2 mean of an odd map that somebody else reads",
+     "input %x f32 1x16x7x7\nconst %v f32 16x16x3x3 = random 2\nconst %w f32 96x16x1x1 = random 1\n%a = conv2d(%x, %v, _) " SAME
+     "\n%b = relu(%a)\n%y = conv2d(%b, %w, _)\n%r = relu(%y)\n%o = reduce(%r) axes=[2,3]\noutput %o\noutput %r\n",
+     34, -1, 0},
+    {"6.2 mean of an odd map that several layers make",
+     "input %x f32 1x8x7x7\nconst %w f32 1100x8x1x1 = random 1\n%y = conv2d(%x, %w, _)\n%r = relu(%y)\n%o = reduce(%r) "
+     "axes=[2,3]\noutput %o\n",
+     -1, -1, 0},
     {"12 more than 1024 inputs: a sum of two layers",
      "input %x f32 1x1500x4x4\nconst %w f32 20x1500x1x1 = random 1\n%y = conv2d(%x, %w, _)\n%o = relu(%y)\noutput "
      "%o\n",
