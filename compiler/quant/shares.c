@@ -234,7 +234,8 @@ static int affordable(double macs, double each, int least, int most)
 }
 
 bool ncc_quant_shares(struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx,
-                      int n_samples, struct value *const *v, int n, struct arena *scratch, struct share *out)
+                      int n_samples, struct value *const *v, int n, struct arena *scratch, struct share *out,
+                      double *all)
 {
     const double macs = ncc_graph_macs(g);
     struct trials t = {.g = g, .feed = feed, .ctx = ctx, .n_all = n_samples, .scratch = scratch};
@@ -243,13 +244,13 @@ bool ncc_quant_shares(struct graph *g, bool (*feed)(void *ctx, int sample, int i
     const int n_values = affordable(ALL_MACS, macs * t.n_trials, LEAST_VALUES, n > LEAST_VALUES ? n : LEAST_VALUES);
     if (!observe(&t) || !run_clean(&t))
         return false;
-    const double all = error_of(&t, NULL);
-    for (int i = 0; i < n && all >= 0; i++) {
+    *all = error_of(&t, NULL);
+    for (int i = 0; i < n && *all >= 0; i++) {
         const double alone = i < n_values ? error_of(&t, v[i]) : 0;
         if (alone < 0)
             return false;
         out[i] = range_of(&t, v[i]);
-        out[i].of_all = all > 0 ? alone / all : 0;
+        out[i].of_all = *all > 0 ? alone / *all : 0;
     }
-    return all >= 0;
+    return *all >= 0;
 }

@@ -16,14 +16,21 @@ enum { MAX_CANVAS = 1 << 20 };
 /* Of the error that rounding makes: what a value's slices must take away at least. */
 #define LEAST_GAIN 0.02
 
-/* What slices may cost: this share of what all layers take, each of them with what a layer takes however small it is
- * (10 us or so), in the unit of conv_work. */
-#define BUDGET     0.3
-#define LAYER_WORK 7e4
+/* Outputs that are off by no more than this (squared, relative: 45 dB) are good enough. */
+#define GOOD_ENOUGH 3e-5
 
-/* The same where a clip (ReLU6) says how far values go: such nets have few codes to lose, and no slice is there for
- * room alone. */
-#define CLIP_BUDGET 1.0
+/* What all slices may cost together: a share of what all layers take, each of them with what a layer takes however
+ * small it is (10 us or so), in the unit of conv_work; and which share of the error slices must take away for each
+ * share that they cost, where outputs are off by FAIR (30 dB): the better they are, the more. */
+struct price {
+    double budget, rate;
+};
+#define FAIR 1e-3
+static const struct price dear = {0.3, 1};
+/* Where a clip (ReLU6) says how far values go: such nets have few codes to lose, and no slice is there for room alone.
+ */
+static const struct price behind_clips = {1, 0.1};
+#define LAYER_WORK 7e4
 
 struct candidate {
     struct value *y;
@@ -130,35 +137,39 @@ static bool better(struct choice a, struct choice b)
 }
 
 /* The most worthwhile way to more slices for k; gain 0: there is none. */
-static struct choice best_step(const struct chooser *c, struct candidate *k, double now, double room)
+static struct choice best_step(const struct chooser *c, struct candidate *k, double before, double now, double error)
 {
+    const struct price price = isfinite(k->max) ? behind_clips : dear;
+    const double room = before * (1 + price.budget) - now, rate = price.rate * sqrt(FAIR / error) / before;
     struct choice best = {k, 0, 0, 1};
     const int had = k->slices;
     for (int n = had ? had + 1 : 2; n <= MAX_SLICES && is_small(&k->y->shape, n); n++) {
         k->slices = n;
         const struct choice s = {k, n, left_with(k, had) - left_with(k, n), fmax(all_work(c) - now, 1)};
         k->slices = had;
-        if (s.gain > LEAST_GAIN && s.cost <= room && better(s, best))
+        const bool worth = s.gain > LEAST_GAIN && s.gain >= rate * s.cost;
+        if (worth && s.cost <= room && better(s, best))
             best = s;
     }
     return best;
 }
 
-static void choose(struct chooser *c)
+/* `error`: of the outputs, without slices. */
+static void choose(struct chooser *c, double error)
 {
     const double before = all_work(c);
-    for (;;) {
+    for (double left = 1; left * error > GOOD_ENOUGH;) {
         const double now = all_work(c);
         struct choice best = {NULL, 0, 0, 1};
         for (int i = 0; i < c->n; i++) {
-            const double share = isfinite(c->v[i].max) ? CLIP_BUDGET : BUDGET;
-            const struct choice s = best_step(c, &c->v[i], now, before * (1 + share) - now);
+            const struct choice s = best_step(c, &c->v[i], before, now, left * error);
             if (better(s, best))
                 best = s;
         }
         if (!best.k)
             return;
         best.k->slices = best.slices;
+        left -= best.gain;
     }
 }
 
@@ -173,11 +184,12 @@ bool ncc_quant_slice(struct graph *g, bool (*feed)(void *ctx, int sample, int in
     struct share share[MAX_CANDIDATES] = {0};
     for (int i = 0; i < c.n; i++)
         v[i] = c.v[i].y;
-    if (!ncc_quant_shares(g, feed, ctx, n_samples, v, c.n, scratch, share))
+    double error;
+    if (!ncc_quant_shares(g, feed, ctx, n_samples, v, c.n, scratch, share, &error))
         return false;
     for (int i = 0; i < c.n; i++)
         c.v[i].share = share[i];
-    choose(&c);
+    choose(&c, error);
     for (int i = c.n - 1; i >= 0; i--) {
         /* From the last: a value's own convolution may be the reader of one before it. */
         const struct candidate *k = &c.v[i];

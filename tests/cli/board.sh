@@ -6,7 +6,7 @@ model=$digits/digits.tflite
 calib=$digits/calib
 
 member() {
-    sed -n "s/^\s*\"$1\":\s*\([0-9]*\),*$/\1/p" sizes.json | head -n 1
+    sed -n "s/^\s*\"$1\":\s*\([0-9]*\),*$/\1/p" "${sizes:-sizes.json}" | head -n 1
 }
 
 expect 0 "" compile "$model" sizes.kmodel --dataset "$calib" --json
@@ -30,14 +30,18 @@ expect 3 "the weights alone need more" compile "$model" out.kmodel --dataset "$c
 says "at least "
 
 # What is suggested works: a smaller input, the largest that fits, and a tensor to cut at.
-missing="mine=$((needed - 1))"
-expect 3 "an input of " compile "$model" out.kmodel --dataset "$calib" --board "$missing"
-size=$(sed -n 's/.*an input of \([0-9]*x[0-9]*\) .*/\1/p' stderr)
-[ "$size" = 24x24 ] || fail "of 8x8, 16x16, 24x24 the last fits, not '$size'"
 input=$(sed -n 's/^input  *\([^,]*\),.*/\1/p' fitting)
+expect 0 "" compile "$model" large.kmodel --dataset "$calib" --no-slices --input-shape "$input=1,1,128,128" --json
+cp stdout sizes128.json
+missing="mine=$(($(sizes=sizes128.json member file_bytes) + $(sizes=sizes128.json member main_memory_bytes) + 128 * 128 - 1))"
+expect 3 "an input of " compile "$model" out.kmodel --dataset "$calib" --board "$missing" --no-slices --input-shape "$input=1,1,128,128"
+size=$(sed -n 's/.*an input of \([0-9]*x[0-9]*\) .*/\1/p' stderr)
+[ "$size" = 96x96 ] || fail "of 32x32, 64x64, 96x96 the last fits, not '$size'"
+expect 0 "fits: " compile "$model" smaller.kmodel --dataset "$calib" --board "$missing" --no-slices --input-shape "$input=1,1,96,96"
+missing="mine=$((needed - 1))"
+expect 3 "a cut with " compile "$model" out.kmodel --dataset "$calib" --board "$missing"
 cut=$(sed -n "s/.*--output-tensor '\([^']*\)'.*/\1/p" stderr)
 [ -n "$cut" ] || fail "no tensor to cut at"
-expect 0 "fits: " compile "$model" smaller.kmodel --dataset "$calib" --board "$missing" --input-shape "$input=1,1,24,24"
 expect 0 "fits: " compile "$model" cut.kmodel --dataset "$calib" --board "$missing" --output-tensor "$cut"
 expect 3 "fewer or narrower layers" compile "$model" out.kmodel --dataset "$calib" --board mine=36000
 cut=$(sed -n "s/.*--output-tensor '\([^']*\)'.*/\1/p" stderr)

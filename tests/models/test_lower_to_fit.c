@@ -122,7 +122,7 @@ static void makes_room(void **state)
     assert_true(ncc_step_lower(&c));
     assert_true(ncc_graph_verify(c.graph, "lower"));
     struct plan plan;
-    const struct plan_options p = {.kpu_limit = NCC_KPU_RAM_SIZE};
+    const struct plan_options p = {.solve_seconds = o.solve_seconds, .kpu_limit = NCC_KPU_RAM_SIZE};
     assert_true(ncc_plan_make(c.graph, &p, &c.arena, &plan));
     printf("%d KPU layers, %d of them for bands, peak %lld\n", n_layers(c.graph), n_pieces(c.graph),
            (long long)plan.kpu.peak);
