@@ -31,10 +31,25 @@ struct fused ncc_lower_fuse(struct lowering *l, struct node *n, bool allow_pool)
     return f;
 }
 
+/* The layers of this node that write a canvas in parts share what is known of the whole: samples may show less of each. */
+static void give_range(const struct lowering *l, struct value *canvas, const struct value *like)
+{
+    if (canvas->range.known)
+        return;
+    canvas->range = like->range;
+    const struct node *n = canvas->def;
+    for (int i = 0; n && n->op == OP_kpu_concat && like->range.known && i < n->n_in; i++) {
+        const struct node *part = n->in[i]->def;
+        const bool made = part && (part->op == OP_kpu_concat ||
+                                   (part->op == OP_kpu_conv && !((const struct kpu_conv_attrs *)part->attrs)->copy));
+        if (made && n->in[i]->id >= l->span->first)
+            give_range(l, n->in[i], like);
+    }
+}
+
 void ncc_lower_fused(struct lowering *l, const struct node *n, const struct fused *f, struct value *canvas)
 {
-    if (!canvas->range.known)
-        canvas->range = f->end->range;
+    give_range(l, canvas, f->end);
     for (struct value *v = n->out[0];; v = v->uses->node->out[0]) {
         if (f->slot)
             ncc_lower_set_spread(l, v, canvas, f->slot);

@@ -569,6 +569,26 @@ static void many_inputs(void **unused)
         one_wide_input(&wide_inputs[i], 5 + i);
 }
 
+/* What a quantised model says of a result holds for all layers that write it in parts. */
+static void ranges_of_parts(void **unused)
+{
+    (void)unused;
+    struct net n;
+    net_open(&n);
+    net_parse(&n, "input %x f32 1x1500x1x1\nconst %w f32 300x1500x1x1 = random 1\n%o = conv2d(%x, %w, _) !range(-3, 5)\noutput %o\n");
+    const struct graph *g = lowered(&n);
+    int parts = 0;
+    for (const struct node *k = g->first; k; k = k->next) {
+        if (k->op != OP_kpu_download)
+            continue;
+        const struct range *r = &k->in[0]->range;
+        parts++;
+        assert_true(r->known && r->lo == -3 && r->hi == 5);
+    }
+    assert_true(parts > 1);
+    net_close(&n);
+}
+
 /* The end of a large classifier: ways that are only tried, and a mean of 2048 channels that is written as regular layers, take
  * no room for weights that nobody reads. */
 static void many_channels(void **unused)
@@ -592,7 +612,8 @@ static void many_channels(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(rewrites), cmocka_unit_test(many_inputs), cmocka_unit_test(many_channels),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rewrites), cmocka_unit_test(many_inputs),
+                                       cmocka_unit_test(ranges_of_parts), cmocka_unit_test(many_channels),
                                        cmocka_unit_test(random_networks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
