@@ -2,6 +2,7 @@
 
 #include "compiler/base/cpu.h"
 #include "compiler/ops/attrs.h"
+#include "compiler/quant/tied.h"
 
 #include <math.h>
 #include <string.h>
@@ -9,61 +10,67 @@
 #define MAX_SAMPLES 8
 #define LANES       16
 #define MAX_SCALE   1e4
+#define N_EXPONENTS 5 /* 0, 1/4 ... 1 */
 
-struct pair {
-    struct node *a, *b;
-    const struct value *between; /* what B reads */
-    int c;                       /* its channels */
-    float *largest;              /* [sample][c]: of |x| */
-    double *squares;             /* [sample][c]: mean of x^2 */
+/* A value that is kept in codes, whose channels may get factors. */
+struct watched {
+    const struct value *v;
+    float *largest;  /* [sample][c]: of |x| */
+    double *squares; /* [sample][c]: mean of x^2 */
+    double *most;    /* [c]: largest of all samples */
+    double *power;   /* [c]: mean of x^2 in all of them */
 };
 
 struct equaliser {
     struct graph *g;
+    struct tied tied;
     struct {
-        struct pair *v;
+        struct watched *v;
         int n, cap;
-    } pairs;
-    int *pair_of; /* by value id: 1 + index of the pair that watches it */
+    } watched;
+    int *watch_of;               /* by value id: 1 + its index in `watched` */
+    double *factor[N_EXPONENTS]; /* by place: room to the power of 0 .. 1 */
     bool (*feed)(void *ctx, int sample, int input, struct tensor *to);
     void *ctx;
     int n_all, n_samples;
 };
 
-/* ---- finding pairs ---- */
+/* ---- what to watch ---- */
 
-static bool is_plain_conv(const struct node *n)
+static bool has_free_channels(const struct equaliser *e, const struct value *v)
 {
-    if (!n || n->op != OP_conv2d || !ncc_is_const(n->in[1]))
-        return false;
-    const bool bias_known = n->n_in < 3 || !n->in[2] || ncc_is_const(n->in[2]);
-    const struct conv2d_attrs *a = n->attrs;
-    const int in_c = n->in[0]->shape.dim[1];
-    return bias_known && (a->groups == 1 || a->groups == in_c);
+    for (int c = 0; e->tied.first[v->id] >= 0 && c < v->shape.dim[1]; c++)
+        if (!e->tied.fixed[ncc_tied_place(&e->tied, v, c)])
+            return true;
+    return false;
 }
 
-/* Positively homogeneous. */
-static bool scales_along(const struct node *n)
+/* Not what only a layer's function reads, which the layer does in one go. */
+static bool is_kept(const struct graph *g, const struct value *v)
 {
-    return n->op == OP_relu || n->op == OP_leaky_relu;
+    const struct node *n = ncc_value_only_use(g, v);
+    return !n || (n->op != OP_relu && n->op != OP_leaky_relu && n->op != OP_prelu);
 }
 
-static void find_pair(struct equaliser *e, struct node *b, struct arena *scratch)
+static void watch(struct equaliser *e, const struct value *v, struct arena *scratch)
 {
-    struct pair p = {.b = b, .between = b->in[0], .c = b->in[0]->shape.dim[1]};
-    const struct value *v = p.between;
-    while (v->def && ncc_value_only_use(e->g, v) && scales_along(v->def))
-        v = v->def->in[0];
-    p.a = v->def;
-    if (!is_plain_conv(p.a) || !ncc_value_only_use(e->g, v))
+    if (!has_free_channels(e, v) || !is_kept(e->g, v))
         return;
-    p.largest = NCC_NEW(scratch, float, (size_t)e->n_samples *p.c);
-    p.squares = NCC_NEW(scratch, double, (size_t)e->n_samples *p.c);
-    NCC_PUSH(scratch, &e->pairs, p);
-    e->pair_of[p.between->id] = e->pairs.n;
+    const size_t n = (size_t)e->n_samples * (size_t)v->shape.dim[1];
+    const struct watched w = {.v = v,
+                              .largest = NCC_NEW(scratch, float, n),
+                              .squares = NCC_NEW(scratch, double, n),
+                              .most = NCC_NEW(scratch, double, v->shape.dim[1]),
+                              .power = NCC_NEW(scratch, double, v->shape.dim[1])};
+    NCC_PUSH(scratch, &e->watched, w);
+    e->watch_of[v->id] = e->watched.n;
 }
 
-/* ---- watching ---- */
+static const struct watched *watched(const struct equaliser *e, const struct value *v)
+{
+    const int i = e->watch_of[v->id];
+    return i ? &e->watched.v[i - 1] : NULL;
+}
 
 static bool feed_some(void *ctx, int sample, int input, struct tensor *to)
 {
@@ -97,118 +104,176 @@ static void measure(const float *x, size_t n, float *largest, double *squares)
 static void see(void *ctx, int sample, int thread, const struct value *v, const struct tensor *t)
 {
     (void)thread;
-    struct equaliser *e = ctx;
-    if (!e->pair_of[v->id])
+    const struct watched *w = watched(ctx, v);
+    if (!w)
         return;
-    const struct pair *p = &e->pairs.v[e->pair_of[v->id] - 1];
-    const size_t n = (size_t)t->shape.dim[2] * t->shape.dim[3], at = (size_t)sample * p->c;
-    for (int c = 0; c < p->c; c++) {
-        measure((const float *)t->data + c * n, n, &p->largest[at + c], &p->squares[at + c]);
-        p->squares[at + c] /= (double)n;
+    const int n_c = v->shape.dim[1];
+    const size_t n = (size_t)t->shape.dim[2] * (size_t)t->shape.dim[3], at = (size_t)sample * (size_t)n_c;
+    for (int c = 0; c < n_c; c++) {
+        measure((const float *)t->data + (size_t)c * n, n, &w->largest[at + (size_t)c], &w->squares[at + (size_t)c]);
+        w->squares[at + (size_t)c] /= (double)n;
     }
 }
 
 /* ---- judging ---- */
 
-/* B's weight for output o and input channel c, all taps: a pointer to the first, and how many. */
-static const float *weights_of(const struct node *b, int o, int c, int *n)
+static void sum_up(const struct equaliser *e, const struct watched *w)
 {
-    const struct conv2d_attrs *a = b->attrs;
-    const struct shape *s = &b->in[1]->shape;
-    *n = s->dim[2] * s->dim[3];
-    const float *w = b->in[1]->data;
-    if (a->groups > 1) /* depthwise: output o belongs to channel o / multiplier */
-        return o / (s->dim[0] / a->groups) == c ? w + (size_t)o * *n : NULL;
-    return w + ((size_t)o * s->dim[1] + c) * *n;
+    const int n_c = w->v->shape.dim[1];
+    for (int s = 0; s < e->n_samples; s++)
+        for (int c = 0; c < n_c; c++) {
+            w->most[c] = fmax(w->most[c], (double)w->largest[(size_t)s * (size_t)n_c + (size_t)c]);
+            w->power[c] += w->squares[(size_t)s * (size_t)n_c + (size_t)c] / e->n_samples;
+        }
 }
 
-/* Expected squared error of B's results over all outputs, up to a common factor. `step` is the width of a code. */
-static double expected_error(const struct pair *p, const double *scale, const double *power, double step)
+/* What a channel may grow by is what it may in every value that it is part of. Channels that are always zero, and those
+ * of values that are not finite, stay as they are. */
+static void find_factors(struct equaliser *e, struct arena *scratch)
 {
-    const int out_c = p->b->in[1]->shape.dim[0];
-    double total = 0, signal = 0;
-    for (int c = 0; c < p->c; c++)
-        signal += scale[c] * scale[c] * power[c];
-    for (int o = 0; o < out_c; o++) {
-        double codes = 0, largest = 0, own = signal;
-        int taps = 1;
-        for (int c = 0; c < p->c; c++) {
-            int n;
-            const float *w = weights_of(p->b, o, c, &n);
-            if (!w)
+    double *room = NCC_NEW(scratch, double, e->tied.n);
+    for (int i = 0; i < e->watched.n; i++) {
+        const struct watched *w = &e->watched.v[i];
+        double whole = 0;
+        sum_up(e, w);
+        for (int c = 0; c < w->v->shape.dim[1]; c++)
+            whole = fmax(whole, w->most[c]);
+        for (int c = 0; c < w->v->shape.dim[1]; c++) {
+            double *r = &room[ncc_tied_place(&e->tied, w->v, c)];
+            const double own = isfinite(whole) ? whole / w->most[c] : 1;
+            if (w->most[c] > 0)
+                *r = *r > 0 ? fmin(*r, own) : own;
+        }
+    }
+    for (int k = 0; k < N_EXPONENTS; k++) {
+        e->factor[k] = NCC_NEW(scratch, double, e->tied.n);
+        for (int i = 0; i < e->tied.n; i++)
+            e->factor[k][i] =
+                e->tied.fixed[i] || !(room[i] > 0) ? 1 : fmin(pow(room[i], k / (N_EXPONENTS - 1.0)), MAX_SCALE);
+    }
+}
+
+/* The taps between output o and input channel c: a pointer to the first of them, or NULL. */
+static const float *taps_between(const struct node *n, int o, int c, int *count)
+{
+    const int *dim = n->in[1]->shape.dim, in_c = n->in[0]->shape.dim[1], out_c = n->out[0]->shape.dim[1];
+    const float *w = n->in[1]->data;
+    *count = dim[2] * dim[3];
+    if (n->op == OP_conv2d) { /* [out][in / groups] */
+        const int groups = ((const struct conv2d_attrs *)n->attrs)->groups;
+        return o / (out_c / groups) == c / dim[1] ? w + ((size_t)o * dim[1] + c % dim[1]) * *count : NULL;
+    }
+    const int groups = ((const struct conv2d_transpose_attrs *)n->attrs)->groups; /* [in][out / groups] */
+    return c / (in_c / groups) == o / dim[1] ? w + ((size_t)c * dim[1] + o % dim[1]) * *count : NULL;
+}
+
+/* Expected squared error of b's results over all outputs, up to a common factor: w is what it reads. */
+static double expected_error(const struct equaliser *e, const struct node *b, const struct watched *w, int exponent,
+                             double *scale)
+{
+    const int in_c = w->v->shape.dim[1];
+    double total = 0, top = 0;
+    for (int c = 0; c < in_c; c++) {
+        scale[c] = e->factor[exponent][ncc_tied_place(&e->tied, w->v, c)];
+        top = fmax(top, scale[c] * w->most[c]);
+    }
+    const double step = top / 255; /* of codes */
+    for (int o = 0; o < b->out[0]->shape.dim[1]; o++) {
+        double codes = 0, most = 0, signal = 0;
+        int n = 1;
+        for (int c = 0; c < in_c; c++) {
+            const float *taps = taps_between(b, o, c, &n);
+            if (!taps)
                 continue;
-            if (((const struct conv2d_attrs *)p->b->attrs)->groups > 1)
-                own = scale[c] * scale[c] * power[c];
-            taps = n;
+            signal += scale[c] * scale[c] * w->power[c];
             for (int i = 0; i < n; i++) {
-                const double x = (double)w[i] / scale[c];
+                const double x = (double)taps[i] / scale[c];
                 codes += x * x;
-                largest = fmax(largest, fabs(x));
+                most = fmax(most, fabs(x));
             }
         }
-        const double weight_step = largest / 127;
-        total += codes * step * step + weight_step * weight_step * own * taps;
+        const double weight_step = most / 127;
+        total += codes * step * step + weight_step * weight_step * signal * n;
     }
     return total;
 }
 
-/* Fills scale[] for an exponent. Channels that are always zero stay as they are. */
-static void scales(const struct pair *p, const double *largest, double whole, double exponent, double *scale)
+/* By family: the exponent with the least sum over its readers of what each loses, as a share of what it loses now. */
+static int *choose(const struct equaliser *e, struct arena *scratch)
 {
-    for (int c = 0; c < p->c; c++) {
-        const double s = largest[c] > 0 ? pow(whole / largest[c], exponent) : 1;
-        scale[c] = fmin(s, MAX_SCALE);
+    double(*errors)[N_EXPONENTS] = (double(*)[N_EXPONENTS])NCC_NEW(scratch, double, N_EXPONENTS * e->g->next_id);
+    int *choice = NCC_NEW(scratch, int, e->g->next_id);
+    for (const struct node *b = e->g->first; b; b = b->next) {
+        const struct watched *w = ncc_tied_ends(b) ? watched(e, b->in[0]) : NULL;
+        if (!w)
+            continue;
+        double *scale = NCC_NEW(scratch, double, w->v->shape.dim[1]);
+        double *sum = errors[ncc_tied_family(&e->tied, w->v)];
+        const double now = expected_error(e, b, w, 0, scale);
+        for (int k = 0; k < N_EXPONENTS && now > 0; k++)
+            sum[k] += expected_error(e, b, w, k, scale) / now;
     }
+    for (int i = 0; i < e->g->next_id; i++)
+        for (int k = 1; k < N_EXPONENTS; k++)
+            if (errors[i][k] < errors[i][choice[i]])
+                choice[i] = k;
+    return choice;
 }
 
-static void apply(const struct equaliser *e, struct pair *p, const double *scale)
+/* ---- applying ---- */
+
+/* The factors of v's channels; NULL: it has none. */
+static double *factors_of(const struct equaliser *e, const struct value *v, const int *choice, struct arena *scratch)
 {
-    struct graph *g = e->g;
-    struct value *wa = p->a->in[1], *wb = p->b->in[1];
-    float *a = ncc_arena_alloc(g->arena, (size_t)ncc_shape_count(wa->shape), sizeof *a, 64);
-    float *b = ncc_arena_alloc(g->arena, (size_t)ncc_shape_count(wb->shape), sizeof *b, 64);
-    const size_t row = (size_t)ncc_shape_count(wa->shape) / (size_t)p->c;
-    for (int c = 0; c < p->c; c++)
-        for (size_t i = 0; i < row; i++)
-            a[c * row + i] = (float)((double)((const float *)wa->data)[c * row + i] * scale[c]);
-    for (int o = 0; o < wb->shape.dim[0]; o++)
-        for (int c = 0; c < p->c; c++) {
-            int n;
-            const float *w = weights_of(p->b, o, c, &n);
-            for (int i = 0; w && i < n; i++)
-                b[w - (const float *)wb->data + i] = (float)((double)w[i] / scale[c]);
+    if (!has_free_channels(e, v))
+        return NULL;
+    const double *factor = e->factor[choice[ncc_tied_family(&e->tied, v)]];
+    double *s = NCC_NEW(scratch, double, v->shape.dim[1]);
+    for (int c = 0; c < v->shape.dim[1]; c++)
+        s[c] = factor[ncc_tied_place(&e->tied, v, c)];
+    return s;
+}
+
+static void set_const(struct graph *g, struct node *n, int input, const float *data)
+{
+    const struct value *old = n->in[input];
+    ncc_node_set_input(n, input, ncc_const(g, old->name, DT_F32, old->shape, data), g->arena);
+}
+
+/* What it makes times `made`, what it reads divided by `read`. */
+static void rescale(struct graph *g, struct node *n, const double *made, const double *read)
+{
+    const int in_c = n->in[0]->shape.dim[1], out_c = n->out[0]->shape.dim[1];
+    const float *w = n->in[1]->data, *b = n->n_in > 2 && n->in[2] ? n->in[2]->data : NULL;
+    float *weights = ncc_arena_alloc(g->arena, (size_t)ncc_shape_count(n->in[1]->shape), sizeof *weights, 64);
+    for (int o = 0; o < out_c; o++)
+        for (int c = 0; c < in_c; c++) {
+            int count;
+            const float *taps = taps_between(n, o, c, &count);
+            const double s = (made ? made[o] : 1) / (read ? read[c] : 1);
+            for (int i = 0; taps && i < count; i++)
+                weights[taps - w + i] = (float)((double)taps[i] * s);
         }
-    ncc_node_set_input(p->a, 1, ncc_const(g, wa->name, DT_F32, wa->shape, a), g->arena);
-    ncc_node_set_input(p->b, 1, ncc_const(g, wb->name, DT_F32, wb->shape, b), g->arena);
-    if (p->a->n_in < 3 || !p->a->in[2])
+    set_const(g, n, 1, weights);
+    if (!made || !b)
         return;
-    float *bias = NCC_NEW(g->arena, float, p->c);
-    for (int c = 0; c < p->c; c++)
-        bias[c] = (float)((double)((const float *)p->a->in[2]->data)[c] * scale[c]);
-    ncc_node_set_input(p->a, 2, ncc_const(g, p->a->in[2]->name, DT_F32, p->a->in[2]->shape, bias), g->arena);
+    float *bias = NCC_NEW(g->arena, float, out_c);
+    for (int o = 0; o < out_c; o++)
+        bias[o] = (float)((double)b[o] * made[o]);
+    set_const(g, n, 2, bias);
 }
 
-static void equalise(struct equaliser *e, struct pair *p, struct arena *scratch)
+static void apply(const struct equaliser *e, struct arena *scratch)
 {
-    double *largest = NCC_NEW(scratch, double, p->c), *power = NCC_NEW(scratch, double, p->c);
-    double *scale = NCC_NEW(scratch, double, p->c), *best = NCC_NEW(scratch, double, p->c), whole = 0;
-    for (int s = 0; s < e->n_samples; s++)
-        for (int c = 0; c < p->c; c++) {
-            largest[c] = fmax(largest[c], (double)p->largest[(size_t)s * p->c + c]);
-            power[c] += p->squares[(size_t)s * p->c + c] / e->n_samples;
-            whole = fmax(whole, largest[c]);
-        }
-    double least = INFINITY;
-    for (int i = 0; i <= 4 && whole > 0 && isfinite(whole); i++) {
-        scales(p, largest, whole, i / 4.0, scale);
-        const double error = expected_error(p, scale, power, whole / 255);
-        if (error < least) {
-            least = error;
-            memcpy(best, scale, (size_t)p->c * sizeof *best);
-        }
+    const int *choice = choose(e, scratch);
+    for (struct node *n = e->g->first; n; n = n->next) {
+        if (!ncc_tied_ends(n))
+            continue;
+        const double *made = factors_of(e, n->out[0], choice, scratch);
+        const double *read = factors_of(e, n->in[0], choice, scratch);
+        if (made || read)
+            rescale(e->g, n, made, read);
     }
-    if (isfinite(least))
-        apply(e, p, best);
 }
 
 bool ncc_quant_equalise(struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx,
@@ -219,17 +284,20 @@ bool ncc_quant_equalise(struct graph *g, bool (*feed)(void *ctx, int sample, int
                           .ctx = ctx,
                           .n_all = n_samples,
                           .n_samples = n_samples < MAX_SAMPLES ? n_samples : MAX_SAMPLES};
-    e.pair_of = NCC_NEW(scratch, int, g->next_id);
-    for (struct node *n = g->first; n; n = n->next)
-        if (is_plain_conv(n) && n->in[0]->def)
-            find_pair(&e, n, scratch);
-    if (!e.pairs.n)
+    e.tied = ncc_quant_tie(g, scratch);
+    e.watch_of = NCC_NEW(scratch, int, g->next_id);
+    for (const struct node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->n_out; i++)
+            watch(&e, n->out[i], scratch);
+    if (!e.watched.n)
         return true;
     struct evaluator *run = ncc_eval_open(g, EVAL_FAST, 0);
     const struct eval_hooks hooks = {.ctx = &e, .feed = feed_some, .see = see};
     const bool good = run && ncc_eval_run(run, e.n_samples, &hooks);
     ncc_eval_close(run);
-    for (int i = 0; i < e.pairs.n && good; i++)
-        equalise(&e, &e.pairs.v[i], scratch);
+    if (good) {
+        find_factors(&e, scratch);
+        apply(&e, scratch);
+    }
     return good;
 }

@@ -1,16 +1,18 @@
 /* Cross-layer equalisation: channels that use little of their tensor's range are scaled up, and what reads them is
  * scaled down.
  *
- *     conv A -> relu, leaky relu ... -> conv B
- *     A's weights and bias of channel c times s_c,  B's weights for input channel c divided by s_c
+ *     conv A -> relu, prelu, pool, concat, add ... -> conv B, conv C
+ *     A's weights and bias of channel c times s_c,  B's and C's weights for input channel c divided by s_c
  *
  * All codes of a tensor share one scale, so a channel whose values stay below a tenth of the range has a tenth of the
- * resolution; B may well multiply just these by large weights. The functions between must be positively homogeneous
- * (f(s x) = s f(x)). A clip is not: it would cut the larger values of inputs that are not among the samples; see
- * by_channel.h.
+ * resolution; B may well multiply just these by large weights. tied.h says which channels have one s_c together, and
+ * which have none because something other than a convolution would see it. A clip is among these: it would cut the
+ * larger values of inputs that are not among the samples; see by_channel.h.
  *
- * s_c = (largest value of the tensor / largest value of the channel)^a, with the a out of 0, 1/4 ... 1 that makes the
- * expected error of B's results least: rounding of the codes, and rounding of B's weights.
+ * s_c = (largest value of the tensor / largest value of the channel)^a; the least of these where values of several
+ * tensors are tied, so that the range of none grows. a is the one out of 0, 1/4 ... 1 that makes the expected error of
+ * the readers' results least: rounding of the codes, and rounding of the readers' weights. Values that operators join
+ * have one a.
  */
 #ifndef NCC_QUANT_EQUALISE_H
 #define NCC_QUANT_EQUALISE_H
