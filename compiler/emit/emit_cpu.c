@@ -87,17 +87,33 @@ static float *swap_channels(struct writing *w, const struct shape *s, int groups
     return to;
 }
 
+/* The pad behind the output, less what the output is padded itself: the window slides over it as often as the input is
+ * large. */
+static int pad_behind(int pad, int out_pad)
+{
+    return pad > out_pad ? pad - out_pad : 0;
+}
+
+static bool reaches_all(struct writing *w, const struct node *n)
+{
+    const struct conv2d_transpose_attrs *a = n->attrs;
+    if (a->out_pad_h - a->pad_bottom < a->stride_h && a->out_pad_w - a->pad_right < a->stride_w)
+        return true;
+    ncc_emit_refuse(w, n, "the output padding of a transposed convolution must be smaller than its stride");
+    return false;
+}
+
 static void emit_conv2d_transpose(struct writing *w, const struct node *n)
 {
     const struct conv2d_transpose_attrs *a = n->attrs;
     const struct shape *s = &n->in[1]->shape;
-    if (!constant_weights(w, n))
+    if (!constant_weights(w, n) || !reaches_all(w, n))
         return;
     struct ncc_km_conv2d_transpose b = {.in = ncc_emit_range(w, n->in[0]),
                                         .out = ncc_emit_range(w, n->out[0]),
                                         .groups = a->groups,
-                                        .window = {{a->pad_top, a->pad_bottom},
-                                                   {a->pad_left, a->pad_right},
+                                        .window = {{a->pad_top, pad_behind(a->pad_bottom, a->out_pad_h)},
+                                                   {a->pad_left, pad_behind(a->pad_right, a->out_pad_w)},
                                                    s->dim[2],
                                                    s->dim[3],
                                                    a->stride_h,

@@ -55,6 +55,10 @@ static const struct kernel_case {
      F32 "const %w f32 3x4x2x2 = random 1\nconst %b f32 4 = random 2\n%y = conv2d_transpose(%x, %w, %b) stride_h=2 "
          "stride_w=2\noutput %y\n",
      0},
+    {OP_conv2d_transpose, "output padded as much as the stride",
+     F32 "const %w f32 3x4x3x3 = random 1\n%y = conv2d_transpose(%x, %w) pad_top=1 pad_left=1 pad_bottom=1 pad_right=1 "
+         "out_pad_h=1 out_pad_w=1\noutput %y\n",
+     0},
     {OP_conv2d_transpose, "groups",
      "input %x f32 1x4x5x6\nconst %w f32 4x3x3x2 = random 1\n%y = conv2d_transpose(%x, %w) groups=2 stride_w=2\noutput "
      "%y\n",
