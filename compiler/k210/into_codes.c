@@ -8,8 +8,8 @@
  */
 #include "compiler/k210/cost.h"
 #include "compiler/k210/cpu_integer.h"
-#include "compiler/k210/kpu_integer.h"
 #include "compiler/k210/k210.h"
+#include "compiler/k210/kpu_integer.h"
 #include "compiler/ops/resize.h"
 #include "kpu/layer.h"
 
@@ -28,7 +28,8 @@ struct integers {
 
 /* ---- what is wanted as codes ---- */
 
-/* Ops whose kernel moves uint8 as well as float (kmodel v3 transposes floats only). Bilinear resizing truncates codes, and so only serves the KPU. */
+/* Ops whose kernel moves uint8 as well as float (kmodel v3 transposes floats only). Bilinear resizing truncates codes,
+ * and so only serves the KPU. */
 static bool moves_codes(const struct integers *t, const struct node *n)
 {
     if (t->options->kmodel_v3 && n->op == OP_transpose)
@@ -122,7 +123,8 @@ static bool same_codes(const struct value *a, const struct value *b)
            a->quant.zero_point[0] == b->quant.zero_point[0];
 }
 
-/* Codes side by side are codes if all stand for the same; the chip, if it is to read them, relies on what was assigned. */
+/* Codes side by side are codes if all stand for the same; the chip, if it is to read them, relies on what was assigned.
+ */
 static bool concat_of_codes(const struct integers *t, const struct node *n)
 {
     if (t->wanted[n->out[0]->id] && !same_codes(n->out[0], n->in[0]))
@@ -281,10 +283,26 @@ static void join_pool(struct integers *t, struct node *n)
     ncc_value_succeed(t->g, next->out[0], y);
 }
 
+/* Factors that were folded into weights may have made them larger than any number: no scale serves those. */
+static bool is_finite(struct integers *t, const struct node *n)
+{
+    for (int k = 1; k < n->n_in; k++)
+        for (int64_t i = 0, count = n->in[k] ? ncc_shape_count(n->in[k]->shape) : 0; i < count; i++)
+            if (!isfinite(((const float *)n->in[k]->data)[i])) {
+                ncc_diag_error(t->g->diags, FAULT_INPUT, ncc_node_place(t->g, n), "the weights must be finite numbers",
+                               "look for a division by zero or a scale beyond 1e38 beside this node", "%s %g",
+                               k == 1 ? "a weight of" : "a bias of", (double)((const float *)n->in[k]->data)[i]);
+                return false;
+            }
+    return true;
+}
+
 static bool make_layer(struct integers *t, struct node *n)
 {
     if (!n->out[0]->uses && !ncc_value_is_output(t->g, n->out[0]))
         return true; /* joined, or read by nobody */
+    if (!is_finite(t, n))
+        return false;
     join_pool(t, n);
     if (((const struct kpu_conv_attrs *)n->attrs)->copy)
         hand_on_quant(n);

@@ -162,6 +162,18 @@ static bool divisor_constant(const struct node *n, char *found)
     return ncc_is_const(n->in[1]) || n->op == OP_mul;
 }
 
+/* A layer multiplies by 1 / divisor. */
+static bool divisor_invertible(const struct node *n, char *found)
+{
+    const float *d = n->in[1]->data;
+    for (int64_t i = 0, count = ncc_shape_count(n->in[1]->shape); n->op == OP_div && i < count; i++)
+        if (!isfinite(1 / d[i])) {
+            snprintf(found, 120, "a divisor of %g", (double)d[i]);
+            return false;
+        }
+    return true;
+}
+
 static bool over_channels_or_rows(const struct node *n, char *found)
 {
     const struct concat_attrs *a = n->attrs;
@@ -280,6 +292,7 @@ static const struct rule extremum_rules[] = {
 static const struct rule product_rules[] = {
     MAPS(maps_fit),
     {"the divisor must be constant", NULL, divisor_constant},
+    {"1 / divisor must be a finite number", NULL, divisor_invertible},
     {"the operands must have equal shapes, or one be constant per channel", NULL, operands_known},
     {0},
 };
@@ -317,7 +330,8 @@ static const struct rule resize_rules[] = {
 };
 static const struct rule transposed_rules[] = {
     MAPS(first_and_out_fit),
-    {"pixels can only be set apart by the same power of two in both directions, with zeros between them", NULL, enlarges},
+    {"pixels can only be set apart by the same power of two in both directions, with zeros between them", NULL,
+     enlarges},
     {0},
 };
 
