@@ -90,7 +90,8 @@ bool ncc_judge_open_runners(struct compilation *c)
         struct runner *r = &j->runners[t];
         if (!open_runner(j, r)) {
             const struct ncc_fault *f = ncc_model_fault(&r->model);
-            ncc_diag_error(&c->diags, FAULT_INPUT, kmodel_place(j), "the kmodel cannot be run", NULL, "%s",
+            ncc_diag_error(&c->diags, FAULT_INPUT, kmodel_place(j), "the kmodel cannot be run",
+                           "a .kmodel of version 3 or 4 as the second file: ncc compile MODEL KMODEL makes one", "%s",
                            *f->text ? f->text : "it is not a kmodel");
             return false;
         }

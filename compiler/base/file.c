@@ -11,11 +11,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const char *remedy_of(int error)
+{
+    return error == ENOENT   ? "check the path; it is taken from the folder that ncc runs in, unless it begins with /"
+           : error == EACCES ? "make it readable for the user who runs ncc"
+                             : NULL;
+}
+
 static bool complain(struct diags *d, const char *path, const char *rule, int error)
 {
     const struct place where = {.file = path};
     if (error)
-        ncc_diag_error(d, FAULT_INPUT, where, rule, NULL, "%s", strerror(error));
+        ncc_diag_error(d, FAULT_INPUT, where, rule, remedy_of(error), "%s", strerror(error));
     else
         ncc_diag_error(d, FAULT_INPUT, where, rule, NULL, NULL);
     return false;

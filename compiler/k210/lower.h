@@ -184,6 +184,9 @@ struct conv_job {
     int seen_h, seen_w;       /* outputs of the convolution that the pool sees; those from out_h on must not count. 0: out_h */
 };
 
+/* 1x1 over the window of x, without weights yet. */
+struct conv_job ncc_lower_pointwise_job(const char *name, const char *origin, struct value *x, int out_c);
+
 /* The canvas of the result, or NULL (`why` says what stood against it) with the graph unchanged but for unused nodes.
  * The cheapest of: as it is; groups by themselves; blocks of pixels first. */
 struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *job, const char **why);

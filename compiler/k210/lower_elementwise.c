@@ -3,13 +3,13 @@
 #include "compiler/k210/lower.h"
 #include "kpu/layout.h"
 
-struct conv_job ncc_lower_identity_job(const struct node *n, struct value *x, const struct fused *f)
+struct conv_job ncc_lower_pointwise_job(const char *name, const char *origin, struct value *x, int out_c)
 {
     return (struct conv_job){
-        .name = n->name,
-        .origin = f->origin,
+        .name = name,
+        .origin = origin,
         .x = x,
-        .out_c = x->shape.dim[1],
+        .out_c = out_c,
         .kh = 1,
         .kw = 1,
         .dil_h = 1,
@@ -19,8 +19,14 @@ struct conv_job ncc_lower_identity_job(const struct node *n, struct value *x, co
         .out_w = x->window.w,
         .pooled_h = x->window.h,
         .pooled_w = x->window.w,
-        .act = f->act,
     };
+}
+
+struct conv_job ncc_lower_identity_job(const struct node *n, struct value *x, const struct fused *f)
+{
+    struct conv_job j = ncc_lower_pointwise_job(n->name, f->origin, x, x->shape.dim[1]);
+    j.act = f->act;
+    return j;
 }
 
 static bool finish(struct lowering *l, struct node *n, const struct fused *f, struct value *y)

@@ -32,22 +32,9 @@ static double size_of(const struct value *v)
 
 static struct conv_job pointwise(const struct node *n, struct value *x, int out_c, const float *w)
 {
-    return (struct conv_job){
-        .name = n->name,
-        .origin = n->origin ? n->origin : n->name,
-        .x = x,
-        .out_c = out_c,
-        .w = w,
-        .kh = 1,
-        .kw = 1,
-        .dil_h = 1,
-        .dil_w = 1,
-        .stride = 1,
-        .out_h = x->window.h,
-        .out_w = x->window.w,
-        .pooled_h = x->window.h,
-        .pooled_w = x->window.w,
-    };
+    struct conv_job j = ncc_lower_pointwise_job(n->name, n->origin ? n->origin : n->name, x, out_c);
+    j.w = w;
+    return j;
 }
 
 /* squares[c] = (p a + q b)^2, squares[C + c] = (p a - q b)^2 */

@@ -46,7 +46,7 @@ const float *ncc_lower_slotted(struct lowering *l, const float *w, int out_c, in
     if (!slot)
         return w;
     const size_t n = (size_t)taps;
-    float *to = ncc_lower_weights(l, (size_t)out_c *(size_t)n_slots *n);
+    float *to = ncc_lower_weights(l, (size_t)out_c * (size_t)n_slots * n);
     if (l->trying)
         return to;
     for (size_t o = 0; o < (size_t)out_c; o++)
@@ -84,7 +84,8 @@ struct value *ncc_lower_by_channel(struct lowering *l, struct value *v, const in
     return f->spread;
 }
 
-const float *ncc_lower_slotted_channels(struct lowering *l, const float *w, int c, int per, const int *slot, int n_slots)
+const float *ncc_lower_slotted_channels(struct lowering *l, const float *w, int c, int per, const int *slot,
+                                        int n_slots)
 {
     if (!slot || !w)
         return w;
@@ -116,25 +117,13 @@ struct value *ncc_lower_packed(struct lowering *l, const struct value *v)
 {
     const struct form *f = &l->forms[v->id];
     const int c = v->shape.dim[1], n = f->spread->shape.dim[1];
-    float *w = ncc_lower_weights(l, (size_t)c *(size_t)n);
+    float *w = ncc_lower_weights(l, (size_t)c * (size_t)n);
     for (int i = 0; i < c; i++)
         w[(size_t)i * (size_t)n + (size_t)f->slot[i]] = 1;
     const char *why;
-    const struct window *win = &f->spread->window;
-    const struct conv_job j = {.name = ncc_name(l->g, v->name, "packed"),
-                               .x = f->spread,
-                               .out_c = c,
-                               .w = w,
-                               .kh = 1,
-                               .kw = 1,
-                               .dil_h = 1,
-                               .dil_w = 1,
-                               .stride = 1,
-                               .out_h = win->h,
-                               .out_w = win->w,
-                               .pooled_h = win->h,
-                               .pooled_w = win->w,
-                               .copy = true};
+    struct conv_job j = ncc_lower_pointwise_job(ncc_name(l->g, v->name, "packed"), NULL, f->spread, c);
+    j.w = w;
+    j.copy = true;
     return ncc_lower_conv_as_is(l, &j, &why);
 }
 
