@@ -49,9 +49,9 @@ static int pick_code(int stride, int column)
  * general RAM: a byte counts as CLOCKS_PER_BYTE. */
 #define CLOCKS_PER_BYTE 4
 
-static int kernel_for_centre(const struct conv_job *j, const struct fit *f)
+static int kernel_for_centre(const struct conv_job *j, const struct fit *f, int in_c, int out_c)
 {
-    struct ncc_kpu_shape s = {j->x->shape.dim[1], j->x->shape.dim[2], j->x->shape.dim[3], j->out_c, 1, false, f->code};
+    struct ncc_kpu_shape s = {in_c, j->x->shape.dim[2], j->x->shape.dim[3], out_c, 1, false, f->code};
     s.in_c *= f->row.n_copies * f->col.n_copies;
     const double one = ncc_kpu_layer_clocks(&s, 1) + CLOCKS_PER_BYTE * (double)ncc_kpu_n_weights(&s);
     s.kernel = 3;
@@ -79,7 +79,7 @@ static bool choose(const struct conv_job *j, struct fit *f, const char **why)
         return false;
     f->code = picks ? pick_code(j->stride, f->col.first) : j->pool;
     const bool centre = f->row.only_centre && f->col.only_centre && !j->depthwise;
-    f->kernel = !centre ? 3 : j->copy ? kernel_for_centre(j, f) : 1;
+    f->kernel = !centre ? 3 : j->copy ? kernel_for_centre(j, f, j->x->shape.dim[1], j->out_c) : 1;
     const bool plain = f->row.n_copies == 1 && f->row.copy[0] == 0 && f->col.n_copies == 1 && f->col.copy[0] == 0;
     if (j->depthwise && !(plain && f->code == NCC_KPU_POOL_NONE)) {
         *why = "a depthwise layer takes one 3x3 window of its own channel and no pool";
@@ -365,6 +365,8 @@ static double diagonal_clocks(const struct lowering *l, const struct conv_job *j
     const struct conv_job b = {.x = j->x, .kh = j->kh, .kw = j->kw};
     const double fixed = ncc_kpu_costs(l->options->runtime)->layer_clocks;
     struct ncc_kpu_shape s = shape_of(&b, f, n_copies(f) * block, block), copy = shape_of(&b, f, block, block);
+    if (j->copy && f->row.only_centre && f->col.only_centre)
+        s.kernel = kernel_for_centre(j, f, block, block);
     s.pool = NCC_KPU_POOL_NONE;
     copy.pool = NCC_KPU_POOL_NONE;
     copy.kernel = 3;

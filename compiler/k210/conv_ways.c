@@ -21,6 +21,28 @@ static struct value *group_ranges(struct lowering *l, const void *job, int n, co
     return ncc_lower_group_ranges(l, job, n, why);
 }
 
+/* Does it read nothing but the pixels that are picked? */
+static bool only_picks(const struct conv_job *j)
+{
+    return j->stride > 1 && j->kh == 1 && j->kw == 1 && !j->pad_top && !j->pad_left && !j->depthwise && !j->diagonal &&
+           !j->copy && !j->tied;
+}
+
+/* The pick in blocks of channels, and the products of what is left. */
+static struct value *picked_first(struct lowering *l, const void *job, int unused, const char **why)
+{
+    (void)unused;
+    const struct conv_job *j = job;
+    struct conv_job pick = *j, rest = *j;
+    pick.name = ncc_name(l->g, j->name, "pick");
+    pick.out_c = j->x->shape.dim[1];
+    pick.act.n = 0;
+    pick.copy = true;
+    rest.x = ncc_lower_identity(l, &pick, why);
+    rest.stride = 1;
+    return rest.x ? ncc_lower_conv_as_is(l, &rest, why) : NULL;
+}
+
 static struct value *diagonal(struct lowering *l, const void *job, int unused, const char **why)
 {
     (void)unused;
@@ -46,7 +68,7 @@ static bool parts_fill_lines(const struct conv_job *j, int n)
     return in_c / n % ncc_kpu_layout_of(j->x->shape.dim[3]).group == 0 && j->out_c / n % 4 == 0;
 }
 
-enum { MAX_WAYS = 12, MAX_PARTS = 64 };
+enum { MAX_WAYS = 13, MAX_PARTS = 64 };
 
 /* Smaller blocks of many channels have never been the quickest, and take long to try. */
 static int least_block(int c)
@@ -69,11 +91,14 @@ struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *j, const
     int n = 1;
     if (!j->depthwise && j->stride > 1 && (j->kh > 1 || j->kw > 1))
         ways[n++] = (struct lower_way){space_first, 0};
+    if (only_picks(j))
+        ways[n++] = (struct lower_way){picked_first, 0};
     /* The stride of a single output is free. */
     for (int stride = 2; ncc_lower_is_single(j) && is_large(j) && stride <= 4; stride *= 2)
         ways[n++] = (struct lower_way){space_first, stride};
     if (j->depthwise && is_large(j)) {
         ways[0].build = diagonal;
+        ways[n++] = (struct lower_way){as_it_is, 0}; /* two taps at a distance of two are in one layer's reach */
         for (int block = least_block(j->out_c); block < 2 * j->out_c && n < MAX_WAYS; block *= 2)
             ways[n++] = (struct lower_way){pieces, block < j->out_c ? block : (j->out_c + 3) / 4 * 4};
     }

@@ -13,6 +13,7 @@ static struct value *layers_of(struct lowering *l, const struct conv_job *j, con
 
 enum way {
     AS_IS,
+    ON_PICKS,        /* moved, so that output 0 stands where there is a pick */
     SURROUNDED,      /* zeros (copies: the lowest code) around the window, which moves */
     SURROUNDED_STAY, /* which ends where it was: its parity decides which picks there are */
     CORNER,          /* which ends in the upper left corner, where all picks are */
@@ -68,12 +69,26 @@ static bool picks(const struct conv_job *j)
     return j->stride > 1 || ncc_kpu_pool_info(j->pool)->stride > 1;
 }
 
+/* The rows and columns that output 0 of a job with one tap lies behind a pick: code 6 has odd columns too. */
+static struct value *on_picks(struct lowering *l, const struct conv_job *j)
+{
+    if (j->kh > 1 || j->kw > 1 || j->pad_top || j->pad_left)
+        return NULL;
+    struct value *x = j->x;
+    int rows = j->stride > 1 ? x->window.top % j->stride : 0, cols = j->stride == 4 ? x->window.left % j->stride : 0;
+    for (; rows > 0 || cols > 0; rows--, cols--)
+        x = ncc_lower_move(l, x, rows > 0, cols > 0, OUT_ZERO, false);
+    return x == j->x ? NULL : x;
+}
+
 /* The input for a way, or NULL where that is not possible or no other than an earlier one. */
 static struct value *input_for(struct lowering *l, const struct conv_job *j, struct value *v, enum way way)
 {
     struct conv_job on = *j;
     if (way == AS_IS)
         return j->x;
+    if (way == ON_PICKS)
+        return on_picks(l, j);
     if (way == DETOUR || way == DETOUR_ROOM) {
         const bool looks_beyond = j->seen_h > j->out_h || j->seen_w > j->out_w; /* then the pool goes by itself */
         if (!v || j->copy || looks_beyond || (way == DETOUR && ncc_lower_is_full(j->x)))
@@ -94,6 +109,13 @@ static struct value *input_for(struct lowering *l, const struct conv_job *j, str
     return x == on.x ? NULL : x;
 }
 
+/* Is this layer of a single tap 3x3, for a pick beside the pixel? Its weights are nine times as many. */
+static bool reaches_for_pick(const struct conv_job *j, const struct node *layer)
+{
+    return !j->copy && !j->depthwise && j->kh == 1 && j->kw == 1 &&
+           ((const struct kpu_conv_attrs *)layer->attrs)->kernel == 3;
+}
+
 struct settling {
     const struct conv_job *job;
     struct value *v;
@@ -112,7 +134,7 @@ struct value *ncc_lower_settled(struct lowering *l, const struct conv_job *j, st
     const struct attempt a = ncc_lower_begin(l);
     l->trying++;
     const struct value *y = layers_of(l, j, why);
-    const bool single = y && y->def->op == OP_kpu_conv && y->def->in[0] == j->x;
+    const bool single = y && y->def->op == OP_kpu_conv && y->def->in[0] == j->x && !reaches_for_pick(j, y->def);
     l->trying--;
     ncc_lower_undo(l, &a);
     if (single)

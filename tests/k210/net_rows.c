@@ -47,6 +47,16 @@ static struct value *stride_2(struct graph *g, uint64_t *state, struct value *x)
     return depthwise ? net_pointwise(g, state, x) : x;
 }
 
+/* Between 1x1 layers, as in MobileNets: the pick comes in odd rows too, and before or behind the second. */
+static struct value *depthwise_stride_2(struct graph *g, uint64_t *state, struct value *x)
+{
+    x = NCC_OP(g, OP_relu, "relu", NULL, net_conv(g, state, x, plain(1), net_int(state, 5, 33), 1, 1));
+    struct conv2d_attrs a = plain(x->shape.dim[1]);
+    a.stride_h = a.stride_w = net_int(state, 0, 3) ? 2 : 4;
+    x = padded(g, state, x, a, a.groups, 3, 3, net_int(state, NET_VALID, NET_SYMMETRIC));
+    return net_conv(g, state, NCC_OP(g, OP_relu, "relu", NULL, x), plain(1), net_int(state, 8, 65), 1, 1);
+}
+
 static struct value *any_stride(struct graph *g, uint64_t *state, struct value *x)
 {
     static const int strides[][2] = {{3, 3}, {4, 4}, {5, 5}, {1, 2}, {2, 1}, {4, 2}, {2, 3}};
@@ -338,6 +348,7 @@ const struct net_row net_rows[] = {
     {"convolution 1x1, 3x3, depthwise 3x3, 'same'", same, 1, 24, 1, 37, false, false},
     {"other padding, 'valid'", any_padding, 1, 13, 3, 23, false, false},
     {"stride 2", stride_2, 1, 17, 2, 33, false, false},
+    {"stride 2 and 4 of depthwise layers", depthwise_stride_2, 3, 9, 5, 66, false, false},
     {"other strides", any_stride, 1, 8, 3, 29, false, false},
     {"kernels up to 7x7, 10x4, 1xN", large_kernel, 1, 8, 4, 24, false, false},
     {"dilated kernels", dilated, 1, 8, 3, 24, false, false},
