@@ -16,12 +16,14 @@ struct runner {
     struct ncc_model model;
     void *work;
     void **inputs; /* [input] */
-    float *result; /* of the largest output */
+    float *result;           /* of the largest output */
+    float *logits[2];        /* the same: of the source model and of the kmodel */
 };
 
 /* Of one output of one sample. */
 struct measured {
-    double cosine, signal, noise, max_error, largest;
+    double cosine, max_error, largest;
+    double signal, noise; /* in front of the softmax, where one makes the output */
     int want_class, got_class;
 };
 

@@ -48,6 +48,8 @@ static void give_room(struct judging *j, struct runner *r)
         largest = n > largest ? n : largest;
     }
     r->result = NCC_NEW(a, float, largest + 1);
+    for (int i = 0; i < 2; i++)
+        r->logits[i] = NCC_NEW(a, float, largest + 1);
 }
 
 static size_t element_size(struct ncc_model_tensor t)
@@ -196,17 +198,33 @@ static int largest_of(const float *x, int64_t n)
     return best;
 }
 
-static struct measured measure(const float *want, const float *got, int64_t n)
+static void add_noise(struct measured *m, const float *want, const float *got, int64_t n)
 {
+    for (int64_t i = 0; i < n; i++) {
+        const double x = (double)want[i], e = (double)got[i] - x;
+        m->signal += x * x;
+        m->noise += e * e;
+    }
+}
+
+static struct measured measure(const struct judging *j, const struct runner *r, int k, const struct tensor *output)
+{
+    const float *want = output->data, *got = real_output(j, r, k);
+    const int64_t n = ncc_shape_count(output->shape);
     struct measured m = {.cosine = ncc_cosine(want, got, (size_t)n),
                          .max_error = ncc_max_difference(want, got, (size_t)n),
                          .want_class = largest_of(want, n),
                          .got_class = largest_of(got, n)};
-    for (int64_t i = 0; i < n; i++) {
-        const double x = (double)want[i], e = (double)got[i] - x;
-        m.signal += x * x;
-        m.noise += e * e;
-        m.largest = fmax(m.largest, fabs(x));
+    for (int64_t i = 0; i < n; i++)
+        m.largest = fmax(m.largest, fabs((double)want[i]));
+    const struct along softmax = ncc_softmax_of(j->c.graph->outputs.v[k].value);
+    /* Codes for its results tell too little of what is in front of it. */
+    if (softmax.n > 0 && ncc_model_output(&r->model, (uint32_t)k).element == NCC_F32) {
+        ncc_before_softmax(want, softmax, r->logits[0]);
+        ncc_before_softmax(got, softmax, r->logits[1]);
+        add_noise(&m, r->logits[0], r->logits[1], n);
+    } else {
+        add_noise(&m, want, got, n);
     }
     return m;
 }
@@ -224,8 +242,7 @@ static void run_kmodel(void *ctx, int sample, int thread, const struct tensor *c
     }
     const int n = j->c.graph->outputs.n;
     for (int k = 0; k < n; k++)
-        j->measured[(size_t)sample * n + k] =
-            measure(outputs[k]->data, real_output(j, r, k), ncc_shape_count(outputs[k]->shape));
+        j->measured[(size_t)sample * n + k] = measure(j, r, k, outputs[k]);
 }
 
 static void step(void *ctx)
@@ -291,6 +308,18 @@ static bool is_vector(struct shape s)
     return n == 1;
 }
 
+/* The standard error, in dB, of what n samples say about the signal to noise ratio; 0 where they say nothing about it. */
+static double error_of_db(const struct judging *j, int k, double signal, double noise)
+{
+    const int n = j->c.data.n;
+    double sum = 0;
+    for (int s = 0; s < n && signal > 0 && noise > 0; s++) {
+        const struct measured *m = &j->measured[(size_t)s * j->c.graph->outputs.n + k];
+        sum += pow(m->noise / noise - m->signal / signal, 2);
+    }
+    return n > 1 ? 10 / log(10) * sqrt(sum * n / (n - 1)) : 0;
+}
+
 struct judged_output ncc_judge_output(const struct judging *j, int k)
 {
     const struct compilation *c = &j->c;
@@ -311,6 +340,7 @@ struct judged_output ncc_judge_output(const struct judging *j, int k)
         }
     }
     o.sqnr_db = ncc_layer_db(signal, noise);
+    o.sqnr_error_db = error_of_db(j, k, signal, noise);
     o.agreement = is_vector(o.shape) ? 100 * agree / c->data.n : -1;
     return o;
 }

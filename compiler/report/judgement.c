@@ -37,12 +37,12 @@ static const char *db_text(double db, char text[16])
 static void print_outputs(const struct judgement *j, FILE *out)
 {
     char db[16], shape[80];
-    fprintf(out, "%-28s %-16s %8s %8s %8s %10s %6s\n", "output", "shape", "cosine", "worst", "SQNR dB", "max error",
-            "top-1");
+    fprintf(out, "%-28s %-16s %8s %8s %8s %5s %10s %6s\n", "output", "shape", "cosine", "worst", "SQNR dB", "+-",
+            "max error", "top-1");
     for (int i = 0; i < j->outputs.n; i++) {
         const struct judged_output *o = &j->outputs.v[i];
-        fprintf(out, "%-28.28s %-16s %8.5f %8.5f %8s %10.4g", o->name, ncc_shape_text(o->shape, shape), o->mean_cosine,
-                o->worst_cosine, db_text(o->sqnr_db, db), o->max_error);
+        fprintf(out, "%-28.28s %-16s %8.5f %8.5f %8s %5.2f %10.4g", o->name, ncc_shape_text(o->shape, shape),
+                o->mean_cosine, o->worst_cosine, db_text(o->sqnr_db, db), o->sqnr_error_db, o->max_error);
         if (o->agreement >= 0)
             fprintf(out, " %5.1f%%", o->agreement);
         fputc('\n', out);
@@ -127,6 +127,7 @@ static void add_outputs(cJSON *root, const struct judgement *j)
         cJSON_AddNumberToObject(o, "worst_cosine", v->worst_cosine);
         cJSON_AddStringToObject(o, "worst_sample", v->worst_sample);
         add_db(o, "sqnr_db", v->sqnr_db);
+        cJSON_AddNumberToObject(o, "sqnr_error_db", v->sqnr_error_db);
         cJSON_AddNumberToObject(o, "max_error", v->max_error);
         cJSON_AddNumberToObject(o, "largest", v->scale);
         if (v->agreement >= 0)

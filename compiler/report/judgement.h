@@ -13,7 +13,8 @@ struct judged_output {
     struct shape shape;
     double mean_cosine, worst_cosine; /* of the samples */
     const char *worst_sample;
-    double sqnr_db;   /* over all samples together; INFINITY: equal */
+    double sqnr_db;   /* over all samples together, in front of a softmax that makes the output; INFINITY: equal */
+    double sqnr_error_db; /* its standard error, from how much the samples differ */
     double max_error; /* largest difference */
     double scale;     /* largest value of the source model */
     double agreement; /* percent of samples with the same largest element; below 0: the output is no vector */

@@ -21,7 +21,7 @@ expect 0 "not shown" eval "$model" a.kmodel --dataset "$digits/calib" --calibrat
 # As JSON, and as a file.
 expect 0 '"worst_cosine"' eval "$model" a.kmodel --dataset "$digits/calib" --json --report eval.json
 same stdout eval.json
-for member in version model kmodel samples outputs layers layer_samples own_db total_db reason; do
+for member in version model kmodel samples outputs sqnr_error_db layers layer_samples own_db total_db reason; do
     grep -q "\"$member\":" eval.json || fail "no member $member"
 done
 

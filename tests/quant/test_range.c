@@ -374,6 +374,34 @@ static void test_compare(void **state)
     assert_true(ncc_max_difference(a, b, 4) == 1);
 }
 
+/* Behind a softmax, what stood in front of it is found again but for what all of a group have in common. */
+static void test_before_softmax(void **state)
+{
+    (void)state;
+    enum { OUTER = 2, N = 3, INNER = 2 };
+    const float x[OUTER * N * INNER] = {1, 200, -2, 100, 4, 0, 0, 0, 0, 7, 0, -9};
+    float p[OUTER * N * INNER], back[OUTER * N * INNER];
+    for (int g = 0; g < OUTER * INNER; g++) {
+        const int at = g / INNER * N * INNER + g % INNER;
+        double sum = 0;
+        for (int i = 0; i < N; i++)
+            sum += exp((double)x[at + i * INNER]);
+        for (int i = 0; i < N; i++)
+            p[at + i * INNER] = (float)(exp((double)x[at + i * INNER]) / sum);
+    }
+    ncc_before_softmax(p, (struct along){OUTER, N, INNER}, back);
+    for (int g = 0; g < OUTER * INNER; g++) {
+        const int at = g / INNER * N * INNER + g % INNER;
+        float want[N], mean = 0;
+        for (int i = 0; i < N; i++)
+            want[i] = fmaxf(x[at + i * INNER] - fmaxf(x[at], fmaxf(x[at + INNER], x[at + 2 * INNER])), -69.0776f);
+        for (int i = 0; i < N; i++)
+            mean += want[i] / N;
+        for (int i = 0; i < N; i++)
+            assert_true(fabsf(back[at + i * INNER] - (want[i] - mean)) < 1e-3f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,7 +410,7 @@ int main(void)
         cmocka_unit_test(test_speed),           cmocka_unit_test(test_stride_counts_enough),
         cmocka_unit_test(test_codes),           cmocka_unit_test(test_l2),
         cmocka_unit_test(test_all_methods),     cmocka_unit_test(test_methods),
-        cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_compare),         cmocka_unit_test(test_before_softmax),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,8 +54,14 @@ static void test_page(void **state)
     struct exit out = {0};
     struct arena a = ncc_arena_make(&out);
     struct judgement j = {.model = "net & co", .kmodel = "a<b>.kmodel", .data_text = "3 samples", .n_layer_samples = 3};
-    const struct judged_output output = {"out\"1", ncc_shape_make(2, (int[]){1, 4}), 0.99, 0.98, "s<1>", INFINITY, 0, 1,
-                                         75};
+    const struct judged_output output = {.name = "out\"1",
+                                         .shape = ncc_shape_make(2, (int[]){1, 4}),
+                                         .mean_cosine = 0.99,
+                                         .worst_cosine = 0.98,
+                                         .worst_sample = "s<1>",
+                                         .sqnr_db = INFINITY,
+                                         .scale = 1,
+                                         .agreement = 75};
     NCC_PUSH(&a, &j.outputs, output);
     add_layer(&j, &a, "first", 45, 45, NULL);
     add_layer(&j, &a, "<worst>", -3, 12, "outliers take up the range & more");
