@@ -85,8 +85,8 @@ static struct value *partial_sum(struct lowering *l, const struct conv_job *j, s
     return ncc_lower_conv_as_is(l, &p, why);
 }
 
-struct value *ncc_lower_total(struct lowering *l, const struct conv_job *j, struct value **part, int n, int begin,
-                              const char **why)
+struct value *ncc_lower_total(struct lowering *l, const struct conv_job *j, struct value **part, const float *factor,
+                              int n, int begin, const char **why)
 {
     const int c = part[0]->shape.dim[1], step = round_up(c, ncc_kpu_layout_of(part[0]->shape.dim[3]).group);
     const int in_c = (n - 1) * step + c;
@@ -95,7 +95,7 @@ struct value *ncc_lower_total(struct lowering *l, const struct conv_job *j, stru
     float *w = ncc_lower_weights(l, (size_t)c *(size_t)in_c);
     for (int o = 0; o < c; o++)
         for (int i = 0; i < n; i++)
-            w[(size_t)o * (size_t)in_c + (size_t)(i * step + o)] = 1;
+            w[(size_t)o * (size_t)in_c + (size_t)(i * step + o)] = factor ? factor[i] : 1;
     struct conv_job s = *j;
     s.name = c == j->out_c ? j->name : ncc_name(l->g, j->name, suffix);
     s.x = ncc_lower_beside(l, part, n, ncc_name(l->g, s.name, "parts"));
@@ -146,7 +146,7 @@ static struct value *total_of_chunk(struct lowering *l, const struct sum_of_rang
     struct value **chunk = NCC_NEW(l->g->arena, struct value *, s->n);
     for (int i = 0; i < s->n; i++)
         chunk[i] = ncc_lower_channels(l, part[i], of.begin, of.count);
-    return ncc_lower_total(l, &picked, chunk, s->n, begin + of.begin, why);
+    return ncc_lower_total(l, &picked, chunk, NULL, s->n, begin + of.begin, why);
 }
 
 /* All blocks are alike: of the first, the partial sums and the first chunk are built, counted, and taken back. */

@@ -72,7 +72,7 @@ static struct value *block_of_channels(struct lowering *l, const struct cover *v
         for (int c = 0; c < v->col.n_copies; c++)
             if (is_read(&v->row, v->j->kh, r) && is_read(&v->col, v->j->kw, c))
                 part[n++] = piece(l, v, r, c, begin, count);
-    return ncc_lower_total(l, v->j, part, n, begin, why);
+    return ncc_lower_total(l, v->j, part, NULL, n, begin, why);
 }
 
 struct value *ncc_lower_depthwise_pieces(struct lowering *l, const struct conv_job *job, int block, const char **why)

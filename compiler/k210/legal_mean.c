@@ -1,6 +1,7 @@
-/* Means (or sums) of whole maps and products with constants change places where that is cheaper:
+/* Means (or sums) of whole maps, average pools, and products with constants change places where that is cheaper:
  *
  *     W mean(x) + b = mean(W x + b)        sum(W x + b) = W sum(x) + pixels * b
+ *     W pool(x) + b = pool(W x + b)        where no padding is counted
  *
  * A mean of few channels takes less than one of many, and a product with one pixel less than one with all. Exact; what
  * is added up pixel by pixel is rounded there, and the mean evens that out.
@@ -139,4 +140,33 @@ bool ncc_legal_mean_first(const struct legaliser *l, struct node *n)
         ncc_legal_us(l, n, conv->in, 1, product_last) >= ncc_legal_us(l, n, conv->in, 1, product_first))
         return false;
     return ncc_match_become(l->g, n, product_last(l->g, n, conv->in), conv);
+}
+
+/* ---- a product behind an average pool ---- */
+
+static struct value *pool_first(struct graph *g, const struct node *n, struct value *const *x)
+{
+    return ncc_legal_again(g, n, ncc_legal_again(g, n->in[0]->def, x[0]));
+}
+
+static struct value *pool_last(struct graph *g, const struct node *n, struct value *const *x)
+{
+    return ncc_legal_again(g, n->in[0]->def, product(g, n, 1, x[0]));
+}
+
+/* Do the weights of all windows add up to 1? */
+static bool leaves_constants(const struct node *pool)
+{
+    const struct pool_attrs *a = pool->attrs;
+    return !a->count_pad || (!a->pad_top && !a->pad_left && !a->pad_bottom && !a->pad_right);
+}
+
+bool ncc_legal_pool_last(const struct legaliser *l, struct node *n)
+{
+    const struct node *pool = ncc_match_only(l->g, n->in[0], OP_avg_pool);
+    if (!pool || pool->barred || !leaves_constants(pool) || !ncc_match_is_layer(n) || !is_pointwise(n) ||
+        n->in[0]->shape.dim[0] != 1 ||
+        ncc_legal_us(l, n, pool->in, 1, pool_last) >= worth(pool->in[0]) * ncc_legal_us(l, n, pool->in, 1, pool_first))
+        return false;
+    return ncc_match_become(l->g, n, pool_last(l->g, n, pool->in), pool);
 }

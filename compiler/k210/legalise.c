@@ -104,6 +104,7 @@ static const struct judged forms[] = {
     {OP_matmul, ncc_legal_mean_last},
     {OP_conv2d, ncc_legal_mean_last},
     {OP_reduce, ncc_legal_mean_first},
+    {OP_conv2d, ncc_legal_pool_last},
 };
 
 /* Applies to each node the first rewrite that takes it; what that leaves unused is swept later. */

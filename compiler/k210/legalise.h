@@ -58,6 +58,8 @@ bool ncc_legal_sum(const struct legaliser *l, struct node *n);
 /* matmul or 1x1 conv2d behind the mean or sum of a map -> in front of it; a reduction behind a 1x1 conv2d -> in front. */
 bool ncc_legal_mean_last(const struct legaliser *l, struct node *n);
 bool ncc_legal_mean_first(const struct legaliser *l, struct node *n);
+/* 1x1 conv2d behind an average pool -> in front of it. */
+bool ncc_legal_pool_last(const struct legaliser *l, struct node *n);
 
 /* ---- legal_multiplier.c ---- */
 

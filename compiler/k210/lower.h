@@ -205,10 +205,10 @@ struct value *ncc_lower_in_parts(struct lowering *l, const struct conv_job *job,
 /* A job with groups as n jobs on equal ranges of inputs and outputs, which begin on lines of their own. */
 struct value *ncc_lower_group_ranges(struct lowering *l, const struct conv_job *job, int n, const char **why);
 
-/* act(sum of the parts + bias), with the job's pool, or its stride where the parts are not picked yet: the layer that
- * adds equal canvases, each of all its outputs from channel `begin` on. */
-struct value *ncc_lower_total(struct lowering *l, const struct conv_job *job, struct value **part, int n, int begin,
-                              const char **why);
+/* act(sum of the parts, each times its factor (NULL: 1), + bias), with the job's pool, or its stride where the parts are not
+ * picked yet: the layer that adds equal canvases, each of all its outputs from channel `begin` on. */
+struct value *ncc_lower_total(struct lowering *l, const struct conv_job *job, struct value **part, const float *factor,
+                              int n, int begin, const char **why);
 
 /* ---- depthwise_pieces.c ---- */
 

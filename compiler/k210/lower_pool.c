@@ -1,6 +1,7 @@
 /* Pools. Max pools are chains of the chip's own (pool_plan.h), whose first step rides in the layer before. Average pools
  * are the chip's means where there is one of that size, else depthwise convolutions with equal weights. */
 #include "compiler/k210/lower.h"
+#include "compiler/k210/mean_inside.h"
 #include "compiler/k210/pool_plan.h"
 
 #include <stdio.h>
@@ -230,25 +231,32 @@ int ncc_lower_mean_code(const struct node *n)
     return k == 2 && s == 1 ? NCC_KPU_POOL_MEAN_2_S1 : NCC_KPU_POOL_NONE;
 }
 
-static struct value *mean(struct lowering *l, const struct node *n, struct value *x, const char **why)
+/* The chip's means truncate, which is made good only in the layer before (lower_mean.c). */
+static struct value *mean_in_layer_before(struct lowering *l, const struct node *n, struct value *x, const char **why)
 {
-    const struct pool_attrs *a = n->attrs;
-    const int *y = n->out[0]->shape.dim, code = ncc_lower_mean_code(n);
+    const int *y = n->out[0]->shape.dim;
     struct conv_job j = identity_job(n->name, n->origin ? n->origin : n->name, x);
+    j.pool = ncc_lower_mean_code(n);
+    if (!j.pool || !ncc_lower_can_join(x) || ncc_value_only_use(l->g, n->in[0]) != n)
+        return NULL;
+    j.out_h = x->window.h;
+    j.out_w = x->window.w;
     j.pooled_h = y[2];
     j.pooled_w = y[3];
-    /* The chip's means truncate, which is made good only in the layer before (lower_mean.c). */
-    if (code && ncc_lower_can_join(x) && ncc_value_only_use(l->g, n->in[0]) == n) {
-        j.pool = code;
-        j.out_h = x->window.h;
-        j.out_w = x->window.w;
-        const struct attempt trial = ncc_lower_begin(l);
-        struct value *means = ncc_lower_identity(l, &j, why);
-        if (means && ncc_lower_joins(means, x))
-            return means;
-        ncc_lower_undo(l, &trial);
-        j.pool = NCC_KPU_POOL_NONE;
-    }
+    const struct attempt trial = ncc_lower_begin(l);
+    struct value *means = ncc_lower_identity(l, &j, why);
+    if (means && ncc_lower_joins(means, x))
+        return means;
+    ncc_lower_undo(l, &trial);
+    return NULL;
+}
+
+/* A convolution with equal weights, padded with zeros: channel by channel. */
+static struct conv_job equal_job(struct lowering *l, const struct node *n, struct value *x, double factor)
+{
+    const struct pool_attrs *a = n->attrs;
+    const int *y = n->out[0]->shape.dim;
+    struct conv_job j = identity_job(n->name, n->origin ? n->origin : n->name, x);
     j.diagonal = a->stride_h > 1; /* which has the pick in the same layer */
     j.depthwise = !j.diagonal;
     j.kh = a->kernel_h;
@@ -256,10 +264,33 @@ static struct value *mean(struct lowering *l, const struct node *n, struct value
     j.stride = a->stride_h;
     j.pad_top = a->pad_top;
     j.pad_left = a->pad_left;
-    j.out_h = y[2];
-    j.out_w = y[3];
-    j.w = equal_weights(l, j.out_c * j.kh * j.kw, 1.0f / (float)(j.kh * j.kw));
-    return ncc_lower_settled(l, &j, n->in[0], why);
+    j.out_h = j.pooled_h = y[2];
+    j.out_w = j.pooled_w = y[3];
+    j.w = equal_weights(l, j.out_c * j.kh * j.kw, (float)(factor / (j.kh * j.kw)));
+    return j;
+}
+
+static struct value *mean(struct lowering *l, const struct node *n, struct value *x, const struct act_chain *act,
+                          const char **why)
+{
+    struct mean_inside m = {{{{0, 0, 1}}, 1}, {{{0, 0, 1}}, 1}};
+    if (!((const struct pool_attrs *)n->attrs)->count_pad && !ncc_mean_inside_of(n, &m)) {
+        *why = "the windows that the map's edge cuts off have too many different sizes";
+        return NULL;
+    }
+    const bool alike = m.row.n == 1 && m.col.n == 1;
+    struct conv_job j = equal_job(l, n, x, alike ? m.row.v[0].factor * m.col.v[0].factor : 1);
+    if (alike) {
+        j.act = *act;
+        return ncc_lower_settled(l, &j, n->in[0], why);
+    }
+    j.name = ncc_name(l->g, n->name, "counted");
+    struct value *counted = ncc_lower_settled(l, &j, n->in[0], why);
+    if (!counted)
+        return NULL;
+    struct conv_job sum = ncc_lower_pointwise_job(n->name, j.origin, counted, j.out_c);
+    sum.act = *act;
+    return ncc_lower_mean_inside(l, &m, &sum, why);
 }
 
 /* ---- the nodes ---- */
@@ -271,8 +302,12 @@ bool ncc_lower_op_pool(struct lowering *l, struct node *n, const char **why)
         *why = "the input does not fit the KPU";
         return false;
     }
-    struct value *y = n->op == OP_avg_pool ? mean(l, n, x, why) : max(l, n, x, why);
-    const struct fused f = {.end = n->out[0], .origin = n->origin};
+    struct fused f = {.end = n->out[0], .origin = n->origin};
+    struct value *y = n->op == OP_avg_pool ? mean_in_layer_before(l, n, x, why) : max(l, n, x, why);
+    if (!y && n->op == OP_avg_pool) {
+        f = ncc_lower_fuse(l, n, false);
+        y = mean(l, n, x, &f.act, why);
+    }
     if (y)
         ncc_lower_fused(l, n, &f, y);
     return y != NULL;

@@ -2,6 +2,7 @@
 
 #include "compiler/k210/enlarge.h"
 #include "compiler/k210/lower.h"
+#include "compiler/k210/mean_inside.h"
 #include "compiler/k210/pool_plan.h"
 #include "compiler/k210/taps.h"
 #include "kpu/limits.h"
@@ -109,10 +110,11 @@ static bool pool_stride_has_code(const struct node *n, char *found)
     return a->stride_h == a->stride_w && (a->stride_h == 1 || a->stride_h == 2 || a->stride_h == 4);
 }
 
-static bool mean_divides_alike(const struct node *n, char *found)
+static bool mean_can_divide(const struct node *n, char *found)
 {
+    struct mean_inside unused;
     describe_pool(n, found);
-    return ((const struct pool_attrs *)n->attrs)->count_pad || ncc_lower_pool_inside(n);
+    return ((const struct pool_attrs *)n->attrs)->count_pad || ncc_mean_inside_of(n, &unused);
 }
 
 static bool over_the_map(const struct node *n, char *found)
@@ -269,7 +271,7 @@ static const struct rule max_pool_rules[] = {
 static const struct rule avg_pool_rules[] = {
     MAPS(first_and_out_fit),
     {"the stride must be 1, 2 or 4, alike in both directions", NULL, pool_stride_has_code},
-    {"windows that the map's edge cuts off must count the padding", NULL, mean_divides_alike},
+    {"windows that the map's edge cuts off must count the padding, or have few different sizes", NULL, mean_can_divide},
     {0},
 };
 static const struct rule reduce_rules[] = {

@@ -159,6 +159,18 @@ static struct value *mobilenet_v1(struct graph *g, uint64_t *state)
     return x;
 }
 
+/* Inception's: four branches, one of them an average pool that leaves the padding out. */
+static struct value *inception(struct graph *g, uint64_t *state)
+{
+    const struct pool_attrs three = {.kernel_h = 3, .kernel_w = 3, .stride_h = 1, .stride_w = 1, .pad_top = 1,
+                                     .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
+    struct value *x = relu(g, conv(g, state, input(g, 3, 35, 35), 96, 3, 1)), *part[3];
+    part[0] = relu(g, conv(g, state, x, 32, 1, 1));
+    part[1] = relu(g, conv(g, state, relu(g, conv(g, state, x, 24, 1, 1)), 32, 3, 1));
+    part[2] = relu(g, conv(g, state, NCC_OP(g, OP_avg_pool, "pool", &three, x), 16, 1, 1));
+    return conv(g, state, ncc_op(g, OP_concat, "branches", &channels, part, 3), 16, 1, 1);
+}
+
 /* ---- the table ---- */
 
 static const struct block {
@@ -172,6 +184,7 @@ static const struct block {
     {"ShuffleNet V1, three units", shufflenet_v1, 0, 25, 0},
     {"classes of a mean", classifier, 0, 25, 0},
     {"weighted sum of four maps", weighted_sum, 0, 25, 0},
+    {"Inception, average pool in a branch", inception, 0, 25, 2},
     {"MobileNet V3, two blocks with gates", mobilenet_v3, 4, 18, 0}, /* down and up again for each gate */
     {"MobileNet V1, two picks in odd rows", mobilenet_v1, 0, 25, 2},
 };

@@ -8,6 +8,7 @@
 #define ENLARGED "maps can only be enlarged to the nearest pixel, by the same power of two in both directions"
 #define APART "pixels can only be set apart by the same power of two in both directions, with zeros between them"
 #define MAX_POOL "the stride must be 1, 2, 4 or 8, alike in both directions, and the size within 32 steps of two pixels"
+#define FEW_SIZES "windows that the map's edge cuts off must count the padding, or have few different sizes"
 #define MAPS      "the maps must be at most 8192 channels of 256x512 pixels"
 #define CONSTANTS "weights and bias must be constant"
 #define OPERANDS  "the operands must have equal shapes, or one be constant per channel"
@@ -92,9 +93,12 @@ static const struct rule_case {
     {OP_avg_pool, "the stride must be 1, 2 or 4, alike in both directions",
      "input %x f32 1x4x8x8\n%y = avg_pool(%x) kernel_h=3 kernel_w=2 stride_h=2 stride_w=2\n",
      "input %x f32 1x4x9x9\n%y = avg_pool(%x) kernel_h=3 kernel_w=3 stride_h=3 stride_w=3\n"},
-    {OP_avg_pool, "windows that the map's edge cuts off must count the padding",
-     "input %x f32 1x4x7x8\n%y = avg_pool(%x) kernel_h=2 kernel_w=2 pad_bottom=1 count_pad=true\n",
-     "input %x f32 1x4x7x8\n%y = avg_pool(%x) kernel_h=2 kernel_w=2 pad_bottom=1\n"},
+    {OP_avg_pool, FEW_SIZES,
+     "input %x f32 1x4x20x20\n%y = avg_pool(%x) kernel_h=11 kernel_w=11 pad_top=5 pad_bottom=5 count_pad=true\n",
+     "input %x f32 1x4x20x20\n%y = avg_pool(%x) kernel_h=11 kernel_w=11 pad_top=5 pad_bottom=5\n"},
+    {OP_avg_pool, FEW_SIZES,
+     "input %x f32 1x4x20x20\n%y = avg_pool(%x) kernel_h=9 kernel_w=9 pad_left=4 pad_right=4\n",
+     "input %x f32 1x4x20x20\n%y = avg_pool(%x) kernel_h=9 kernel_w=9 pad_left=5 pad_right=4\n"},
     {OP_reduce, "only whole maps can be reduced, to one value for each channel",
      "input %x f32 1x4x7x8\n%y = reduce(%x) axes=[2,3]\n", "input %x f32 1x4x7x8\n%y = reduce(%x) axes=[1,2]\n"},
     {OP_reduce, "only means and sums can be reduced to", "input %x f32 1x4x7x8\n%y = reduce(%x) kind=sum axes=[2,3]\n",
