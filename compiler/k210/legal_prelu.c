@@ -2,9 +2,18 @@
  * whatever linear layer reads them.
  *
  *     prelu(W x + b) = [I, -slope] relu([W; -W] x + [b; -b])
- */
+ *
+ * Where that is too dear, what the convolution makes is kept in codes, and the halves are layers of their own. Negative
+ * values mostly reach far and matter little, since a slope is to follow. They take less of the codes when part of the
+ * slope is in the convolution's table, where all channels share it:
+ *
+ *     prelu(z) = prelu'(leaky(z))      slopes of prelu' = slope / common, of leaky: common = sqrt(mean of slope^2)
+ *
+ * With this one an error of half a code below zero costs the result, over all channels, as much as one above. */
 #include "compiler/k210/linear.h"
 #include "compiler/pass/match.h"
+
+#include <math.h>
 
 static float slope_at(const struct node *prelu, int c)
 {
@@ -112,4 +121,42 @@ bool ncc_legal_prelu_in_conv(const struct legaliser *l, struct node *n)
     if (ncc_legal_us(l, n, &x, 1, prelu_in_conv) >= ncc_legal_us(l, n, &x, 1, prelu_as_is))
         return false;
     return ncc_match_become(l->g, n, prelu_in_conv(l->g, n, &x), conv);
+}
+
+/* ---- what stays a PReLU ---- */
+
+static float common_slope(const struct value *slopes)
+{
+    const int64_t n = ncc_shape_count(slopes->shape);
+    const float *slope = slopes->data;
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)slope[i] * (double)slope[i] / (double)n;
+    return (float)sqrt(sum);
+}
+
+static struct value *divided(struct graph *g, const struct value *slopes, float by)
+{
+    const int64_t n = ncc_shape_count(slopes->shape);
+    float *slope = NCC_NEW(g->arena, float, n);
+    for (int64_t i = 0; i < n; i++)
+        slope[i] = ((const float *)slopes->data)[i] / by;
+    return ncc_const(g, slopes->name, DT_F32, slopes->shape, slope);
+}
+
+bool ncc_legal_prelu_in_two(const struct legaliser *l, struct node *n)
+{
+    struct graph *g = l->g;
+    const struct node *vector = ncc_match_only(g, n->in[0], OP_reshape);
+    struct value *x = vector ? vector->in[0] : n->in[0];
+    const float common = ncc_match_floats(n->in[1]) ? common_slope(n->in[1]) : 0;
+    if (!x->def || x->def->barred || !ncc_match_is_layer(x->def) || !ncc_value_only_use(g, x) || x->range.known ||
+        !(common > 1e-6f && common < 1e6f))
+        return false;
+    const struct leaky_relu_attrs attrs = {common};
+    x = NCC_OP(g, OP_leaky_relu, ncc_name(g, n->name, "common"), &attrs, x);
+    x->def->origin = n->origin ? n->origin : n->name;
+    if (vector)
+        x = ncc_match_again_1(g, vector, x);
+    return ncc_match_become(g, n, NCC_OP(g, OP_prelu, n->name, NULL, x, divided(g, n->in[1], common)), NULL);
 }

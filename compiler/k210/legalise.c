@@ -107,6 +107,11 @@ static const struct judged forms[] = {
     {OP_conv2d, ncc_legal_pool_last},
 };
 
+/* What is only worth it where nothing else was done. */
+static const struct judged rest[] = {
+    {OP_prelu, ncc_legal_prelu_in_two},
+};
+
 /* Applies to each node the first rewrite that takes it; what that leaves unused is swept later. */
 static void judge(const struct legaliser *l, const struct judged *set, int n_set)
 {
@@ -129,6 +134,7 @@ bool ncc_k210_legalise(struct graph *g, const struct k210_options *options, stru
         return false;
     judge(&l, moves, COUNT(moves));
     judge(&l, forms, COUNT(forms));
+    judge(&l, rest, COUNT(rest));
     ncc_legal_decimations(&l);
     return ncc_rewrite_run(g, rewrites, COUNT(rewrites));
 }

@@ -11,6 +11,7 @@
 
 #include "compiler/ops/attrs.h"
 #include "compiler/quant/by_channel.h"
+#include "compiler/quant/cuts.h"
 
 #include <math.h>
 
@@ -128,7 +129,10 @@ static int channels_per_line(const struct value *v)
     return w <= 16 ? 4 : w <= 32 ? 2 : 1;
 }
 
-/* The input channel whose codes output channel c of a copy has. */
+static bool is_empty(const struct value *v, int c);
+
+/* The input channel whose codes output channel c of a copy has; -1: none has. Of several, which a sum is made of, the
+ * first one that is not empty. */
 static int copied_channel(const struct node *n, int c)
 {
     const struct kpu_conv_attrs *a = n->attrs;
@@ -137,10 +141,15 @@ static int copied_channel(const struct node *n, int c)
     const struct value *w = n->in[1];
     const int taps = a->kernel * a->kernel, n_in = w->shape.dim[1];
     const float *row = (const float *)w->data + (int64_t)c * n_in * taps;
-    for (int i = 0; i < n_in * taps; i++)
-        if (row[i] != 0)
-            return i / taps;
-    return 0;
+    int found = -1;
+    for (int i = 0; i < n_in * taps; i++) {
+        if (row[i] == 0)
+            continue;
+        if (found >= 0)
+            return is_empty(n->in[0], found) ? i / taps : found;
+        found = i / taps;
+    }
+    return found;
 }
 
 /* What channel *c of a mixed value comes from, and which channel of it. An unused slot is taken for the channel before
@@ -152,7 +161,8 @@ static struct value *behind(const struct value *v, int *c)
     if (n->op == OP_kpu_slice) {
         *c += ((const struct kpu_slice_attrs *)n->attrs)->begin;
     } else if (ncc_quant_is_copy(n)) {
-        *c = copied_channel(n, *c);
+        const int from = copied_channel(n, *c);
+        *c = from < 0 ? 0 : from;
     } else if (n->op == OP_kpu_concat) {
         const int group = channels_per_line(v);
         int room = (n->in[0]->shape.dim[1] + group - 1) / group * group;
@@ -165,6 +175,15 @@ static struct value *behind(const struct value *v, int *c)
     if (*c >= n->in[input]->shape.dim[1])
         *c = n->in[input]->shape.dim[1] - 1;
     return n->in[input];
+}
+
+/* Does a copy make this channel out of nothing? Such are added to others that have something there. */
+static bool is_empty(const struct value *v, int c)
+{
+    for (; v->def && keeps_channels(v->def); v = behind(v, &c))
+        if (ncc_quant_is_copy(v->def) && copied_channel(v->def, c) < 0)
+            return true;
+    return false;
 }
 
 /* Follows channel *c of a mixed value to the ordinary value that it comes from. */
@@ -401,6 +420,34 @@ static void gather(const struct state *s, enum step step)
             s->group[id].range = sum[id];
 }
 
+static bool is_alone(const struct state *s, const struct value *v)
+{
+    return v && !s->mixed[v->id] && s->group[find(s, v->id)].n_members == 1;
+}
+
+/* The result of a layer that only cuts keeps the size of its input's codes (cuts.h). */
+static void keep_codes(const struct state *s, const struct node *n)
+{
+    const struct value *y = n->out[0];
+    const double *factor = is_alone(s, y) ? ncc_quant_cut(n, s->scratch) : NULL;
+    struct group *group = &s->group[find(s, y->id)];
+    if (!factor || group->given || y->range.known)
+        return;
+    const int channels = y->shape.dim[1];
+    double *scale = NCC_NEW(s->g->arena, double, channels), *zero_point = NCC_NEW(s->g->arena, double, channels);
+    bool all_equal = true;
+    for (int c = 0; c < channels; c++) {
+        int k = c;
+        const struct quant q = quant_of(s, origin(s, n->in[0], &k));
+        if (!q.n_channels || ncc_quant_zero(&q, k) != rint(ncc_quant_zero(&q, k)))
+            return;
+        scale[c] = ncc_quant_scale(&q, k) * factor[c];
+        all_equal &= scale[c] == scale[0];
+    }
+    if (all_equal || has_channels(s, y))
+        group->quant = (struct quant){all_equal ? 1 : channels, scale, zero_point};
+}
+
 static void settle(const struct state *s)
 {
     for (int id = 0; id < s->n; id++)
@@ -418,11 +465,12 @@ static void settle(const struct state *s)
     for (int id = 0; id < s->n; id++) {
         struct group *group = &s->group[id];
         const struct value *v = s->value[id];
-        const bool alone = v && !s->mixed[id] && group->n_members == 1;
-        if (alone && !group->given && group->range.hi > group->range.lo && has_channels(s, v))
+        if (is_alone(s, v) && !group->given && group->range.hi > group->range.lo && has_channels(s, v))
             group->quant = ncc_quant_channels(s->seen->v[id].channel_min, s->seen->v[id].channel_max, v->shape.dim[1],
                                               group->range, s->seen->v[id].n, s->g->arena);
     }
+    for (const struct node *n = s->g->first; n; n = n->next)
+        keep_codes(s, n);
 }
 
 /* Pieces of one map saw the same, and so mostly have the same codes already; but one of them may share its codes with

@@ -6,6 +6,7 @@
 #include "compiler/ops/attrs.h"
 #include "compiler/pass/pass.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,8 +81,34 @@ static void test_patterns(void **state)
         check(&patterns[i]);
 }
 
+/* A PReLU whose halves are layers of their own: the part of its slopes that all channels share is in the table of the
+ * layer in front, and the 1x1 that puts the halves together has the rest. */
+static void test_prelu_in_two(void **state)
+{
+    (void)state;
+    static const float slope[4] = {0.1f, -0.3f, 0.2f, 0.6f}; /* of mean square 0.125 */
+    const float common = sqrtf(0.125f);
+    struct net n;
+    net_open(&n);
+    net_parse(&n, "graph \"g\"\ninput %x f32 1x4x6x6\nconst %w f32 4x1x3x3 = random 1\nconst %v f32 8x4x1x1 = random 2\n"
+                  "const %s f32 4x1x1 = {0.1, -0.3, 0.2, 0.6}\n%a = conv2d(%x, %w) groups=4\n"
+                  "%b = prelu(%a, %s)\n%y = conv2d(%b, %v)\noutput %y \"y\"\n");
+    const struct k210_options o = {0};
+    assert_true(ncc_k210_legalise(n.g, &o, &n.scratch));
+    const struct node *prelu = NULL, *leaky = NULL;
+    for (const struct node *k = n.g->first; k; k = k->next) {
+        prelu = k->op == OP_prelu ? k : prelu;
+        leaky = k->op == OP_leaky_relu ? k : leaky;
+    }
+    assert_true(prelu && leaky && prelu->in[0] == leaky->out[0] && leaky->in[0]->def->op == OP_conv2d);
+    assert_true(fabsf(((const struct leaky_relu_attrs *)leaky->attrs)->alpha / common - 1) < 1e-6f);
+    for (int c = 0; c < 4; c++)
+        assert_true(fabsf(((const float *)prelu->in[1]->data)[c] * common / slope[c] - 1) < 1e-6f);
+    net_close(&n);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_patterns)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_patterns), cmocka_unit_test(test_prelu_in_two)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

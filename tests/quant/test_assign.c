@@ -376,6 +376,62 @@ static void test_by_channel(void **state)
     ncc_arena_release(&w.arena);
 }
 
+/* ---- layers that only cut ---- */
+
+/* y = relu(-2 x) or so. */
+static struct value *cut(struct world *w, struct value *x, float tap, float other, float bias, struct act_chain act)
+{
+    const int c = x->shape.dim[1];
+    const struct kpu_conv_attrs a = {.kernel = 3, .depthwise = true, .act = act, .h = x->shape.dim[2], .w = x->shape.dim[3]};
+    float *weights = NCC_NEW(&w->arena, float, c * 9), *b = NCC_NEW(&w->arena, float, c);
+    for (int i = 0; i < c; i++) {
+        weights[9 * i + 4] = tap;
+        weights[9 * i + 5] = other;
+        b[i] = bias;
+    }
+    return NCC_OP(w->g, OP_kpu_conv, "cut", &a, x, ncc_const(w->g, "w", DT_F32, ncc_shape_4(c, 1, 3, 3), weights),
+                  ncc_const(w->g, "b", DT_F32, ncc_shape_make(1, &c), b));
+}
+
+static void test_cuts(void **state)
+{
+    (void)state;
+    static const struct clip_attrs clip = {0, 1};
+    static const struct {
+        float tap, other, bias;
+        struct act_chain act;
+        bool kept;
+    } cases[] = {
+        {-2, 0, 0, {.n = 1, .step = {{OP_relu, NULL}}}, true},
+        {1, 0, 0, {.n = 1, .step = {{OP_relu, NULL}}}, true},
+        {1, 0.5f, 0, {.n = 1, .step = {{OP_relu, NULL}}}, false},
+        {1, 0, 0.25f, {.n = 1, .step = {{OP_relu, NULL}}}, false},
+        {1, 0, 0, {.n = 1, .step = {{OP_clip, &clip}}}, false},
+        {0, 0, 0, {.n = 1, .step = {{OP_relu, NULL}}}, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world w;
+        struct value *x = of_three_sizes(&w, (struct act_chain){.n = 0});
+        struct value *y = cut(&w, x, cases[i].tap, cases[i].other, cases[i].bias, cases[i].act);
+        ncc_graph_output(w.g, NCC_OP(w.g, OP_kpu_download, "down", NULL, conv(&w, y, linear_3x3, 2, true)), "y");
+        assign(&w);
+        assert_true(x->quant.n_channels == 3 && x->quant.zero_point[0] > 0);
+        bool kept = y->quant.n_channels == 3;
+        for (int c = 0; kept && c < 3; c++)
+            kept = y->quant.zero_point[c] == 0 && y->quant.scale[c] == x->quant.scale[c] * fabs((double)cases[i].tap);
+        assert_int_equal(kept, cases[i].kept);
+        ncc_arena_release(&w.arena);
+    }
+    /* Where one scale has to do, it is the input's only if that has one. */
+    struct world w;
+    struct value *x = of_three_sizes(&w, (struct act_chain){.n = 0});
+    struct value *y = cut(&w, x, 1, 0, 0, cases[1].act);
+    ncc_graph_output(w.g, NCC_OP(w.g, OP_kpu_download, "down", NULL, y), "y");
+    assign(&w);
+    assert_true(x->quant.n_channels == 3 && y->quant.n_channels == 1);
+    ncc_arena_release(&w.arena);
+}
+
 static void test_nothing_seen(void **state)
 {
     (void)state;
@@ -401,7 +457,8 @@ int main(void)
         cmocka_unit_test(test_plain),           cmocka_unit_test(test_given),
         cmocka_unit_test(test_concat),          cmocka_unit_test(test_moved_concat),
         cmocka_unit_test(test_by_channel),
-        cmocka_unit_test(test_cpu_concat),      cmocka_unit_test(test_nothing_seen),
+        cmocka_unit_test(test_cpu_concat),      cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_nothing_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
