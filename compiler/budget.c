@@ -157,6 +157,29 @@ bool ncc_has_room(const struct compilation *c)
     return least_weights(c) < c->report.board.bytes / 2;
 }
 
+/* Bytes around the weights of a node in a kmodel: what it says of itself, tables, and filling up to where these may lie. */
+enum { BYTES_PER_NODE = 640, BYTES_PER_CHANNEL = 8 };
+
+static int64_t about_file_bytes(const struct graph *lowered, const struct k210_options *o)
+{
+    int64_t bytes = 0;
+    for (const struct node *n = lowered->first; n; n = n->next) {
+        const bool layer = n->op == OP_kpu_conv;
+        bytes += constant_bytes(n, layer ? o->weight_bits / 8 : (int)sizeof(float));
+        bytes += layer ? BYTES_PER_NODE + BYTES_PER_CHANNEL * n->out[0]->shape.dim[1] : 0;
+    }
+    return bytes;
+}
+
+bool ncc_is_short_of_ram(const struct compilation *c, const struct graph *lowered, const struct plan *plan)
+{
+    int64_t inputs = 0;
+    for (int i = 0; i < lowered->inputs.n; i++)
+        inputs += ncc_shape_count(lowered->inputs.v[i]->shape) * (c->k210.float_input ? (int)sizeof(float) : 1);
+    const int64_t working = plan->main.peak / (int64_t)sizeof(float); /* still real numbers, most of which become codes */
+    return !c->options->stream && about_file_bytes(lowered, &c->k210) + working + inputs > c->report.board.bytes;
+}
+
 bool ncc_step_weights(struct compilation *c)
 {
     const int64_t bytes = least_weights(c);

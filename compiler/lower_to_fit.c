@@ -330,6 +330,7 @@ bool ncc_step_lower(struct compilation *c)
         if (!try(c, c->graph, &t))
             return false;
     } while (make_room(c, &t) || (t.overflow > 0 && bar_one(c, &t)));
+    c->k210.short_of_ram = ncc_is_short_of_ram(c, t.lowered, &t.plan);
     c->report.bands_extra = macs > 0 ? fmax(ncc_graph_macs(c->graph) / macs - 1, 0) : 0;
     c->graph = lower(c, c->graph, &c->arena, NULL);
     return c->graph != NULL;

@@ -28,6 +28,8 @@ const struct input_spec *ncc_input_specs(struct compilation *c);
 
 /* Whether the model may grow a little: its weights take less than half of what the board leaves (budget.c). */
 bool ncc_has_room(const struct compilation *c);
+/* Will a lowered graph with this plan take more RAM than the board has, as far as can be told before there are codes? */
+bool ncc_is_short_of_ram(const struct compilation *c, const struct graph *lowered, const struct plan *plan);
 
 /* The steps of ncc_compile, in order. */
 extern const struct step ncc_compile_steps[];

@@ -30,6 +30,12 @@ static inline struct ncc_kpu_layout ncc_kpu_layout_of(int w)
                                    NCC_KPU_LINE_SIZE / group};
 }
 
+/* The width of rows that fill their lines. */
+static inline int ncc_kpu_whole_lines(int w)
+{
+    return ncc_kpu_layout_of(w).row_lines * NCC_KPU_LINE_SIZE;
+}
+
 /* Channel groups of c channels. */
 static inline int ncc_kpu_groups(int c, int w)
 {

@@ -6,6 +6,8 @@
 #include "compiler/ops/slice.h"
 #include "kpu/layout.h"
 
+#include <math.h>
+
 /* An element of a binary kernel when an operand is broadcast (runtime/kernels.def); in ours it costs hardly more. */
 enum { BROADCAST = 175, BROADCAST_OWN = 4 };
 
@@ -199,6 +201,17 @@ static double copies_instructions(const struct node *n, enum ncc_kpu_runtime run
            (y[2] > x[2] ? all * byte + RUN_INSTRUCTIONS * all / y[3] : 0);
 }
 
+/* Runs of each operand, one after another. */
+static double concat_instructions(const struct node *n, enum ncc_kpu_runtime runtime)
+{
+    const int axis = ((const struct concat_attrs *)n->attrs)->axis;
+    double outer = 1;
+    for (int i = 0; i < axis; i++)
+        outer *= n->out[0]->shape.dim[i];
+    return RUN_INSTRUCTIONS * outer * n->n_in +
+           ncc_cost_instructions(COST_concat, false, runtime) * work(n, COST_PER_BYTE);
+}
+
 /* What v4's kernel does not know becomes two matrix products and two transposes (cpu_forms.c). */
 static bool by_matrices(const struct node *n)
 {
@@ -232,6 +245,8 @@ double ncc_cost_cpu_us(const struct node *n, enum ncc_kpu_runtime runtime)
         return ncc_cost_instructions_us(matrices_instructions(n, runtime));
     if (is_fused_clamp(n))
         return 0;
+    if (n->op == OP_concat)
+        return ncc_cost_instructions_us(concat_instructions(n, runtime));
     const double sliced = n->op == OP_slice ? slice_instructions(n, runtime) : -1;
     if (sliced >= 0)
         return ncc_cost_instructions_us(sliced);
@@ -276,6 +291,24 @@ static void map_of(const struct value *v, int *c, int *h, int *w)
     *c = v->shape.rank >= 2 ? v->shape.dim[1] : 1;
     *h = at_least(map ? v->shape.dim[2] : 1, NCC_KPU_MIN_H);
     *w = at_least(map ? v->shape.dim[3] : 1, NCC_KPU_MIN_W);
+}
+
+double ncc_cost_lines_us(int c, int h, int w, enum ncc_kpu_runtime runtime)
+{
+    const int lines_w = ncc_kpu_whole_lines(w);
+    if (ncc_kpu_layout_of(w).group > 1 || lines_w == w)
+        return INFINITY;
+    const double rows = (double)c * h, bytes = rows * lines_w;
+    return ncc_kpu_upload_us(c, h, lines_w, runtime) +
+           ncc_cost_instructions_us(2 * rows * RUN_INSTRUCTIONS + bytes * ncc_cost_instructions(COST_concat, false, runtime));
+}
+
+double ncc_cost_input_us(const struct value *v, bool with_room, enum ncc_kpu_runtime runtime)
+{
+    const int c = v->shape.dim[1], h = v->shape.dim[2], w = v->shape.dim[3];
+    const double as_it_is = ncc_kpu_upload_us(c, h, w, runtime);
+    const double copy = (double)c * h * w * ncc_cost_instructions(COST_memory_copy, false, runtime); /* it is fed to */
+    return with_room ? fmin(as_it_is, ncc_cost_lines_us(c, h, w, runtime) + ncc_cost_instructions_us(copy)) : as_it_is;
 }
 
 double ncc_cost_upload_us(const struct value *v, enum ncc_kpu_runtime runtime)

@@ -44,6 +44,12 @@ double ncc_cost_cpu_us(const struct node *n, enum ncc_kpu_runtime runtime);
 /* A kpu_conv or kpu_layer. */
 double ncc_cost_layer_us(const struct node *n, enum ncc_kpu_runtime runtime);
 
+/* A packed map of codes into KPU RAM: as it is by ncc_kpu_upload_us(), or with rows of whole lines, that are made of it in main
+ * memory first (upload.c); INFINITY where there are none. */
+double ncc_cost_lines_us(int c, int h, int w, enum ncc_kpu_runtime runtime);
+/* An input of codes, by the quicker way; the second needs room in main memory. */
+double ncc_cost_input_us(const struct value *v, bool with_room, enum ncc_kpu_runtime runtime);
+
 /* Moving a value's map between the memories, with the conversion between float and codes where a float kernel is at
  * the other end. */
 double ncc_cost_upload_us(const struct value *v, enum ncc_kpu_runtime runtime);

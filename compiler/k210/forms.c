@@ -7,64 +7,12 @@
 
 /* ---- main memory to KPU ---- */
 
-static struct value *pad_to(struct lowering *l, struct value *v, int h, int w)
-{
-    struct pad_attrs p = {.before = {4, {0}}, .after = {4, {0, 0, h - v->shape.dim[2], w - v->shape.dim[3]}}};
-    if (p.after.v[2] == 0 && p.after.v[3] == 0)
-        return v;
-    return NCC_OP(l->g, OP_pad, ncc_name(l->g, v->name, "pad"), &p, v);
-}
-
-static bool fits(int c, int h, int w)
-{
-    return c <= NCC_LOWER_MAX_C && h <= NCC_KPU_MAX_H && w <= NCC_KPU_MAX_W && ncc_kpu_bytes(c, h, w) < NCC_KPU_RAM_SIZE;
-}
-
-/* A vector stands in the first column of a 4-high map; declaring four columns costs nothing. */
-static struct value *upload_vector(struct lowering *l, struct value *v, int c)
-{
-    const struct reshape_attrs r = {{4, {1, c, 1, 1}}};
-    struct value *x = v->shape.rank == 4 ? v : NCC_OP(l->g, OP_reshape, ncc_name(l->g, v->name, "column"), &r, v);
-    x = pad_to(l, x, NCC_KPU_MIN_H, 1);
-    const struct kpu_upload_attrs u = {.h = 1, .w = 1, .outside = OUT_JUNK};
-    x = NCC_OP(l->g, OP_kpu_upload, ncc_name(l->g, v->name, "upload"), &u, x);
-    const struct kpu_recanvas_attrs wide = {.canvas_h = NCC_KPU_MIN_H, .canvas_w = NCC_KPU_MIN_W, .h = 1, .w = 1};
-    return NCC_OP(l->g, OP_kpu_recanvas, ncc_name(l->g, v->name, "canvas"), &wide, x);
-}
-
-static int most(int a, int b)
-{
-    return a > b ? a : b;
-}
-
-/* On a canvas of at least least_h x least_w. */
-static struct value *upload_map(struct lowering *l, struct value *v, int least_h, int least_w)
-{
-    const int h = v->shape.dim[2], w = v->shape.dim[3];
-    struct value *x = pad_to(l, v, most(h, most(least_h, NCC_KPU_MIN_H)), most(w, most(least_w, NCC_KPU_MIN_W)));
-    const struct kpu_upload_attrs u = {.h = h, .w = w, .outside = OUT_ZERO};
-    return NCC_OP(l->g, OP_kpu_upload, ncc_name(l->g, v->name, "upload"), &u, x);
-}
-
-static struct value *upload(struct lowering *l, struct value *v, int least_h, int least_w)
-{
-    const struct shape s = v->shape;
-    const bool vector = s.rank == 2 && s.dim[0] == 1;
-    if (!vector && (s.rank != 4 || s.dim[0] != 1))
-        return NULL;
-    const int h = vector ? 1 : s.dim[2], w = vector ? 1 : s.dim[3];
-    if (!fits(s.dim[1], most(h, least_h), most(w, least_w)))
-        return NULL;
-    if (h == 1 && w == 1 && least_h <= NCC_KPU_MIN_H && least_w <= NCC_KPU_MIN_W)
-        return upload_vector(l, v, s.dim[1]);
-    return vector ? NULL : upload_map(l, v, least_h, least_w);
-}
-
 /* A graph input that only the KPU reads is fed into KPU RAM by the runtime itself. */
 static bool feeds_kpu_only(const struct lowering *l, const struct value *v)
 {
     if (v->def || v->data || l->options->float_input || v->shape.rank != 4 || v->shape.dim[2] < NCC_KPU_MIN_H ||
-        v->shape.dim[3] < NCC_KPU_MIN_W || ncc_value_is_output(l->g, v))
+        v->shape.dim[3] < NCC_KPU_MIN_W || !ncc_lower_fits(v->shape.dim[1], v->shape.dim[2], v->shape.dim[3]) ||
+        ncc_value_is_output(l->g, v))
         return false;
     for (const struct use *u = v->uses; u; u = u->next)
         if (!u->node->on_kpu && !(ncc_op_desc(u->node->op)->flags & OP_KPU))
@@ -80,12 +28,12 @@ struct value *ncc_lower_canvas(struct lowering *l, struct value *v)
         return f->kpu;
     if (f->spread)
         return f->kpu = ncc_lower_packed(l, v);
-    if (feeds_kpu_only(l, v) && fits(v->shape.dim[1], v->shape.dim[2], v->shape.dim[3])) {
+    if (feeds_kpu_only(l, v) && !ncc_lower_uploads_lines(l, v)) {
         v->mem = MEM_KPU;
         v->window = ncc_lower_full(v);
         f->kpu = v;
-    } else {
-        f->kpu = upload(l, v, 0, 0);
+    } else if ((f->kpu = ncc_lower_upload(l, v, 0, 0))) {
+        f->main = v;
     }
     return f->kpu;
 }
@@ -188,13 +136,6 @@ static struct value *download(struct lowering *l, struct value *canvas, struct w
     return crop(l, m, begin, count, w);
 }
 
-bool ncc_lower_was_uploaded(const struct value *canvas)
-{
-    while (canvas->def && canvas->def->op == OP_kpu_recanvas)
-        canvas = canvas->def->in[0];
-    return canvas->def && canvas->def->op == OP_kpu_upload;
-}
-
 struct value *ncc_lower_main(struct lowering *l, struct value *v)
 {
     if (v->id >= l->n_forms || (!l->forms[v->id].kpu && !l->forms[v->id].spread))
@@ -203,8 +144,8 @@ struct value *ncc_lower_main(struct lowering *l, struct value *v)
     if (f->spread && !ncc_lower_as_counted(l, v))
         ncc_lower_canvas(l, v);
     struct value *canvas = f->kpu ? f->kpu : f->spread;
-    if (f->main || ncc_lower_was_uploaded(canvas))
-        return f->main ? f->main : v;
+    if (f->main)
+        return f->main;
     struct value *m = download(l, canvas, canvas->window);
     if (!ncc_shape_equal(m->shape, v->shape)) {
         struct reshape_attrs r = {{v->shape.rank, {0}}};
@@ -218,7 +159,7 @@ struct value *ncc_lower_main(struct lowering *l, struct value *v)
 struct value *ncc_lower_clean(struct lowering *l, struct value *v, int least_h, int least_w)
 {
     const struct attempt a = ncc_lower_begin(l);
-    struct value *x = upload(l, ncc_lower_main(l, v), least_h, least_w);
+    struct value *x = ncc_lower_upload(l, ncc_lower_main(l, v), least_h, least_w);
     l->span->detour_us += ncc_lower_copied(l, &a);
     return x;
 }

@@ -24,14 +24,25 @@ struct k210_options {
     bool even_tables; /* activation tables with the least largest error, whatever they see */
     enum ncc_kpu_runtime runtime; /* whose copying costs count */
     int weight_bits; /* of KPU layers: 8, or 16, which kmodel v3 has */
+    bool short_of_ram; /* main memory holds nothing for the sake of speed */
+    bool inputs_on_kpu; /* a piece of a graph on trial: inputs of four dimensions are in KPU RAM already */
     bool kmodel_v3; /* CPU kernels are those of kmodel v3: few, and of codes only those that move them */
 };
+
+/* May main memory hold a map once more, for an upload in whole lines? Kmodels of version 3 have no kernel that would
+ * prepare it. */
+static inline bool ncc_k210_has_room(const struct k210_options *o)
+{
+    return !o->short_of_ram && !o->kmodel_v3;
+}
 
 bool ncc_k210_legalise(struct graph *g, const struct k210_options *options, struct arena *scratch);
 /* node->kpu_us of every node, and why where it cannot be; called by ncc_k210_place. */
 void ncc_k210_estimate(struct graph *g, const struct k210_options *options, struct arena *scratch);
 /* What a node costs on the CPU as placement counts it: clamps that the kernel before them does cost nothing. */
 double ncc_k210_cpu_us(const struct graph *g, const struct node *n, enum ncc_kpu_runtime runtime);
+/* What it costs that the KPU reads an input: the firmware feeds it there, or an upload, from floats if those are fed. */
+double ncc_k210_input_us(const struct value *v, const struct k210_options *options);
 bool ncc_k210_place(struct graph *g, const struct k210_options *options, struct arena *scratch);
 /* Sends a value of the canonical graph through main memory for those of its readers that stand at `place` or behind it
  * (nodes are counted from 0): KPU RAM need not keep it in between. */

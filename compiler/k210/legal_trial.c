@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-/* What stands around the piece is taken to be on the KPU. */
+/* What stands around the piece is taken to be on the KPU (`inputs_on_kpu`). */
 static double copies_us(const struct legaliser *l, const struct value *v)
 {
     const bool made_on_kpu = v->def ? v->def->on_kpu : v->shape.rank == 4;
@@ -47,7 +47,9 @@ double ncc_legal_us(const struct legaliser *l, const struct node *n, struct valu
     if (!y)
         return INFINITY;
     ncc_graph_output(g, y, "y");
-    if (!ncc_k210_place(g, l->options, l->scratch))
+    struct k210_options o = *l->options;
+    o.inputs_on_kpu = true;
+    if (!ncc_k210_place(g, &o, l->scratch))
         return INFINITY;
     double us = 0;
     for (int i = 0; i < g->inputs.n; i++)

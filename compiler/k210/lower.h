@@ -77,11 +77,22 @@ float *ncc_lower_weights(struct lowering *l, size_t n);
 struct value *ncc_lower_canvas(struct lowering *l, struct value *v);
 /* The value packed in main memory, in its canonical shape. */
 struct value *ncc_lower_main(struct lowering *l, struct value *v);
-/* Does the canvas show what was uploaded? */
-bool ncc_lower_was_uploaded(const struct value *canvas);
 /* By way of main memory, for when nothing else helps: a canvas of at least that size, with the window in its upper left
  * corner and zero around it. */
 struct value *ncc_lower_clean(struct lowering *l, struct value *v, int least_h, int least_w);
+
+/* ---- upload.c ---- */
+
+/* Does KPU RAM hold such a map at all? */
+bool ncc_lower_fits(int c, int h, int w);
+/* A value of main memory as a canvas of at least that size; around its window stands zero. NULL: too large. */
+struct value *ncc_lower_upload(struct lowering *l, struct value *v, int least_h, int least_w);
+/* Is it uploaded in whole lines, with rows that were made longer before? */
+bool ncc_lower_uploads_lines(const struct lowering *l, const struct value *v);
+/* Does the canvas show what was uploaded? */
+bool ncc_lower_was_uploaded(const struct value *canvas);
+
+/* ---- forms.c, again ---- */
 
 /* A copy moved by (a, b): out(r, c) = x(r + a, c + b), |a|, |b| <= 1; (0, 0) is a plain copy. */
 struct value *ncc_lower_shift(struct lowering *l, struct value *x, int a, int b);

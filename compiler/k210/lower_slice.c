@@ -39,7 +39,8 @@ bool ncc_lower_op_slice(struct lowering *l, struct node *n, const char **why)
         *why = "the input does not fit the KPU";
         return false;
     }
-    if (ncc_lower_was_uploaded(x)) {
+    const bool is_input = !n->in[0]->def && !l->options->float_input;
+    if (ncc_lower_was_uploaded(x) && !is_input) {
         *why = "the map comes from main memory, where it is sliced as well";
         return false;
     }

@@ -180,13 +180,17 @@ static void add_value(struct placing *p, const struct value *v)
         connect(&p->net, down, SIDE_CPU, INF, 0);
 }
 
-/* An input is fed into KPU RAM for nothing if only the KPU reads it, else (or when fed as floats) it is uploaded. */
+double ncc_k210_input_us(const struct value *v, const struct k210_options *o)
+{
+    if (o->float_input || v->shape.rank != 4)
+        return ncc_cost_upload_us(v, o->runtime);
+    return o->inputs_on_kpu ? 0 : ncc_cost_input_us(v, ncc_k210_has_room(o), o->runtime);
+}
+
 static void add_input(struct placing *p, const struct value *v)
 {
-    if (!p->options->float_input && v->shape.rank == 4)
-        return;
     const int up = new_vertex(&p->net);
-    connect(&p->net, up, SIDE_CPU, ncc_cost_upload_us(v, p->options->runtime), 0);
+    connect(&p->net, up, SIDE_CPU, ncc_k210_input_us(v, p->options), 0);
     for (const struct use *u = v->uses; u; u = u->next)
         connect(&p->net, p->vertex[u->node->out[0]->id], up, INF, 0);
 }
@@ -237,8 +241,8 @@ double ncc_k210_placed_us(const struct graph *g, const struct k210_options *opti
     }
     for (int i = 0; i < g->inputs.n; i++) {
         const struct value *v = g->inputs.v[i];
-        if (read_by(g, v, true) && (options->float_input || v->shape.rank != 4 || read_by(g, v, false)))
-            us += ncc_cost_upload_us(v, runtime);
+        if (read_by(g, v, true))
+            us += ncc_k210_input_us(v, options);
     }
     return us;
 }

@@ -87,6 +87,22 @@ int net_count(const struct graph *g, enum op op)
     return count;
 }
 
+static bool shows_input(const struct value *v)
+{
+    while (v->def && (v->def->op == OP_reshape || v->def->op == OP_transpose || v->def->op == OP_slice ||
+                      v->def->op == OP_concat || v->def->op == OP_pad))
+        v = v->def->in[0];
+    return !v->def && !v->data;
+}
+
+int net_count_crossings(const struct graph *g)
+{
+    int count = 0;
+    for (const struct node *n = g->first; n; n = n->next)
+        count += n->op == OP_kpu_upload && !shows_input(n->in[0]);
+    return count;
+}
+
 const char *net_illegal_layer(const struct graph *g)
 {
     for (const struct node *n = g->first; n; n = n->next) {

@@ -66,6 +66,8 @@ void net_random(struct net *n, uint64_t *state, int index);
 /* Puts every node on the KPU that breaks no rule and is not barred. */
 void net_force_on_kpu(struct graph *g);
 int net_count(const struct graph *g, enum op op);
+/* Uploads of anything but an input of the graph, moved or not. */
+int net_count_crossings(const struct graph *g);
 
 /* All values' tensors by id, evaluated in plain loops. Inputs are random: floats on the codes of the input's quant; u8
  * the codes themselves. With `poison`, what may be anything in float KPU canvases is large numbers. */

@@ -194,7 +194,7 @@ static const struct k210_options options = {.runtime = NCC_KPU_RUNTIME_V4, .outp
 /* Copies between the memories besides those of inputs and outputs. */
 static int crossings(const struct graph *g)
 {
-    return net_count(g, OP_kpu_upload) + net_count(g, OP_kpu_download) - g->outputs.n;
+    return net_count_crossings(g) + net_count(g, OP_kpu_download) - g->outputs.n;
 }
 
 static double kpu_ms(const struct graph *g)

@@ -37,11 +37,10 @@ static double cost_of_value(const struct graph *g, const struct value *v, unsign
 
 static double cost_of_input(const struct graph *g, const struct value *v, unsigned kpu, const struct k210_options *o)
 {
-    if (!o->float_input && v->shape.rank == 4)
-        return 0;
     for (const struct use *u = v->uses; u; u = u->next)
         if (on_kpu(g, u->node, kpu))
-            return ncc_cost_upload_us(v, RUNTIME);
+            return o->float_input || v->shape.rank != 4 ? ncc_cost_upload_us(v, RUNTIME)
+                                                        : ncc_cost_input_us(v, true, RUNTIME);
     return 0;
 }
 
