@@ -61,8 +61,14 @@ bool ncc_quant_by_channel(const struct graph *g, const struct value *v)
  * speak up one day, and the factors between channels must leave room in the layer's sums. */
 #define LEAST_SHARE (1.0 / 256)
 
-/* Below so many values per channel, its need counts for FEW_MARGIN times as much. */
-enum { FEW_SEEN = 400, FEW_MARGIN = 4 };
+/* How many times further than the largest of n values of a channel, m, its codes should reach. If the tail of the values
+ * is exponential, its scale is t = m / ln n, what lies beyond r costs 2 t^2 e^((m - r) / t) in squares, and rounding n
+ * values costs n (r / 255)^2 / 12; the sum is least at r = m + t ln(12 * 255^2 t / (n r)), here with r = m inside. */
+static double margin_for(double n)
+{
+    const double ln = log(n);
+    return 1 + fmax(log(12 * 255.0 * 255.0 / (n * ln)), 0) / ln;
+}
 
 /* The scale at which codes with this zero point reach both ends. */
 static double needed(double lo, double hi, int zero)
@@ -96,8 +102,7 @@ static int best_zero(const float *min, const float *max, int n, struct range who
 struct quant ncc_quant_channels(const float *min, const float *max, int n, struct range whole, int64_t n_seen,
                                 struct arena *a)
 {
-    /* The extremes of a channel that showed few values tell little about the next one. */
-    const double margin = n_seen < (int64_t)n * FEW_SEEN ? FEW_MARGIN : 1;
+    const double margin = margin_for(fmax((double)n_seen / n, 4));
     double *scale = NCC_NEW(a, double, n), *zero_point = NCC_NEW(a, double, n);
     const int zero = best_zero(min, max, n, whole, margin);
     const double all = needed((double)whole.lo, (double)whole.hi, zero);

@@ -8,8 +8,9 @@
  *
  *     code = clamp(round(f(x) / s_c) + z)
  *
- * A channel with values in lo..hi needs s_c = max(-lo / z, hi / (255 - z)). It gets a scale halfway (in powers of two)
- * between that and what the whole tensor needs:
+ * A channel with values in lo..hi needs s_c = max(-lo / z, hi / (255 - z)), times a margin for what no sample showed, as
+ * the extremes of few values tell little about the next one: 3.0 if 60 values were seen, 1.9 for 540, 1.3 for 6000, 1 from
+ * 70 000 on. It gets a scale halfway (in powers of two) between that and what the whole tensor needs:
  *
  *     s_c = sqrt(need of the channel * need of all)
  *

@@ -323,7 +323,8 @@ static void check_by_channel(const struct world *w, const struct value *y, bool 
         assert_true(y->quant.zero_point[c] == zero);
         const double own = fmax(zero > 0 ? -(double)o->channel_min[c] / zero : 0,
                                 (double)o->channel_max[c] / (255 - zero));
-        const double need = fmin(whole, own * (o->n < 3 * 400 ? 4 : 1)); /* few values: more room */
+        const double n = (double)o->n / 3, room = 1 + fmax(log(780300 / (n * log(n))), 0) / log(n);
+        const double need = fmin(whole, own * room);
         assert_true(own > 0 && fabs(y->quant.scale[c] / sqrt(need * whole) - 1) < 1e-6);
     }
     assert_true(y->quant.scale[1] < y->quant.scale[0]);

@@ -1,4 +1,5 @@
 /* Histograms, observations, range methods, comparisons. */
+#include "compiler/quant/by_channel.h"
 #include "compiler/quant/compare.h"
 #include "compiler/quant/range.h"
 #include "tests/quant/random.h"
@@ -343,6 +344,57 @@ static void test_all_methods(void **state)
     free(x);
 }
 
+/* A pixel of a picture that is as strong in this channel as its like. */
+static double random_pixel(double strength)
+{
+    return -strength * log(1 - random_unit());
+}
+
+/* Scales by channel, from pictures with few pixels each, judged by other pictures: better than scales that reach just as
+ * far as what was seen (but for the square root). */
+static void test_channels_leave_room(void **state)
+{
+    (void)state;
+    random_start("channels");
+    enum { CHANNELS = 16, ROUNDS = 40, PICTURES = 30, JUDGING = 200 };
+    static const struct {
+        int pixels;
+        double share; /* of the other's squared error, at most */
+    } rows[] = {{1, 0.4}, {9, 0.7}, {36, 0.9}, {5000, 1.01}};
+    for (size_t row = 0; row < sizeof rows / sizeof *rows; row++) {
+        double error[2] = {0};
+        for (int round = 0; round < ROUNDS; round++) {
+            float min[CHANNELS] = {0}, max[CHANNELS] = {0}, most = 0;
+            double size[CHANNELS];
+            for (int c = 0; c < CHANNELS; c++) {
+                size[c] = exp2(-random_between(0, 4));
+                for (int p = 0; p < PICTURES; p++) {
+                    const double strength = size[c] * exp2(random_normal());
+                    for (int i = 0; i < rows[row].pixels; i++)
+                        max[c] = fmaxf(max[c], (float)random_pixel(strength));
+                }
+                most = fmaxf(most, max[c]);
+            }
+            const int64_t seen = (int64_t)rows[row].pixels * PICTURES * CHANNELS;
+            const struct range whole = {true, 0, (float)(ncc_quant_headroom(seen) * (double)most)};
+            struct exit out = {0};
+            struct arena a = ncc_arena_make(&out);
+            const struct quant q = ncc_quant_channels(min, max, CHANNELS, whole, seen, &a);
+            for (int c = 0; c < CHANNELS; c++) {
+                const double plain = sqrt((double)max[c] * (double)whole.hi) / 255;
+                for (int p = 0; p < JUDGING; p++) {
+                    const double x = random_pixel(size[c] * exp2(random_normal()));
+                    error[0] += pow((x - q.scale[c] * fmin(rint(x / q.scale[c]), 255)) / size[c], 2);
+                    error[1] += pow((x - plain * fmin(rint(x / plain), 255)) / size[c], 2);
+                }
+            }
+            ncc_arena_release(&a);
+        }
+        printf("%5d values per channel: %.2f of the error without a margin\n", rows[row].pixels * PICTURES, error[0] / error[1]);
+        assert_true(error[0] <= rows[row].share * error[1]);
+    }
+}
+
 static void test_methods(void **state)
 {
     (void)state;
@@ -410,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_speed),           cmocka_unit_test(test_stride_counts_enough),
         cmocka_unit_test(test_codes),           cmocka_unit_test(test_l2),
         cmocka_unit_test(test_all_methods),     cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_channels_leave_room),
         cmocka_unit_test(test_compare),         cmocka_unit_test(test_before_softmax),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
