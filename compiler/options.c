@@ -10,6 +10,7 @@ void ncc_compile_defaults(struct ncc_compile_options *o)
     o->output_quantize_threshold = 1024;
     o->kmodel_version = 4;
     o->weight_bits = 8;
+    o->steps.equalise = NCC_EQUALISE_ALL;
     o->solve_seconds = 1;
 }
 

@@ -23,6 +23,7 @@ static void k210_options(struct compilation *c)
         .float_binary = o->float_binary,
         .output_quantize_threshold = o->output_quantize_threshold,
         .rounding_passes = o->steps.rounding == NCC_ROUNDING_THOROUGH ? 4 : 1,
+        .leave_truncated = o->steps.no_truncation_correction,
         .even_tables = o->steps.no_fitted_tables,
         .runtime = ncc_report_runtime(o->firmware, o->kmodel_version),
         .weight_bits = o->weight_bits,

@@ -4,6 +4,7 @@
 #include "compiler/made_up.h"
 #include "compiler/quant/equalise.h"
 #include "compiler/quant/slices.h"
+#include "compiler/quant/tied.h"
 
 #include <math.h>
 #include <string.h>
@@ -136,6 +137,16 @@ bool ncc_step_legalise(struct compilation *c)
     return true;
 }
 
+#define SAME_BIT(kind)                                                                                                   \
+    _Static_assert((int)NCC_EQUALISE_##kind == (int)THROUGH_##kind, "the two enums have the same bits")
+SAME_BIT(RELU);
+SAME_BIT(DEPTHWISE);
+SAME_BIT(PRELU);
+SAME_BIT(POOL);
+SAME_BIT(SUM);
+SAME_BIT(CONCAT);
+SAME_BIT(READERS);
+
 bool ncc_step_equalise(struct compilation *c)
 {
     const struct ncc_quant_steps *steps = &c->options->steps;
@@ -145,7 +156,7 @@ bool ncc_step_equalise(struct compilation *c)
      * the samples. */
     const bool slices = !steps->no_slices && !c->made_up && ncc_has_room(c);
     return (!slices || ncc_quant_slice(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch)) &&
-           (steps->no_equalise || ncc_quant_equalise(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch));
+           ncc_quant_equalise(c->graph, steps->equalise, ncc_compilation_feed, c, c->data.n, &c->scratch);
 }
 
 /* Multiply-adds spent on rounding weights well: some 10 ms, or some seconds. */
@@ -180,7 +191,8 @@ bool ncc_step_observe(struct compilation *c)
 
 bool ncc_step_quantise(struct compilation *c)
 {
-    return c->k210.cpu_only || ncc_quant_assign(c->graph, &c->seen, method_of(c), &c->scratch);
+    const struct assign_options o = {.method = method_of(c), .no_joint_scales = c->options->steps.no_joint_scales};
+    return c->k210.cpu_only || ncc_quant_assign(c->graph, &c->seen, &o, &c->scratch);
 }
 
 bool ncc_step_integers(struct compilation *c)

@@ -91,6 +91,25 @@ static bool take_word(const struct parser *p, const struct option *o, const char
     return wrong(p, o, list, text);
 }
 
+/* "a,b": these; "no-a,b": what was chosen before, without a and with b. */
+static bool take_set(const struct parser *p, const struct option *o, char *text, unsigned *set)
+{
+    static const char no[] = "no-";
+    unsigned result = strncmp(text, no, strlen(no)) == 0 ? *set : 0;
+    for (char *part = text, *next; part; part = next) {
+        int word = 0;
+        next = strchr(part, ',');
+        if (next)
+            *next++ = 0;
+        const bool away = strncmp(part, no, strlen(no)) == 0;
+        if (!take_word(p, o, away ? part + strlen(no) : part, &word))
+            return false;
+        result = away ? result & ~(unsigned)word : result | (unsigned)word;
+    }
+    *set = result;
+    return true;
+}
+
 static bool take_shape(const struct parser *p, const struct option *o, char *text)
 {
     static const char wants[] = "NAME=1,3,224,224, with at most 6 sizes";
@@ -190,6 +209,11 @@ static bool take(const struct parser *p, const struct option *o, char *text)
             return false;
         *(bool *)to = word;
         return true;
+    case KIND_SET:
+        return take_set(p, o, text, to);
+    case KIND_NO_SET:
+        *(unsigned *)to = 0;
+        return true;
     case KIND_INT:
         if (!read_number(text, 0, INT_MAX, &number) || number != floor(number))
             return wrong(p, o, "a whole number of at least 0", text);
@@ -233,6 +257,11 @@ static const char *default_text(const struct settings *s, const struct option *o
     case KIND_EITHER:
         for (const struct word *w = o->words; w->text; w++)
             if (w->value == (o->kind == KIND_WORD ? *(const int *)at : *(const bool *)at) && !w->refused)
+                return w->text;
+        return text;
+    case KIND_SET:
+        for (const struct word *w = o->words; w->text; w++)
+            if ((unsigned)w->value == *(const unsigned *)at)
                 return w->text;
         return text;
     case KIND_INT:

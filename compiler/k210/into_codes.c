@@ -236,7 +236,7 @@ static void visit_mover(struct integers *t, struct node *n)
         return;
     }
     become_u8(n);
-    if (truncates && n->in[0]->quant.n_channels == 1 && only_layers_read(t, n->out[0]))
+    if (truncates && !t->options->leave_truncated && n->in[0]->quant.n_channels == 1 && only_layers_read(t, n->out[0]))
         n->out[0]->quant = quant_between(t, n);
     else
         hand_on_quant(n);
@@ -310,6 +310,7 @@ static bool make_layer(struct integers *t, struct node *n)
     const struct integer_options o = {.w_zero = -1,
                                       .weight_bits = t->options->weight_bits,
                                       .rounding_passes = t->options->rounding_passes,
+                                      .leave_truncated = t->options->leave_truncated,
                                       .even_table = t->options->even_tables,
                                       .patches = t->patches && id < t->patches->n ? &t->patches->v[id] : NULL};
     return ncc_k210_integer_layer(t->g, n, &o, NULL) != NULL;

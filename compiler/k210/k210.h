@@ -21,6 +21,7 @@ struct k210_options {
     bool float_binary;    /* --no-quantized-binary */
     int output_quantize_threshold; /* elements below which CPU kernels stay float */
     int rounding_passes; /* over the weights of a layer, where there are patches; 0 and 1: one */
+    bool leave_truncated; /* what mean pools and bilinear resizes of codes cut off is not given back */
     bool even_tables; /* activation tables with the least largest error, whatever they see */
     enum ncc_kpu_runtime runtime; /* whose copying costs count */
     int weight_bits; /* of KPU layers: 8, or 16, which kmodel v3 has */

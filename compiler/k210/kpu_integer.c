@@ -171,12 +171,13 @@ static int bits_of(int64_t lo, int64_t hi)
 static void fit_table(const struct kpu_numbers *l, const struct integer_options *options, struct arena *a,
                       struct ncc_kpu_table *table, struct layer_quality *quality)
 {
+    const double given_back = options && options->leave_truncated ? 0 : pool_loss(l->a->pool);
     const struct act_target t = {.act = &l->a->act,
                                  .v_scale = l->sign * l->v_scale,
                                  .v_min = l->v_lo,
                                  .v_max = l->v_hi,
                                  .y_scale = l->table_scale,
-                                 .y_zero = l->y->quant.zero_point[0] + pool_loss(l->a->pool)};
+                                 .y_zero = l->y->quant.zero_point[0] + given_back};
     struct act_fit fit;
     if (options && options->even_table) {
         ncc_act_table_fit(&t, table, quality ? &fit : NULL);

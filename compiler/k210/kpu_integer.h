@@ -38,6 +38,7 @@ struct integer_options {
                                       making up for the error that those before it left in the sums; and the table is
                                       fitted to the sums at these places */
     bool even_table;               /* with the least largest error, else fitted to what it sees (act_table.h) */
+    bool leave_truncated;          /* what a mean pool cuts off is not given back (kpu.md section 3) */
     int rounding_passes;           /* more than 1: each weight is looked at again once all have been rounded */
     int w_zero;                    /* -1: search; 0..255: take this one (tests, comparisons) */
     int weight_bits;               /* 8 (also 0), or 16: then all rounding of weights is to the nearest */

@@ -1,65 +1,37 @@
-/* Groups of values with equal codes, and what each group's codes are.
- *
- * Two kinds of values:
- * - ordinary ones belong to a group (union-find over value ids), and the group has one quant;
- * - mixed ones are kpu_concat outputs, what moves these on, and differences of codes. They belong to no group: each
- *   channel has the quant of the ordinary value that it comes from, differences with zero point 0. Where a reader cannot
- *   use that, the groups of these are united.
- * Uniting changes ranges and with them zero points, so it is repeated until nothing changes; groups only grow.
+/* What values have equal codes, and what the codes of each group are. Uniting groups changes ranges and with them zero
+ * points, so it is repeated until nothing changes; groups only grow.
  */
 #include "compiler/quant/assign.h"
 
+#include "compiler/base/union_find.h"
 #include "compiler/ops/attrs.h"
 #include "compiler/quant/by_channel.h"
+#include "compiler/quant/code_groups.h"
 #include "compiler/quant/cuts.h"
 
 #include <math.h>
-
-struct group {
-    struct quant quant; /* n_channels 0: not known yet */
-    struct range range;
-    int n_members;
-    bool given, conflict, fixed; /* quants of members: some; different ones; one that the outside world relies on */
-};
-
-struct state {
-    struct graph *g;
-    const struct observations *seen;
-    enum range_method method;
-    struct arena *scratch;
-    int n;                /* ids */
-    struct value **value; /* by id; NULL: of no interest */
-    bool *mixed;
-    bool *reaches_upload; /* by id */
-    int *parent;          /* union-find by id */
-    struct range *chosen; /* by id, filled when first needed */
-    bool *is_chosen;
-    struct group *group; /* by the id of the group's root */
-};
 
 static bool has_codes(const struct value *v)
 {
     return v && !v->data && (v->dtype == DT_F32 || v->dtype == DT_U8);
 }
 
-static int find(const struct state *s, int id)
+/* ---- union-find ---- */
+
+int ncc_group_root(const struct code_groups *s, int id)
 {
-    while (s->parent[id] != id) {
-        s->parent[id] = s->parent[s->parent[id]];
-        id = s->parent[id];
-    }
-    return id;
+    return ncc_sets_root(s->parent, id);
 }
 
-/* The smaller id becomes the root, so that results do not depend on the order of unions. */
-static bool unite(const struct state *s, const struct value *a, const struct value *b)
+bool ncc_group_unite(const struct code_groups *s, const struct value *a, const struct value *b)
 {
-    const int x = find(s, a->id), y = find(s, b->id);
-    if (x < y)
-        s->parent[y] = x;
-    else
-        s->parent[x] = y;
-    return x != y;
+    ncc_sets_unite(s->zeros, a->id, b->id);
+    return ncc_sets_unite(s->parent, a->id, b->id);
+}
+
+struct quant ncc_group_quant(const struct code_groups *s, const struct value *v)
+{
+    return s->group[ncc_group_root(s, v->id)].quant;
 }
 
 /* ---- who moves codes unchanged ---- */
@@ -70,7 +42,7 @@ static bool is_tied(const struct node *n)
 }
 
 /* Backwards: does an upload read the value, or what moves it on? */
-static void find_uploads(struct state *s)
+static void find_uploads(struct code_groups *s)
 {
     for (const struct node *n = s->g->last; n; n = n->prev) {
         const bool moves = ncc_op_desc(n->op)->flags & OP_SAME_QUANT || n->op == OP_concat;
@@ -84,7 +56,7 @@ static void find_uploads(struct state *s)
 }
 
 /* A concat on the CPU moves codes if the chip wants its result; otherwise it may as well be in float. */
-static bool moves_codes(const struct state *s, const struct node *n)
+bool ncc_group_moves(const struct code_groups *s, const struct node *n)
 {
     if (n->op == OP_concat)
         return s->reaches_upload[n->out[0]->id];
@@ -92,19 +64,13 @@ static bool moves_codes(const struct state *s, const struct node *n)
            ((ncc_op_desc(n->op)->flags & OP_SAME_QUANT) || ncc_quant_is_copy(n) || is_tied(n));
 }
 
-/* Operators through which channels keep quants of their own. */
-static bool keeps_channels(const struct node *n)
-{
-    return n->op == OP_kpu_concat || n->op == OP_kpu_slice || n->op == OP_kpu_recanvas || ncc_quant_is_copy(n);
-}
-
 /* Ordinary, but every channel has a scale of its own, unless the value is united with others. */
-static bool has_channels(const struct state *s, const struct value *v)
+static bool has_channels(const struct code_groups *s, const struct value *v)
 {
     return v->quant.n_channels > 1 || (v->id < s->seen->n && s->seen->v[v->id].channel_max);
 }
 
-static void collect(struct state *s)
+static void collect(struct code_groups *s)
 {
     for (int i = 0; i < s->g->inputs.n; i++)
         if (has_codes(s->g->inputs.v[i]))
@@ -115,185 +81,14 @@ static void collect(struct state *s)
             if (!has_codes(v))
                 continue;
             s->value[v->id] = v;
-            s->mixed[v->id] = n->op == OP_kpu_concat || ncc_quant_is_difference(n) || (keeps_channels(n) && has_codes(n->in[0]) &&
+            s->mixed[v->id] = n->op == OP_kpu_concat || ncc_quant_is_difference(n) || (ncc_mixed_keeps_channels(n) && has_codes(n->in[0]) &&
                                                          (s->mixed[n->in[0]->id] || has_channels(s, n->in[0])));
         }
 }
 
-/* ---- mixed values ---- */
-
-/* Channels that share a line of KPU RAM: doc/kpu.md section 3. */
-static int channels_per_line(const struct value *v)
-{
-    const int w = v->shape.dim[v->shape.rank - 1];
-    return w <= 16 ? 4 : w <= 32 ? 2 : 1;
-}
-
-static bool is_empty(const struct value *v, int c);
-
-/* The input channel whose codes output channel c of a copy has; -1: none has. Of several, which a sum is made of, the
- * first one that is not empty. */
-static int copied_channel(const struct node *n, int c)
-{
-    const struct kpu_conv_attrs *a = n->attrs;
-    if (a->depthwise)
-        return c;
-    const struct value *w = n->in[1];
-    const int taps = a->kernel * a->kernel, n_in = w->shape.dim[1];
-    const float *row = (const float *)w->data + (int64_t)c * n_in * taps;
-    int found = -1;
-    for (int i = 0; i < n_in * taps; i++) {
-        if (row[i] == 0)
-            continue;
-        if (found >= 0)
-            return is_empty(n->in[0], found) ? i / taps : found;
-        found = i / taps;
-    }
-    return found;
-}
-
-/* What channel *c of a mixed value comes from, and which channel of it. An unused slot is taken for the channel before
- * it. */
-static struct value *behind(const struct value *v, int *c)
-{
-    const struct node *n = v->def;
-    int input = 0;
-    if (n->op == OP_kpu_slice) {
-        *c += ((const struct kpu_slice_attrs *)n->attrs)->begin;
-    } else if (ncc_quant_is_copy(n)) {
-        const int from = copied_channel(n, *c);
-        *c = from < 0 ? 0 : from;
-    } else if (n->op == OP_kpu_concat) {
-        const int group = channels_per_line(v);
-        int room = (n->in[0]->shape.dim[1] + group - 1) / group * group;
-        while (input + 1 < n->n_in && *c >= room) {
-            *c -= room;
-            input++;
-            room = (n->in[input]->shape.dim[1] + group - 1) / group * group;
-        }
-    }
-    if (*c >= n->in[input]->shape.dim[1])
-        *c = n->in[input]->shape.dim[1] - 1;
-    return n->in[input];
-}
-
-/* Does a copy make this channel out of nothing? Such are added to others that have something there. */
-static bool is_empty(const struct value *v, int c)
-{
-    for (; v->def && keeps_channels(v->def); v = behind(v, &c))
-        if (ncc_quant_is_copy(v->def) && copied_channel(v->def, c) < 0)
-            return true;
-    return false;
-}
-
-/* Follows channel *c of a mixed value to the ordinary value that it comes from. */
-static struct value *origin(const struct state *s, struct value *v, int *c)
-{
-    while (s->mixed[v->id])
-        v = behind(v, c);
-    return v;
-}
-
-/* Is channel c of a mixed value a difference of codes? It may have been moved since. */
-static bool is_difference(const struct state *s, const struct value *v, int c)
-{
-    while (s->mixed[v->id] && !ncc_quant_is_difference(v->def))
-        v = behind(v, &c);
-    return s->mixed[v->id];
-}
-
-static struct quant quant_of(const struct state *s, const struct value *v)
-{
-    return s->group[find(s, v->id)].quant;
-}
-
-enum need { NEED_NOTHING, NEED_EQUAL_ZERO, NEED_ONE_QUANT };
-
-static bool only_centre_taps(const struct node *n)
-{
-    const struct value *w = n->in[1];
-    const float *x = w->data;
-    const int64_t count = ncc_shape_count(w->shape);
-    for (int64_t i = 0; i < count; i++)
-        if (x[i] != 0 && i % 9 != 4)
-            return false;
-    return true;
-}
-
-/* What a reader needs of a mixed input. */
-static enum need need_of(const struct node *n)
-{
-    if (n->op != OP_kpu_conv)
-        return keeps_channels(n) ? NEED_NOTHING : NEED_ONE_QUANT;
-    const struct kpu_conv_attrs *a = n->attrs;
-    if (a->tied || (ncc_quant_is_difference(n) && !a->depthwise))
-        return NEED_ONE_QUANT;
-    if (a->kernel == 1 || a->pad_lowest || only_centre_taps(n))
-        return NEED_NOTHING;
-    return NEED_EQUAL_ZERO;
-}
-
-static bool zeros_differ(const struct state *s, struct value *v)
-{
-    double first = 0;
-    for (int c = 0; c < v->shape.dim[1]; c++) {
-        int k = c;
-        const struct value *from = origin(s, v, &k);
-        const struct quant q = quant_of(s, from);
-        const double zero = q.n_channels ? rint(ncc_quant_zero(&q, k)) : 0;
-        if (c && zero != first)
-            return true;
-        first = zero;
-    }
-    return false;
-}
-
-static bool unite_origins(const struct state *s, struct value *v)
-{
-    bool changed = false;
-    int c0 = 0;
-    const struct value *first = origin(s, v, &c0);
-    for (int c = 1; c < v->shape.dim[1]; c++) {
-        int k = c;
-        changed |= unite(s, first, origin(s, v, &k));
-    }
-    return changed;
-}
-
-/* What a mover makes of a mixed value that has become one has its codes, too. */
-static bool unite_with_origin(const struct state *s, struct value *v, const struct node *mover)
-{
-    bool changed = false;
-    int c = 0;
-    const struct value *from = origin(s, v, &c);
-    for (int i = 0; i < mover->n_out; i++)
-        if (s->value[mover->out[i]->id] && !s->mixed[mover->out[i]->id])
-            changed |= unite(s, from, mover->out[i]);
-    return changed;
-}
-
-static bool unite_for_readers(const struct state *s)
-{
-    bool changed = false;
-    for (int id = 0; id < s->n; id++) {
-        struct value *v = s->value[id];
-        if (!v || !s->mixed[id])
-            continue;
-        enum need need = ncc_value_is_output(s->g, v) ? NEED_ONE_QUANT : NEED_NOTHING;
-        for (const struct use *u = v->uses; u; u = u->next)
-            need = need_of(u->node) > need ? need_of(u->node) : need;
-        if (need == NEED_ONE_QUANT || (need == NEED_EQUAL_ZERO && zeros_differ(s, v)))
-            changed |= unite_origins(s, v);
-        for (const struct use *u = v->uses; u; u = u->next)
-            if (need_of(u->node) == NEED_ONE_QUANT && moves_codes(s, u->node))
-                changed |= unite_with_origin(s, v, u->node);
-    }
-    return changed;
-}
-
 /* ---- groups ---- */
 
-static bool ordinary(const struct state *s, const struct value *v)
+static bool ordinary(const struct code_groups *s, const struct value *v)
 {
     return has_codes(v) && !s->mixed[v->id];
 }
@@ -307,17 +102,17 @@ static bool same_quant(struct quant a, struct quant b)
 }
 
 /* What somebody else decided the codes of v's group to mean, or NULL. */
-static const struct quant *given_quant(const struct state *s, const struct value *v)
+static const struct quant *given_quant(const struct code_groups *s, const struct value *v)
 {
     for (int id = 0; id < s->n; id++)
-        if (s->value[id] && s->value[id]->quant.n_channels > 0 && find(s, id) == find(s, v->id))
+        if (s->value[id] && s->value[id]->quant.n_channels > 0 && ncc_group_root(s, id) == ncc_group_root(s, v->id))
             return &s->value[id]->quant;
     return NULL;
 }
 
 /* Given codes would be forced on all parts of a concat, which may need a wider range: better to stay apart, unless all
  * parts are given the same. */
-static bool may_tie(const struct state *s, const struct node *n)
+static bool may_tie(const struct code_groups *s, const struct node *n)
 {
     const struct quant *first = NULL;
     bool some = false;
@@ -333,19 +128,19 @@ static bool may_tie(const struct state *s, const struct node *n)
     return true;
 }
 
-static void tie_moves(const struct state *s)
+static void tie_moves(const struct code_groups *s)
 {
     for (const struct node *n = s->g->first; n; n = n->next) {
-        if (!moves_codes(s, n) || !ordinary(s, n->in[0]) || !may_tie(s, n))
+        if (!ncc_group_moves(s, n) || !ordinary(s, n->in[0]) || !may_tie(s, n))
             continue;
         for (int i = 0; i < n->n_out; i++)
             if (ordinary(s, n->out[i]))
-                unite(s, n->in[0], n->out[i]);
+                ncc_group_unite(s, n->in[0], n->out[i]);
         if (n->op != OP_concat && n->op != OP_kpu_stack)
             continue;
         for (int i = 1; i < n->n_in; i++)
             if (ordinary(s, n->in[i]))
-                unite(s, n->in[0], n->in[i]);
+                ncc_group_unite(s, n->in[0], n->in[i]);
     }
 }
 
@@ -357,7 +152,7 @@ static struct range join(struct range a, struct range b)
 }
 
 /* What the codes of a quant reach. */
-static struct range reach(struct quant q)
+struct range ncc_codes_reach(struct quant q)
 {
     struct range r = {0};
     for (int c = 0; c < q.n_channels; c++) {
@@ -379,10 +174,10 @@ static void take_given(struct group *group, const struct value *v)
     }
     group->fixed |= !v->def;
     group->given = true;
-    group->range = join(group->range, reach(v->quant));
+    group->range = join(group->range, ncc_codes_reach(v->quant));
 }
 
-static struct range chosen_range(const struct state *s, int id)
+static struct range chosen_range(const struct code_groups *s, int id)
 {
     if (!s->is_chosen[id]) {
         s->is_chosen[id] = true;
@@ -392,22 +187,22 @@ static struct range chosen_range(const struct state *s, int id)
     return s->chosen[id];
 }
 
-static bool is_source(const struct state *s, const struct value *v)
+static bool is_source(const struct code_groups *s, const struct value *v)
 {
-    return !v->def || !moves_codes(s, v->def);
+    return !v->def || !ncc_group_moves(s, v->def);
 }
 
 /* Adds to each group's range what the members of interest contribute. */
 enum step { STEP_GIVEN, STEP_KNOWN, STEP_SOURCES, STEP_ANY };
-static void gather(const struct state *s, enum step step)
+static void gather(const struct code_groups *s, enum step step)
 {
     struct range *sum = NCC_NEW(s->scratch, struct range, s->n);
     for (int id = 0; id < s->n; id++) {
         const struct value *v = s->value[id];
         if (!v || s->mixed[id])
             continue;
-        struct group *group = &s->group[find(s, id)];
-        struct range *to = &sum[find(s, id)];
+        struct group *group = &s->group[ncc_group_root(s, id)];
+        struct range *to = &sum[ncc_group_root(s, id)];
         if (step == STEP_GIVEN)
             take_given(group, v);
         else if (step == STEP_KNOWN && v->range.known)
@@ -420,62 +215,79 @@ static void gather(const struct state *s, enum step step)
             s->group[id].range = sum[id];
 }
 
-static bool is_alone(const struct state *s, const struct value *v)
+bool ncc_group_channels(const struct code_groups *s, int id, struct channel_ranges *r)
 {
-    return v && !s->mixed[v->id] && s->group[find(s, v->id)].n_members == 1;
+    const struct value *v = s->value[id];
+    const struct group *group = &s->group[id];
+    if (!v || s->mixed[id] || group->n_members != 1 || group->given || !has_channels(s, v) ||
+        !(group->range.hi > group->range.lo))
+        return false;
+    const struct observation *o = &s->seen->v[id];
+    const int n = v->shape.dim[1];
+    *r = (struct channel_ranges){n, o->channel_min, o->channel_max, group->range, ncc_channels_margin((double)o->n / n)};
+    return true;
 }
 
-/* The result of a layer that only cuts keeps the size of its input's codes (cuts.h). */
-static void keep_codes(const struct state *s, const struct node *n)
+static void choose_codes(const struct code_groups *s, int id)
+{
+    struct group *group = &s->group[id];
+    struct channel_ranges channels;
+    if (ncc_group_channels(s, id, &channels))
+        group->quant = ncc_quant_channels(&channels, ncc_channels_best_zero(&channels), s->g->arena);
+    else if (group->range.known && !ncc_group_keeps(group))
+        group->quant = ncc_quant_make(ncc_quant_codes(group->range), s->g->arena);
+}
+
+static bool is_alone(const struct code_groups *s, const struct value *v)
+{
+    return v && !s->mixed[v->id] && s->group[ncc_group_root(s, v->id)].n_members == 1;
+}
+
+/* The result of a layer that only cuts keeps the size of its input's codes (cuts.h), unless it must have another zero
+ * point. */
+static void keep_codes(const struct code_groups *s, const struct node *n)
 {
     const struct value *y = n->out[0];
     const double *factor = is_alone(s, y) ? ncc_quant_cut(n, s->scratch) : NULL;
-    struct group *group = &s->group[find(s, y->id)];
-    if (!factor || group->given || y->range.known)
+    struct group *group = &s->group[ncc_group_root(s, y->id)];
+    if (!factor || group->given || y->range.known || (group->quant.n_channels && group->quant.zero_point[0] != 0))
         return;
     const int channels = y->shape.dim[1];
     double *scale = NCC_NEW(s->g->arena, double, channels), *zero_point = NCC_NEW(s->g->arena, double, channels);
     bool all_equal = true;
     for (int c = 0; c < channels; c++) {
         int k = c;
-        const struct quant q = quant_of(s, origin(s, n->in[0], &k));
+        const struct quant q = ncc_group_quant(s, ncc_mixed_origin(s, n->in[0], &k));
         if (!q.n_channels || ncc_quant_zero(&q, k) != rint(ncc_quant_zero(&q, k)))
             return;
         scale[c] = ncc_quant_scale(&q, k) * factor[c];
         all_equal &= scale[c] == scale[0];
     }
-    if (all_equal || has_channels(s, y))
-        group->quant = (struct quant){all_equal ? 1 : channels, scale, zero_point};
+    if (!all_equal && !has_channels(s, y))
+        return;
+    group->quant = (struct quant){all_equal ? 1 : channels, scale, zero_point};
+    group->kept = true;
 }
 
-static void settle(const struct state *s)
+static void settle(const struct code_groups *s)
 {
     for (int id = 0; id < s->n; id++)
         s->group[id] = (struct group){0};
     for (enum step step = STEP_GIVEN; step <= STEP_ANY; step++)
         gather(s, step);
-    for (int id = 0; id < s->n; id++) {
-        struct group *group = &s->group[id];
-        const bool keep = group->fixed || (group->given && !group->conflict);
-        if (group->range.known && !keep)
-            group->quant = ncc_quant_make(ncc_quant_codes(group->range), s->g->arena);
-    }
     for (int id = 0; id < s->n; id++)
-        s->group[find(s, id)].n_members++;
-    for (int id = 0; id < s->n; id++) {
-        struct group *group = &s->group[id];
-        const struct value *v = s->value[id];
-        if (is_alone(s, v) && !group->given && group->range.hi > group->range.lo && has_channels(s, v))
-            group->quant = ncc_quant_channels(s->seen->v[id].channel_min, s->seen->v[id].channel_max, v->shape.dim[1],
-                                              group->range, s->seen->v[id].n, s->g->arena);
-    }
+        s->group[ncc_group_root(s, id)].n_members++;
+    for (int id = 0; id < s->n; id++)
+        choose_codes(s, id);
+    if (s->joint)
+        ncc_joint_zeros(s);
     for (const struct node *n = s->g->first; n; n = n->next)
         keep_codes(s, n);
 }
 
 /* Pieces of one map saw the same, and so mostly have the same codes already; but one of them may share its codes with
  * others. */
-static bool unite_families(const struct state *s)
+static bool unite_families(const struct code_groups *s)
 {
     const struct value **first = NCC_NEW(s->scratch, const struct value *, s->n + 1);
     bool changed = false;
@@ -486,35 +298,17 @@ static bool unite_families(const struct state *s)
         const struct value **head = &first[v->family];
         if (!*head)
             *head = v;
-        else if (!same_quant(quant_of(s, *head), quant_of(s, v)))
-            changed |= unite(s, *head, v);
+        else if (!same_quant(ncc_group_quant(s, *head), ncc_group_quant(s, v)))
+            changed |= (s->joint && ncc_joint_zero_unite(s, *head, v)) || ncc_group_unite(s, *head, v);
     }
     return changed;
 }
 
 /* ---- the result ---- */
 
-static void write_mixed(const struct state *s, struct value *v)
+static void write_ordinary(const struct code_groups *s, struct value *v)
 {
-    const int n = v->shape.dim[1];
-    double *scale = NCC_NEW(s->g->arena, double, n), *zero_point = NCC_NEW(s->g->arena, double, n);
-    bool all_equal = true;
-    for (int c = 0; c < n; c++) {
-        int k = c;
-        const struct quant q = quant_of(s, origin(s, v, &k));
-        if (!q.n_channels)
-            return;
-        scale[c] = ncc_quant_scale(&q, k);
-        zero_point[c] = is_difference(s, v, c) ? 0 : ncc_quant_zero(&q, k);
-        all_equal &= scale[c] == scale[0] && zero_point[c] == zero_point[0];
-    }
-    v->quant = (struct quant){all_equal ? 1 : n, scale, zero_point};
-    v->range = reach(v->quant);
-}
-
-static void write_ordinary(const struct state *s, struct value *v)
-{
-    struct group *group = &s->group[find(s, v->id)];
+    struct group *group = &s->group[ncc_group_root(s, v->id)];
     if (!group->quant.n_channels) {
         if (v->dtype != DT_F32)
             return;
@@ -528,33 +322,42 @@ static void write_ordinary(const struct state *s, struct value *v)
     v->range = group->range;
 }
 
-bool ncc_quant_assign(struct graph *g, const struct observations *seen, enum range_method method, struct arena *scratch)
+bool ncc_quant_assign(struct graph *g, const struct observations *seen, const struct assign_options *options,
+                      struct arena *scratch)
 {
-    struct state s = {.g = g, .seen = seen, .method = method, .scratch = scratch, .n = g->next_id};
+    struct code_groups s = {.g = g,
+                            .seen = seen,
+                            .method = options->method,
+                            .joint = !options->no_joint_scales,
+                            .scratch = scratch,
+                            .n = g->next_id};
     s.value = NCC_NEW(scratch, struct value *, s.n);
     s.mixed = NCC_NEW(scratch, bool, s.n);
     s.reaches_upload = NCC_NEW(scratch, bool, s.n);
     s.parent = NCC_NEW(scratch, int, s.n);
+    s.zeros = NCC_NEW(scratch, int, s.n);
     s.chosen = NCC_NEW(scratch, struct range, s.n);
     s.is_chosen = NCC_NEW(scratch, bool, s.n);
     s.group = NCC_NEW(scratch, struct group, s.n);
-    for (int id = 0; id < s.n; id++)
-        s.parent[id] = id;
+    ncc_sets_begin(s.parent, s.n);
+    ncc_sets_begin(s.zeros, s.n);
     collect(&s);
     find_uploads(&s);
     tie_moves(&s);
     bool united;
     do {
         settle(&s);
-        united = unite_for_readers(&s);
+        united = ncc_mixed_unite(&s);
         united = unite_families(&s) || united;
     } while (united);
+    if (s.joint)
+        ncc_joint_sums(&s);
     for (int id = 0; id < s.n; id++)
         if (s.value[id] && !s.mixed[id])
             write_ordinary(&s, s.value[id]);
     for (int id = 0; id < s.n; id++)
         if (s.value[id] && s.mixed[id])
-            write_mixed(&s, s.value[id]);
+            ncc_mixed_write(&s, s.value[id]);
     for (int id = 0; id < s.n && id < seen->n; id++)
         if (s.value[id])
             s.value[id]->mean = seen->v[id].mean;

@@ -25,8 +25,13 @@
 
 #include "compiler/quant/range.h"
 
+struct assign_options {
+    enum range_method method;
+    bool no_joint_scales; /* without joint_scales.c */
+};
+
 /* What stays is allocated from the graph's arena. False: an error was reported. */
-bool ncc_quant_assign(struct graph *g, const struct observations *seen, enum range_method method,
+bool ncc_quant_assign(struct graph *g, const struct observations *seen, const struct assign_options *options,
                       struct arena *scratch);
 
 #endif

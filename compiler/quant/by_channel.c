@@ -1,6 +1,7 @@
 #include "compiler/quant/by_channel.h"
 
 #include "compiler/ops/attrs.h"
+#include "compiler/quant/range.h"
 
 #include <math.h>
 
@@ -64,34 +65,28 @@ bool ncc_quant_by_channel(const struct graph *g, const struct value *v)
 /* How many times further than the largest of n values of a channel, m, its codes should reach. If the tail of the values
  * is exponential, its scale is t = m / ln n, what lies beyond r costs 2 t^2 e^((m - r) / t) in squares, and rounding n
  * values costs n (r / 255)^2 / 12; the sum is least at r = m + t ln(12 * 255^2 t / (n r)), here with r = m inside. */
-static double margin_for(double n)
+double ncc_channels_margin(double n)
 {
-    const double ln = log(n);
-    return 1 + fmax(log(12 * 255.0 * 255.0 / (n * ln)), 0) / ln;
+    const double ln = log(fmax(n, 4));
+    return 1 + fmax(log(12 * 255.0 * 255.0 / (fmax(n, 4) * ln)), 0) / ln;
 }
 
-/* The scale at which codes with this zero point reach both ends. */
-static double needed(double lo, double hi, int zero)
+double ncc_channels_scale(const struct channel_ranges *r, int c, int zero_point)
 {
-    const double below = lo < 0 ? -lo / zero : 0, above = hi > 0 ? hi / (255 - zero) : 0;
-    return fmax(below, above);
+    const double whole = ncc_codes_needed((double)r->whole.lo, (double)r->whole.hi, zero_point);
+    const double own = r->margin * ncc_codes_needed((double)r->min[c], (double)r->max[c], zero_point);
+    return isfinite(whole) ? sqrt(whole * fmin(fmax(own, whole * LEAST_SHARE), whole)) : INFINITY;
 }
 
-static double scale_for(double lo, double hi, double whole, int zero, double margin)
-{
-    return sqrt(whole * fmin(fmax(margin * needed(lo, hi, zero), whole * LEAST_SHARE), whole));
-}
-
-static int best_zero(const float *min, const float *max, int n, struct range whole, double margin)
+int ncc_channels_best_zero(const struct channel_ranges *r)
 {
     int best = 0;
     double least = INFINITY;
     for (int zero = 0; zero <= 255; zero++) {
-        const double all = needed((double)whole.lo, (double)whole.hi, zero);
         double sum = 0;
-        for (int c = 0; c < n && isfinite(all); c++)
-            sum += pow(scale_for((double)min[c], (double)max[c], all, zero, margin), 2);
-        if (isfinite(all) && sum < least) {
+        for (int c = 0; c < r->n && sum < least; c++)
+            sum += pow(ncc_channels_scale(r, c, zero), 2);
+        if (sum < least) {
             least = sum;
             best = zero;
         }
@@ -99,16 +94,12 @@ static int best_zero(const float *min, const float *max, int n, struct range who
     return best;
 }
 
-struct quant ncc_quant_channels(const float *min, const float *max, int n, struct range whole, int64_t n_seen,
-                                struct arena *a)
+struct quant ncc_quant_channels(const struct channel_ranges *r, int zero, struct arena *a)
 {
-    const double margin = margin_for(fmax((double)n_seen / n, 4));
-    double *scale = NCC_NEW(a, double, n), *zero_point = NCC_NEW(a, double, n);
-    const int zero = best_zero(min, max, n, whole, margin);
-    const double all = needed((double)whole.lo, (double)whole.hi, zero);
-    for (int c = 0; c < n; c++) {
-        scale[c] = scale_for((double)min[c], (double)max[c], all, zero, margin);
+    double *scale = NCC_NEW(a, double, r->n), *zero_point = NCC_NEW(a, double, r->n);
+    for (int c = 0; c < r->n; c++) {
+        scale[c] = ncc_channels_scale(r, c, zero);
         zero_point[c] = zero;
     }
-    return (struct quant){n, scale, zero_point};
+    return (struct quant){r->n, scale, zero_point};
 }

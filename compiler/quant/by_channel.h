@@ -33,10 +33,21 @@ bool ncc_quant_is_difference(const struct node *n);
 /* Whether the channels of v may have different scales, with one zero point. */
 bool ncc_quant_by_channel(const struct graph *g, const struct value *v);
 
-/* The quant of n channels with values in min[c]..max[c] (0 between them), where `whole` is the range that would do for
- * all of them together; `n_seen` values were seen in all, and where these are few, channels get more room. The arrays
- * are in the arena. */
-struct quant ncc_quant_channels(const float *min, const float *max, int n, struct range whole, int64_t n_seen,
-                                struct arena *a);
+/* What n channels showed, 0 between min and max. */
+struct channel_ranges {
+    int n;
+    const float *min, *max; /* [n] */
+    struct range whole;     /* that would do for all of them together */
+    double margin;          /* how much further than min and max a channel's codes should reach: ncc_channels_margin */
+};
+
+/* A factor of at least 1, the larger the fewer values each channel showed. */
+double ncc_channels_margin(double n);
+
+/* The scale of channel c with this zero point; infinite: its codes cannot reach the whole range. */
+double ncc_channels_scale(const struct channel_ranges *r, int c, int zero_point);
+int ncc_channels_best_zero(const struct channel_ranges *r);
+/* A scale per channel, one zero point that reaches the whole range. The arrays are in the arena. */
+struct quant ncc_quant_channels(const struct channel_ranges *r, int zero_point, struct arena *a);
 
 #endif

@@ -276,15 +276,17 @@ static void apply(const struct equaliser *e, struct arena *scratch)
     }
 }
 
-bool ncc_quant_equalise(struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx,
-                        int n_samples, struct arena *scratch)
+bool ncc_quant_equalise(struct graph *g, unsigned through, bool (*feed)(void *ctx, int sample, int input, struct tensor *to),
+                        void *ctx, int n_samples, struct arena *scratch)
 {
     struct equaliser e = {.g = g,
                           .feed = feed,
                           .ctx = ctx,
                           .n_all = n_samples,
                           .n_samples = n_samples < MAX_SAMPLES ? n_samples : MAX_SAMPLES};
-    e.tied = ncc_quant_tie(g, scratch);
+    if (!through)
+        return true;
+    e.tied = ncc_quant_tie(g, through, scratch);
     e.watch_of = NCC_NEW(scratch, int, g->next_id);
     for (const struct node *n = g->first; n; n = n->next)
         for (int i = 0; i < n->n_out; i++)

@@ -30,6 +30,12 @@ struct codes ncc_quant_codes(struct range r)
     return best;
 }
 
+double ncc_codes_needed(double lo, double hi, int zero_point)
+{
+    const double below = lo < 0 ? -lo / zero_point : 0, above = hi > 0 ? hi / (255 - zero_point) : 0;
+    return fmax(below, above);
+}
+
 struct quant ncc_quant_make(struct codes c, struct arena *a)
 {
     double *pair = NCC_NEW(a, double, 2);

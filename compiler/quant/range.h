@@ -38,7 +38,10 @@ struct codes {
  * may be rounded to zero. A value that is always 0 (width below 1e-30) gets scale 1/255. */
 struct codes ncc_quant_codes(struct range r);
 
-/* The same as a struct quant of one channel, in the arena. */
+/* The finest scale at which codes around this zero point, 0..255, reach lo and hi; infinite: they cannot. */
+double ncc_codes_needed(double lo, double hi, int zero_point);
+
+/* Codes as a struct quant of one channel, in the arena. */
 struct quant ncc_quant_make(struct codes c, struct arena *a);
 
 /* Scale and zero point of channel c, whether there is one pair or one per channel. */

@@ -9,7 +9,8 @@
  *
  * Convolutions with constant weights end ties: at the producing end a factor goes into the weights' rows, at the
  * reading end its inverse goes into their columns. All else (other operators, inputs and outputs of the graph, clips,
- * ranges that are known) fixes the channels that it touches, and with them all that are tied to these.
+ * ranges that are known) fixes the channels that it touches, and with them all that are tied to these; so does what
+ * the caller does not want to be gone through.
  */
 #ifndef NCC_QUANT_TIED_H
 #define NCC_QUANT_TIED_H
@@ -24,8 +25,19 @@ struct tied {
     int *family; /* by value id: towards the value that stands for all that operators join, whatever their channels */
 };
 
+/* What factors may go through; a set. */
+enum through {
+    THROUGH_RELU = 1 << 0,      /* from convolution to convolution: nothing, a ReLU or a leaky ReLU */
+    THROUGH_DEPTHWISE = 1 << 1, /* depthwise layers: what they read and what they make has factors */
+    THROUGH_PRELU = 1 << 2,
+    THROUGH_POOL = 1 << 3, /* and resizing */
+    THROUGH_SUM = 1 << 4,  /* differences, maxima and minima of two maps as well */
+    THROUGH_CONCAT = 1 << 5,
+    THROUGH_READERS = 1 << 6, /* values that several nodes read */
+};
+
 /* The arrays are in the arena. */
-struct tied ncc_quant_tie(const struct graph *g, struct arena *a);
+struct tied ncc_quant_tie(const struct graph *g, unsigned through, struct arena *a);
 
 /* The place that stands for channel c of v, which must have places. */
 int ncc_tied_place(const struct tied *t, const struct value *v, int c);

@@ -58,9 +58,22 @@ enum ncc_rounding {
     NCC_ROUNDING_THOROUGH, /* by some thousand places, over and over: seconds */
 };
 
-/* Steps of quantisation to leave out (doc/quantisation.md says what each does and gains). */
+/* Through what the scale of channels is shifted from the layers that make them to those that read them; a set. */
+enum ncc_equalise {
+    NCC_EQUALISE_RELU = 1 << 0,      /* nothing, a ReLU or a leaky ReLU between two layers */
+    NCC_EQUALISE_DEPTHWISE = 1 << 1, /* depthwise layers, both what they read and what they make */
+    NCC_EQUALISE_PRELU = 1 << 2,
+    NCC_EQUALISE_POOL = 1 << 3, /* and resizing */
+    NCC_EQUALISE_SUM = 1 << 4,  /* differences, maxima and minima of two maps as well */
+    NCC_EQUALISE_CONCAT = 1 << 5,
+    NCC_EQUALISE_READERS = 1 << 6, /* values with several readers */
+    NCC_EQUALISE_ALL = (1 << 7) - 1,
+};
+
+/* Steps of quantisation, to leave out or to choose (doc/quantisation.md says what each does and gains). */
 struct ncc_quant_steps {
-    bool no_slices, no_equalise, no_channel_scales, no_bias_correction, no_fitted_tables;
+    unsigned equalise; /* set of enum ncc_equalise; default: all; 0: no equalising */
+    bool no_slices, no_channel_scales, no_joint_scales, no_bias_correction, no_truncation_correction, no_fitted_tables;
     enum ncc_rounding rounding;
 };
 

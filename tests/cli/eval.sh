@@ -49,8 +49,24 @@ done
 NCC_THREADS=1 "$ncc" compile "$model" 1.kmodel --dataset "$digits/calib" --adaptive-rounding thorough --quiet || fail compile
 same 1.kmodel other.kmodel
 expect 0 "steps of quantisation" eval "$model" a.kmodel --dataset "$digits/test" --calibration "$digits/calib" --gains
-for option in --no-slices --no-equalise --no-channel-scales --no-bias-correction --no-fitted-tables "--adaptive-rounding none"; do
+for option in --no-slices --no-equalise "--equalise no-concat" --no-channel-scales --no-bias-correction --no-truncation-correction --no-fitted-tables "--adaptive-rounding none"; do
     says "$option"
+done
+
+# What equalising may go through: a list, or all but some.
+expect 0 "" compile "$model" whole.kmodel --dataset "$digits/calib" --equalise all
+same a.kmodel whole.kmodel
+expect 0 "" compile "$model" none.kmodel --dataset "$digits/calib" --no-equalise
+for kinds in concat,sum no-all,prelu no-relu; do
+    expect 0 "" compile "$model" some.kmodel --dataset "$digits/calib" --equalise $kinds
+    same none.kmodel some.kmodel
+done
+for kinds in relu,depthwise no-concat,no-pool; do
+    expect 0 "" compile "$model" some.kmodel --dataset "$digits/calib" --equalise $kinds
+    same a.kmodel some.kmodel
+done
+for kinds in everything "relu," no-nothing ""; do
+    expect 2 "one of relu depthwise" compile "$model" x.kmodel --dataset "$digits/calib" --equalise "$kinds"
 done
 
 # Precision is told; and if more is wanted than codes give, a part of the model stays in floating point.

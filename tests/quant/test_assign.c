@@ -55,10 +55,15 @@ static void observe(struct world *w, int n_samples)
     assert_true(ncc_quant_observe(w->g, feed, NULL, n_samples, &o, &w->arena, &w->seen));
 }
 
-static void assign(struct world *w)
+static void assign_with(struct world *w, struct assign_options options)
 {
     observe(w, 3);
-    assert_true(ncc_quant_assign(w->g, &w->seen, RANGE_MINMAX, &w->arena));
+    assert_true(ncc_quant_assign(w->g, &w->seen, &options, &w->arena));
+}
+
+static void assign(struct world *w)
+{
+    assign_with(w, (struct assign_options){.method = RANGE_MINMAX});
 }
 
 static bool same(const struct value *a, const struct value *b)
@@ -212,6 +217,14 @@ static void check_mixed(const struct branches *s, const struct value *v)
     }
 }
 
+/* The codes cover what was seen. */
+static void check_reach(const struct world *w, const struct value *v)
+{
+    const struct observation *o = &w->seen.v[v->id];
+    const double scale = v->quant.scale[0], zero = v->quant.zero_point[0];
+    assert_true(-zero * scale <= (double)o->min + 1e-6 && (255 - zero) * scale >= (double)o->max - 1e-6);
+}
+
 static void test_concat(void **state)
 {
     (void)state;
@@ -231,10 +244,21 @@ static void test_concat(void **state)
     check_mixed(&s, s.both);
     ncc_arena_release(&w.arena);
 
-    /* If they are not equal, the branches share their codes. (x reaches below zero, z does not.) */
+    /* If they are not equal, the branches get one. (x reaches below zero, z does not.) */
     s = side_by_side(&w, linear_1x1, relu_1x1);
     ncc_graph_output(w.g, conv(&w, s.both, linear_3x3, 2, true), "y");
     assign(&w);
+    assert_false(same(s.a, s.b));
+    check_mixed(&s, s.both);
+    assert_true(s.a->quant.zero_point[0] > 0 && s.a->quant.zero_point[0] == s.b->quant.zero_point[0]);
+    check_reach(&w, s.a);
+    check_reach(&w, s.b);
+    ncc_arena_release(&w.arena);
+
+    /* Without scales that are chosen together, the branches share their codes. */
+    s = side_by_side(&w, linear_1x1, relu_1x1);
+    ncc_graph_output(w.g, conv(&w, s.both, linear_3x3, 2, true), "y");
+    assign_with(&w, (struct assign_options){.method = RANGE_MINMAX, .no_joint_scales = true});
     assert_true(same(s.a, s.b) && same(s.a, s.both));
     assert_true(s.a->quant.zero_point[0] > 0);
     ncc_arena_release(&w.arena);
@@ -441,7 +465,7 @@ static void test_nothing_seen(void **state)
     struct value *x = ncc_graph_input(w.g, "x", DT_F32, ncc_shape_4(1, 2, 4, 4));
     ncc_graph_output(w.g, x, "y");
     w.seen = (struct observations){0};
-    assert_true(ncc_quant_assign(w.g, &w.seen, RANGE_L2, &w.arena));
+    assert_true(ncc_quant_assign(w.g, &w.seen, &(struct assign_options){.method = RANGE_L2}, &w.arena));
     assert_int_equal(w.diags.n_warnings, 1);
     assert_true(x->quant.n_channels == 1 && x->quant.zero_point[0] == 0);
     ncc_arena_release(&w.arena);

@@ -3,6 +3,7 @@
 #include "compiler/ir/eval.h"
 #include "compiler/ops/attrs.h"
 #include "compiler/quant/equalise.h"
+#include "compiler/quant/tied.h"
 
 #include "tests/quant/random.h"
 
@@ -190,7 +191,7 @@ static void test_same_results(void **state)
         ncc_graph_output(w.g, v[random_int(8, 15)], "b");
         run(&w, NULL);
         memcpy(before, w.out, sizeof before);
-        assert_true(ncc_quant_equalise(w.g, feed, &w, SAMPLES, &w.arena));
+        assert_true(ncc_quant_equalise(w.g, ~0u, feed, &w, SAMPLES, &w.arena));
         assert_true(ncc_graph_verify(w.g, "equalise"));
         run(&w, NULL);
         compare(&w, 0, before[0]);
@@ -262,7 +263,7 @@ static void test_evened(void **state)
     for (int i = 0; i < N_BETWEEN; i++) {
         struct value *y = build(&w, (enum between)i);
         const double before = unevenness(&w, y);
-        assert_true(ncc_quant_equalise(w.g, feed, &w, SAMPLES, &w.arena));
+        assert_true(ncc_quant_equalise(w.g, ~0u, feed, &w, SAMPLES, &w.arena));
         const double after = unevenness(&w, y);
         if (after > before / 2)
             fail_msg("%d: channels differ by %g, before by %g", i, after, before);
@@ -278,10 +279,40 @@ static void test_left_alone(void **state)
     for (int i = CLIP; i <= KNOWN; i++) {
         struct value *y = build(&w, (enum between)i);
         const struct value *weights = y->def->op == OP_clip ? y->def->in[0]->def->in[1] : y->def->in[1];
-        assert_true(ncc_quant_equalise(w.g, feed, &w, SAMPLES, &w.arena));
+        assert_true(ncc_quant_equalise(w.g, ~0u, feed, &w, SAMPLES, &w.arena));
         assert_ptr_equal(weights, y->def->op == OP_clip ? y->def->in[0]->def->in[1] : y->def->in[1]);
         ncc_arena_release(&w.arena);
     }
+}
+
+/* The weights that make y, or y's operands. */
+static const struct value *weights_behind(const struct value *y, int operand)
+{
+    return ncc_tied_ends(y->def) ? y->def->in[1] : y->def->in[operand]->def->in[1];
+}
+
+/* Factors go only through what is chosen: each of these needs its kinds and no others. */
+static void test_kinds(void **state)
+{
+    (void)state;
+    static struct world w;
+    static const unsigned needs[N_BETWEEN] = {
+        [PRELU] = THROUGH_PRELU,  [MAX_POOL] = THROUGH_POOL,
+        [AVG_POOL] = THROUGH_POOL, [CONCAT] = THROUGH_CONCAT,
+        [SUM] = THROUGH_SUM,      [MAXIMUM] = THROUGH_SUM,
+        [RESIZE] = THROUGH_POOL,  [READERS] = THROUGH_READERS | THROUGH_DEPTHWISE | THROUGH_RELU,
+        [TURNED] = THROUGH_RELU};
+    for (int i = 0; i < N_BETWEEN; i++)
+        for (unsigned kind = 1; kind <= THROUGH_READERS; kind *= 2) {
+            struct value *y = build(&w, (enum between)i);
+            const bool pair = i == CONCAT || i == SUM || i == MAXIMUM;
+            const struct value *before[] = {weights_behind(y, 0), pair ? weights_behind(y, 1) : NULL};
+            const bool goes = !(needs[i] & kind);
+            assert_true(ncc_quant_equalise(w.g, goes ? needs[i] : ~kind, feed, &w, SAMPLES, &w.arena));
+            if ((weights_behind(y, 0) != before[0]) != goes || (pair && (weights_behind(y, 1) != before[1]) != goes))
+                fail_msg("%d, kind %#x: %s", i, kind, goes ? "not evened" : "evened");
+            ncc_arena_release(&w.arena);
+        }
 }
 
 /* In a concat whose other part is the network's input, the convolution's channels are evened all the same. */
@@ -294,7 +325,7 @@ static void test_part_of_concat(void **state)
     struct value *y = made(&w, OP_concat, &(struct concat_attrs){1}, w.x, a);
     ncc_graph_output(w.g, conv(&w, y, 2, REGULAR, 1), "a");
     const double before = unevenness(&w, a);
-    assert_true(ncc_quant_equalise(w.g, feed, &w, SAMPLES, &w.arena));
+    assert_true(ncc_quant_equalise(w.g, ~0u, feed, &w, SAMPLES, &w.arena));
     assert_true(unevenness(&w, a) < before / 2);
     ncc_arena_release(&w.arena);
 }
@@ -307,6 +338,7 @@ int main(void)
     }
     random_start("equalise");
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_results), cmocka_unit_test(test_evened),
-                                       cmocka_unit_test(test_left_alone), cmocka_unit_test(test_part_of_concat)};
+                                       cmocka_unit_test(test_left_alone), cmocka_unit_test(test_kinds),
+                                       cmocka_unit_test(test_part_of_concat)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -379,7 +379,8 @@ static void test_channels_leave_room(void **state)
             const struct range whole = {true, 0, (float)(ncc_quant_headroom(seen) * (double)most)};
             struct exit out = {0};
             struct arena a = ncc_arena_make(&out);
-            const struct quant q = ncc_quant_channels(min, max, CHANNELS, whole, seen, &a);
+            const struct channel_ranges ranges = {CHANNELS, min, max, whole, ncc_channels_margin((double)seen / CHANNELS)};
+            const struct quant q = ncc_quant_channels(&ranges, ncc_channels_best_zero(&ranges), &a);
             for (int c = 0; c < CHANNELS; c++) {
                 const double plain = sqrt((double)max[c] * (double)whole.hi) / 255;
                 for (int p = 0; p < JUDGING; p++) {
