@@ -1,6 +1,7 @@
 /* What each step of quantisation gains: models are compiled with some samples, once as given and once without each
  * step, and run on other samples in the simulator. Figures are the mean signal to noise of the outputs against the
  * float model, in dB, and what leaving out a step changes (`ncc eval --gains`). doc/quantisation.md explains the steps.
+ * With NCC_UPDATE_RESULTS=1 and all models, the table is also written to tests/gains.csv (tests/gains.sh).
  *
  *     bench_quant [NAME]              of models with NAME in theirs only
  *     bench_quant --cosines [NAME]    instead: how near every output is on those other samples, as mean and worst
@@ -20,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_STEPS = 16, MAX_OUTPUTS = 16 };
+enum { MAX_STEPS = 24, MAX_OUTPUTS = 16 };
 
 /* What a net that finds faces should keep of every output, mean and worst (doc/quantisation.md section 7). */
 #define WANTED_MEAN  0.995
@@ -210,11 +211,26 @@ static struct judged judge(const char *work, const char *model, const char *cali
 
 /* ---- the table ---- */
 
+struct bench {
+    const char *zoo, *only;
+    bool cosines;
+    char work[64];
+    const char *name[N_ROWS + 1];
+    struct judged all[N_ROWS + 1];
+    int n;
+};
+
+/* In dB: of a model as given, and what an option changes. */
+static double entry(const struct judged *j, int step)
+{
+    return step ? j->db[step] - j->db[0] : j->db[0];
+}
+
 static void print_row(const char *name, const struct judged *g)
 {
     printf("%-28s", name);
     for (int i = 0; i < g->n; i++)
-        printf(i ? " %+10.2f" : " %10.2f", i ? g->db[i] - g->db[0] : g->db[i]);
+        printf(i ? " %+10.2f" : " %10.2f", entry(g, i));
     printf("\n");
     fflush(stdout);
 }
@@ -225,25 +241,27 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void print_median(double *v, int n, const char *format)
+/* Of all models, or of those that the step changes; NAN: there is none. */
+static double median(const struct bench *b, int step, bool of_all)
 {
+    double v[N_ROWS + 1];
+    int n = 0;
+    for (int k = 0; k < b->n; k++)
+        if (isfinite(b->all[k].db[step]) && (step == 0 || of_all || b->all[k].db[step] != b->all[k].db[0]))
+            v[n++] = entry(&b->all[k], step);
     qsort(v, (size_t)n, sizeof *v, ascending);
-    if (n == 0)
-        printf(" %10s", "-");
-    else
-        printf(format, n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2);
+    return n == 0 ? (double)NAN : (v[(n - 1) / 2] + v[n / 2]) / 2;
 }
 
-static void print_medians(const struct judged *all, int n, const char *name, bool all_models)
+static void print_medians(const struct bench *b, const char *name, bool of_all)
 {
     printf("%-28s", name);
-    for (int i = 0; n && i < all[0].n; i++) {
-        double v[N_ROWS + 1];
-        int m = 0;
-        for (int k = 0; k < n; k++)
-            if (i == 0 || all_models || all[k].db[i] != all[k].db[0])
-                v[m++] = i ? all[k].db[i] - all[k].db[0] : all[k].db[i];
-        print_median(v, m, i ? " %+10.2f" : " %10.2f");
+    for (int i = 0; i < b->all[0].n; i++) {
+        const double m = median(b, i, of_all);
+        if (isnan(m))
+            printf(" %10s", "-");
+        else
+            printf(i ? " %+10.2f" : " %10.2f", m);
     }
     printf("\n");
 }
@@ -269,13 +287,31 @@ static void print_outputs(const char *name, const struct judged *j)
     fflush(stdout);
 }
 
-struct bench {
-    const char *zoo, *only;
-    bool cosines;
-    char work[64];
-    struct judged all[N_ROWS + 1];
-    int n;
-};
+/* ---- the file ---- */
+
+static bool write_gains(const struct bench *b, const char *path)
+{
+    FILE *f = fopen(path, "w");
+    if (!f)
+        return false;
+    fprintf(f, "model,sqnr_db");
+    for (int i = 1; i < b->all[0].n; i++)
+        fprintf(f, ",%s", b->all[0].option[i]);
+    for (int k = 0; k < b->n + 2; k++) {
+        fprintf(f, "\n%s", k < b->n ? b->name[k] : k == b->n ? "median" : "median of those it changes");
+        for (int i = 0; i < b->all[0].n; i++) {
+            const double x = k < b->n ? entry(&b->all[k], i) : median(b, i, k == b->n);
+            if (isnan(x))
+                fprintf(f, ",");
+            else
+                fprintf(f, i ? ",%+.2f" : ",%.2f", x);
+        }
+    }
+    fputc('\n', f);
+    return fclose(f) == 0;
+}
+
+/* ---- all of it ---- */
 
 static void bench_one(struct bench *b, const char *name, const char *model, const char *calibration, const char *test,
                       const struct row *row)
@@ -289,6 +325,7 @@ static void bench_one(struct bench *b, const char *name, const char *model, cons
     if (b->n == 0)
         print_heads(j);
     print_row(name, j);
+    b->name[b->n] = name;
     b->n += j->n && j->n == b->all[0].n;
 }
 
@@ -326,10 +363,13 @@ int main(int n_args, char **args)
                "changes:\n");
     bench_all(&b);
     if (!b.cosines) {
-        print_medians(b.all, b.n, "median", true);
-        print_medians(b.all, b.n, "median of those it changes", false);
+        print_medians(&b, "median", true);
+        print_medians(&b, "median of those it changes", false);
     }
+    bool good = true;
+    if (!b.cosines && !*b.only && b.n == N_ROWS + 1 && getenv("NCC_UPDATE_RESULTS"))
+        good = write_gains(&b, NCC_SOURCE_DIR "/tests/gains.csv");
     char command[80];
     snprintf(command, sizeof command, "rm -r %s", b.work);
-    return system(command) != 0;
+    return system(command) != 0 || !good;
 }

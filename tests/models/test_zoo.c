@@ -2,7 +2,8 @@
  * simulator on the stored inputs and held against the outputs that other programs give; labelled sets against the
  * source model in the evaluator; memory and crossings.
  *
- * With NCC_UPDATE_RESULTS=1 the figures are written to tests/results.csv. */
+ * With NCC_UPDATE_RESULTS=1 the figures are written to tests/results.csv, with the medians at its end: of these models,
+ * and of what each step of quantisation is worth (from tests/gains.csv: what its option changes, where it does). */
 #include "tests/models/zoo.h"
 
 #include "compiler/import/import.h"
@@ -539,6 +540,50 @@ static void print_row(const struct model *m, const struct result *r)
     fflush(stdout);
 }
 
+static int by_sqnr(const void *a, const void *b)
+{
+    const double x = ((const struct result *)a)->sqnr, y = ((const struct result *)b)->sqnr;
+    return (x > y) - (x < y);
+}
+
+static double median_sqnr(const struct result *r)
+{
+    struct result sorted[N_MODELS];
+    memcpy(sorted, r, sizeof sorted);
+    qsort(sorted, N_MODELS, sizeof *sorted, by_sqnr);
+    return (sorted[(N_MODELS - 1) / 2].sqnr + sorted[N_MODELS / 2].sqnr) / 2;
+}
+
+/* The next of the fields that commas separate; NULL: there is none. */
+static const char *field(char **line)
+{
+    char *start = *line;
+    if (!start)
+        return NULL;
+    char *end = start + strcspn(start, ",\n");
+    *line = *end == ',' ? end + 1 : NULL;
+    *end = 0;
+    return start;
+}
+
+/* First line: model, sqnr_db, the options; last line: medians. */
+static void write_gains(FILE *to)
+{
+    enum { MAX_LINE = 2000 };
+    char options[MAX_LINE], medians[MAX_LINE];
+    FILE *f = fopen(NCC_SOURCE_DIR "/tests/gains.csv", "r");
+    assert_non_null(f);
+    assert_non_null(fgets(options, MAX_LINE, f));
+    while (fgets(medians, MAX_LINE, f))
+        continue;
+    fclose(f);
+    char *names = options, *values = medians;
+    const char *name, *value;
+    for (int i = 0; (name = field(&names)) && (value = field(&values)); i++)
+        if (i >= 2)
+            fprintf(to, "%s,,,,,,,,,,,%s,,\n", name, value);
+}
+
 static void write_results(const struct result *r)
 {
     FILE *f = fopen(NCC_SOURCE_DIR "/tests/results.csv", "w");
@@ -552,20 +597,9 @@ static void write_results(const struct result *r)
                 (long long)r[i].bytes, r[i].crossings, r[i].worst_cosine, r[i].sqnr);
         fprintf(f, models[i].labels != NO_LABELS ? ",%.1f,%.1f\n" : ",,\n", r[i].float_top1, r[i].top1);
     }
+    fprintf(f, "median,,,,,,,,,,,%.1f,,\n", median_sqnr(r));
+    write_gains(f);
     assert_int_equal(fclose(f), 0);
-}
-
-static int ascending(const void *a, const void *b)
-{
-    const double x = ((const struct result *)a)->sqnr, y = ((const struct result *)b)->sqnr;
-    return (x > y) - (x < y);
-}
-
-/* Reorders the results. */
-static double median_sqnr(struct result *r)
-{
-    qsort(r, N_MODELS, sizeof *r, ascending);
-    return N_MODELS % 2 ? r[N_MODELS / 2].sqnr : (r[N_MODELS / 2 - 1].sqnr + r[N_MODELS / 2].sqnr) / 2;
 }
 
 static void zoo(void **state)
