@@ -161,6 +161,7 @@ struct owner {
     bool fixed;     /* they may not be enlarged */
     double *factor; /* what each is enlarged by */
     bool *relied;   /* a sum relies on it as it is */
+    int *layer;     /* the last one that was seen to read it: 1 and up */
 };
 
 struct sums {
@@ -194,6 +195,7 @@ static struct owner *owner_of(const struct sums *t, const struct value *v, int n
         o->n = n;
         o->factor = NCC_NEW(t->s->scratch, double, n);
         o->relied = NCC_NEW(t->s->scratch, bool, n);
+        o->layer = NCC_NEW(t->s->scratch, int, n);
         for (int i = 0; i < n; i++)
             o->factor[i] = 1;
     }
@@ -221,9 +223,10 @@ static bool read_row(const struct sums *t, const struct node *n, int o, struct r
     return true;
 }
 
-/* Nothing but rows of few weights. An operand with one scale must have one weight: it can be made whole for all rows
- * only. */
-static bool is_sum(const struct sums *t, const struct node *n, bool *negative)
+/* Nothing but rows of few weights. What one scale is for must have one weight, as that can be made whole for all rows
+ * only: a channel with a scale of its own is read by one row, and channels that share a scale with one weight. `layer` is
+ * a number of n's own, 1 and up. */
+static bool is_sum(const struct sums *t, const struct node *n, int layer, bool *negative)
 {
     const struct kpu_conv_attrs *a = n->op == OP_kpu_conv ? n->attrs : NULL;
     struct term single[MAX_TERMS];
@@ -242,6 +245,9 @@ static bool is_sum(const struct sums *t, const struct node *n, bool *negative)
             *negative = *negative || x->weight < 0;
             while (k < n_single && single[k].owner != x->owner)
                 k++;
+            if (x->owner->n > 1 && x->owner->layer[x->k] == layer)
+                return false;
+            x->owner->layer[x->k] = layer;
             if (x->owner->n > 1)
                 continue;
             if (k == MAX_TERMS || (k < n_single && fabs(single[k].weight) != fabs(x->weight)))
@@ -336,11 +342,11 @@ static void fit_row(const struct sums *t, struct row *row, int k)
         row->term[i].owner->relied[row->term[i].k] = true;
 }
 
-static void fit_sum(const struct sums *t, const struct node *n)
+static void fit_sum(const struct sums *t, const struct node *n, int layer)
 {
     bool negative;
     struct row row;
-    if (!is_sum(t, n, &negative))
+    if (!is_sum(t, n, layer, &negative))
         return;
     for (int o = 0; o < n->in[1]->shape.dim[0]; o++)
         if (read_row(t, n, o, &row))
@@ -404,8 +410,9 @@ void ncc_joint_sums(const struct code_groups *s)
     for (int id = 0; id < s->n; id++)
         t.variance[id] = -1;
     find_owners(&t);
+    int layer = 0;
     for (const struct node *n = s->g->first; n; n = n->next)
-        fit_sum(&t, n);
+        fit_sum(&t, n, ++layer);
     for (int id = 0; id < s->n; id++)
         if (ordinary(s, ncc_group_root(s, id)) && ncc_group_root(s, id) == id)
             enlarge(&t, id);
