@@ -13,8 +13,18 @@ enum enlarge { ENLARGE_REPEAT, ENLARGE_ZEROS };
 struct value *ncc_lower_enlarge(struct lowering *l, const char *name, struct value *x, enum enlarge between, int *slot,
                                 const char **why);
 
-/* By what power of two a node enlarges maps without computing anything, or 0: resizing to the nearest pixel; a transposed
- * convolution of each channel by itself with a 1x1 kernel of one, which sets pixels apart. */
-int ncc_lower_enlarges(const struct node *n, enum enlarge *between);
+/* How a node makes maps larger: resizing, or a transposed convolution of each channel by itself with a 1x1 kernel of one,
+ * which sets pixels apart. */
+struct enlarging {
+    int factor; /* a power of two, alike in both directions; 0: it does not, or otherwise */
+    enum enlarge between;
+    enum smooth {
+        SMOOTH_NOT,
+        SMOOTH_CENTRES, /* bilinear between the centres of pixels: output o is at (o + 1/2) / factor - 1/2 */
+        SMOOTH_CORNERS  /* at o / factor; the last outputs may be missing */
+    } smooth;
+    bool first_row, first_column; /* to the nearest pixel by 2, and the first output is there once more: 2 n + 1 of n */
+};
+struct enlarging ncc_lower_enlarging(const struct node *n);
 
 #endif

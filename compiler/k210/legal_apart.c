@@ -28,8 +28,7 @@ static struct value *set_apart(struct graph *g, const char *name, struct value *
         one[i] = 1;
     struct value *unit = ncc_const(g, ncc_name(g, name, "one"), DT_F32, ncc_shape_4(d[1], 1, 1, 1), one);
     struct value *y = NCC_OP(g, OP_conv2d_transpose, ncc_name(g, name, "apart"), &a, x, unit);
-    enum enlarge between;
-    return y && ncc_lower_enlarges(y->def, &between) ? y : NULL;
+    return y && ncc_lower_enlarging(y->def).factor ? y : NULL;
 }
 
 /* ---- transposed convolution ---- */

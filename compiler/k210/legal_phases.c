@@ -222,8 +222,7 @@ static struct value *by_phases(struct graph *g, const struct node *n, struct val
 bool ncc_legal_transposed(const struct legaliser *l, struct node *n)
 {
     const struct value *w = n->in[1], *bias = n->n_in > 2 ? n->in[2] : NULL;
-    enum enlarge between;
-    if (!ncc_match_floats(w) || (bias && !ncc_match_floats(bias)) || ncc_lower_enlarges(n, &between))
+    if (!ncc_match_floats(w) || (bias && !ncc_match_floats(bias)) || ncc_lower_enlarging(n).factor)
         return false;
     struct value *x = n->in[0];
     struct unaries u;

@@ -1,82 +1,37 @@
-/* Resizing to the nearest pixel by a power of two (and a pixel less), and pixels set apart with zeros between them: what makes maps larger
- * without computing anything. enlarge.c does it by two, as often as it takes. */
+/* Resizing by a power of two, and pixels set apart with zeros between them: what makes maps larger. enlarge.c does it by two,
+ * as often as it takes, and moves codes unchanged. What is between the pixels of a bilinear resize is filtered out of that:
+ *
+ *     centres   by 2    1/4 1/2 1/4
+ *               by 4    1/2  0  1/2, then 1/4 1/2 1/4: the mean of 4 neighbours, and of those moved by one
+ *               by 8    1/2  0  1/2 behind the second and the third time, then 1/4 1/2 1/4
+ *     corners           0   1/2 1/2 behind each time
+ *
+ * Beyond its edges the map goes on as at its edges, but a layer reads zeros there. As the enlarged map shows its first and last
+ * pixel at least twice, what is missing is a share of the very pixel: of 1/4 1/2 1/4 the first output is 3/4 of what it
+ * should be. So the edges of what was filtered are multiplied, by 4/3, or 2 where half is missing (edge_filter.c).
+ *
+ * To the nearest pixel by 2 n + 1 (of n) is by 2, of the small map with its first pixel there twice, but for one of the four.
+ */
+#include "compiler/k210/edge_filter.h"
 #include "compiler/k210/enlarge.h"
-#include "compiler/ops/resize.h"
 #include "kpu/layout.h"
 
-/* Does output pixel o show input pixel o / f? The last ones may be missing. */
-static bool repeats(const struct resize_attrs *a, int in, int out, int f)
+/* The window may end in front of the last pixels; where these are zeros, so is what is outside of it (but for channels that
+ * are nobody's). And it begins behind the first ones where they were wanted three times and are there four times. */
+static struct value *cut(struct lowering *l, struct value *y, const struct shape *to, const struct enlarging *e)
 {
-    bool same = out <= f * in;
-    for (int o = 0; o < out && same; o++)
-        same = ncc_resize_nearest(a, in, out, o) == o / f;
-    return same;
-}
-
-static int times(const struct node *n)
-{
-    const struct resize_attrs *a = n->attrs;
-    const int *x = n->in[0]->shape.dim;
-    for (int f = 2; a->mode == RESIZE_NEAREST && f <= 2 * a->out_h && f <= 2 * a->out_w; f *= 2)
-        if (repeats(a, x[2], a->out_h, f) && repeats(a, x[3], a->out_w, f))
-            return f;
-    return 0;
-}
-
-/* Each channel by itself, and nothing but the pixel. */
-static bool sets_apart(const struct node *n)
-{
-    if (n->op != OP_conv2d_transpose || (n->n_in > 2 && n->in[2]) || !ncc_is_const(n->in[1]))
-        return false;
-    const struct conv2d_transpose_attrs *a = n->attrs;
-    const struct shape *w = &n->in[1]->shape;
-    const float *one = n->in[1]->data;
-    if (a->groups != n->in[0]->shape.dim[1] || w->dim[1] != 1 || w->dim[2] != 1 || w->dim[3] != 1 || a->pad_top ||
-        a->pad_left || a->pad_bottom || a->pad_right)
-        return false;
-    for (int i = 0; i < w->dim[0]; i++)
-        if (one[i] != 1)
-            return false;
-    return true;
-}
-
-static int power_of_two(int n)
-{
-    return n > 1 && (n & (n - 1)) == 0 ? n : 0;
-}
-
-int ncc_lower_enlarges(const struct node *n, enum enlarge *between)
-{
-    const struct shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
-    if (x->rank != 4 || x->dim[0] != 1)
-        return 0;
-    if (n->op == OP_resize) {
-        *between = ENLARGE_REPEAT;
-        return times(n);
-    }
-    if (!sets_apart(n))
-        return 0;
-    const struct conv2d_transpose_attrs *a = n->attrs;
-    *between = ENLARGE_ZEROS;
-    return a->stride_h == a->stride_w && y->dim[2] <= a->stride_h * x->dim[2] && y->dim[3] <= a->stride_w * x->dim[3]
-               ? power_of_two(a->stride_h)
-               : 0;
-}
-
-/* The window may end in front of the last pixels; where these are zeros, so is what is outside of it. */
-static struct value *cut(struct lowering *l, struct value *y, const struct shape *to, enum enlarge between)
-{
+    const bool zeros = e->between == ENLARGE_ZEROS && ncc_lower_is_full(y) && y->shape.dim[1] == to->dim[1];
     if (y->window.h == to->dim[2] && y->window.w == to->dim[3])
         return y;
     const struct kpu_recanvas_attrs a = {.canvas_h = y->shape.dim[2],
                                          .canvas_w = y->shape.dim[3],
-                                         .top = y->window.top,
-                                         .left = y->window.left,
+                                         .top = y->window.top + e->first_row,
+                                         .left = y->window.left + e->first_column,
                                          .h = to->dim[2],
                                          .w = to->dim[3],
-                                         .outside = between == ENLARGE_REPEAT   ? OUT_JUNK
-                                                    : ncc_lower_is_full(y) ? OUT_ZERO
-                                                                           : (int)y->window.outside};
+                                         .outside = e->between == ENLARGE_REPEAT ? OUT_JUNK
+                                                    : zeros                      ? OUT_ZERO
+                                                                                 : (int)y->window.outside};
     return NCC_OP(l->g, OP_kpu_recanvas, ncc_name(l->g, y->name, "window"), &a, y);
 }
 
@@ -90,26 +45,96 @@ static struct value *narrowed(struct lowering *l, struct value *x)
     return ncc_lower_recanvas(l, x, x->shape.dim[2], w);
 }
 
+static const struct edge_filter
+    centres_wide = {.tap = {0.5F, 0, 0.5F}}, centres_last = {.tap = {0.25F, 0.5F, 0.25F}}, corners = {.tap = {0, 0.5F, 0.5F}},
+    centres_wide_edges = {.tap = {0, 1, 0}, .edge = 1, .front = true, .behind = true},
+    centres_last_edges = {.tap = {0, 1, 0}, .edge = 1 / 3.0F, .front = true, .behind = true},
+    corners_edge = {.tap = {0, 1, 0}, .edge = 1, .behind = true}, pixel = {.tap = {0, 1, 0}},
+    first_again = {.tap = {1, 0, 0}, .edge = 1, .front = true, .more = true};
+
+/* A map with its channels at slots. */
+struct slotted {
+    struct value *x;
+    int n_channels, *slot;
+};
+
+static bool filter(struct lowering *l, const struct node *n, struct slotted *m, const struct edge_filter *row,
+                   const struct edge_filter *col, const struct act_chain *act, const char **why)
+{
+    const struct edge_filter_job j = {.name = n->name,
+                                      .origin = n->origin ? n->origin : n->name,
+                                      .x = m->x,
+                                      .row = *row,
+                                      .col = *col,
+                                      .act = act ? *act : (struct act_chain){0},
+                                      .tied = row->more || col->more,
+                                      .n_channels = m->n_channels,
+                                      .slot = m->slot};
+    int *to = NCC_NEW(l->g->arena, int, m->n_channels);
+    m->x = ncc_lower_edge_filter(l, &j, to, why);
+    m->slot = to;
+    return m->x != NULL;
+}
+
+/* A filter and what its edges need, alike in both directions. */
+static bool smooth(struct lowering *l, const struct node *n, struct slotted *m, const struct edge_filter *inside,
+                   const struct edge_filter *edges, const struct act_chain *act, const char **why)
+{
+    return filter(l, n, m, inside, inside, NULL, why) && filter(l, n, m, edges, edges, act, why);
+}
+
+static bool twice(struct lowering *l, const struct node *n, struct slotted *m, enum enlarge between, const char **why)
+{
+    int *to = NCC_NEW(l->g->arena, int, m->x->shape.dim[1]);
+    if (!(m->x = ncc_lower_enlarge(l, n->name, m->x, between, to, why)))
+        return false;
+    for (int i = 0; i < m->n_channels; i++)
+        m->slot[i] = to[m->slot[i]];
+    return true;
+}
+
+static bool enlarge(struct lowering *l, const struct node *n, struct slotted *m, const struct enlarging *e, const struct act_chain *act,
+                    const char **why)
+{
+    if ((e->first_row || e->first_column) &&
+        !filter(l, n, m, e->first_row ? &first_again : &pixel, e->first_column ? &first_again : &pixel, NULL, why))
+        return false;
+    for (int f = 2; f <= e->factor; f *= 2) {
+        const bool last = f == e->factor;
+        if (!twice(l, n, m, e->between, why))
+            return false;
+        if (e->smooth == SMOOTH_CORNERS && !smooth(l, n, m, &corners, &corners_edge, last ? act : NULL, why))
+            return false;
+        if (e->smooth == SMOOTH_CENTRES && f > 2 && !smooth(l, n, m, &centres_wide, &centres_wide_edges, NULL, why))
+            return false;
+    }
+    return e->smooth != SMOOTH_CENTRES || smooth(l, n, m, &centres_last, &centres_last_edges, act, why);
+}
+
 bool ncc_lower_op_enlarge(struct lowering *l, struct node *n, const char **why)
 {
-    enum enlarge between;
-    const int c = n->in[0]->shape.dim[1], *at;
-    struct value *x = ncc_lower_spread(l, n->in[0], &at);
-    if (!x) {
+    const struct enlarging e = ncc_lower_enlarging(n);
+    const int *at;
+    struct slotted m = {.x = ncc_lower_spread(l, n->in[0], &at), .n_channels = n->in[0]->shape.dim[1]};
+    if (!m.x) {
         *why = "the input does not fit the KPU";
         return false;
     }
-    x = narrowed(l, x);
-    int *slot = NCC_NEW(l->g->arena, int, c);
-    for (int i = 0; i < c; i++)
-        slot[i] = at ? at[i] : i;
-    for (int f = ncc_lower_enlarges(n, &between); f > 1; f /= 2) {
-        int *to = NCC_NEW(l->g->arena, int, x->shape.dim[1]);
-        if (!(x = ncc_lower_enlarge(l, n->name, x, between, to, why)))
-            return false;
-        for (int i = 0; i < c; i++)
-            slot[i] = to[slot[i]];
+    m.slot = NCC_NEW(l->g->arena, int, m.n_channels);
+    for (int i = 0; i < m.n_channels; i++)
+        m.slot[i] = at ? at[i] : i;
+    m.x = narrowed(l, m.x);
+    struct fused f = {.end = n->out[0]};
+    if (e.smooth)
+        f = ncc_lower_fuse(l, n, false);
+    if (!enlarge(l, n, &m, &e, &f.act, why))
+        return false;
+    m.x = cut(l, m.x, &n->out[0]->shape, &e);
+    if (e.smooth) {
+        f.slot = m.slot;
+        ncc_lower_fused(l, n, &f, m.x);
+    } else {
+        ncc_lower_set_spread(l, n->out[0], m.x, m.slot);
     }
-    ncc_lower_set_spread(l, n->out[0], cut(l, x, &n->out[0]->shape, between), slot);
     return true;
 }

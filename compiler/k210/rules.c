@@ -223,18 +223,17 @@ static bool takes_neighbours(const struct node *n, char *found)
 
 static bool enlarges(const struct node *n, char *found)
 {
-    enum enlarge unused;
     const int *x = n->in[0]->shape.dim, *y = n->out[0]->shape.dim;
     if (n->op == OP_resize) {
         const struct resize_attrs *a = n->attrs;
-        snprintf(found, 120, "%s, %dx%d to %dx%d", a->mode == RESIZE_NEAREST ? "nearest" : "bilinear", x[2], x[3], y[2],
-                 y[3]);
+        snprintf(found, 120, "%s, %dx%d to %dx%d%s", a->mode == RESIZE_NEAREST ? "nearest" : "bilinear", x[2], x[3], y[2],
+                 y[3], a->align_corners ? ", corners aligned" : a->half_pixel ? ", centres aligned" : "");
     } else {
         const struct conv2d_transpose_attrs *a = n->attrs;
         snprintf(found, 120, "kernel %dx%d, stride %dx%d", n->in[1]->shape.dim[2], n->in[1]->shape.dim[3], a->stride_h,
                  a->stride_w);
     }
-    return ncc_lower_enlarges(n, &unused) > 0;
+    return ncc_lower_enlarging(n).factor > 0;
 }
 
 /* ---- the table ---- */
@@ -327,7 +326,7 @@ static const struct rule slice_rules[] = {
 
 static const struct rule resize_rules[] = {
     MAPS(first_and_out_fit),
-    {"maps can only be enlarged to the nearest pixel, by the same power of two in both directions", NULL, enlarges},
+    {"maps can only be enlarged by the same power of two in both directions", NULL, enlarges},
     {0},
 };
 static const struct rule transposed_rules[] = {

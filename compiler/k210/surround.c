@@ -14,7 +14,7 @@
 #include "compiler/k210/lower.h"
 #include "kpu/layout.h"
 
-#define MAX_MOVES 64
+#define MAX_MOVES 160
 
 /* Which of `before` rows in front of the window and `behind` rows after it must go, in single steps of +1 (towards the
  * front) or -1. -1: too many. */

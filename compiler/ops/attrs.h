@@ -197,7 +197,7 @@ struct kpu_conv_attrs {
     bool depthwise;
     int pool;       /* pool_type code 0..9 */
     bool copy;      /* works on codes as they are, without a bias: see below */
-    bool tied;      /* output quantised as input: an identity with a mean pool, whose codes follow from the input's */
+    bool tied;      /* output quantised as input: its codes follow from the input's, as those of a mean pool do */
     bool pad_lowest;/* beyond the canvas's edge stands the lowest code instead of zero; only with copy */
     struct act_chain act;
     int top, left, h, w, outside; /* window of the output */

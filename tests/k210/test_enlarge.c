@@ -30,6 +30,28 @@ static struct value *nearest(struct graph *g, uint64_t *state, struct value *x, 
     return NCC_OP(g, OP_resize, "resize", &a, x);
 }
 
+/* 2n + 1 of n: the first row or column, or both, three times. Columns only where lines have room for another. */
+static struct value *first_again(struct graph *g, uint64_t *state, struct value *x)
+{
+    const int w = x->shape.dim[3], which = w == 16 || w % 32 == 0 ? 1 : net_int(state, 1, 3);
+    const struct resize_attrs a = {.mode = RESIZE_NEAREST,
+                                   .out_h = x->shape.dim[2] * 2 + (which & 1),
+                                   .out_w = x->shape.dim[3] * 2 + (which >> 1)};
+    return NCC_OP(g, OP_resize, "resize", &a, x);
+}
+
+/* Between centres, between corners, or from the first pixel's corner to the last one's. */
+static struct value *bilinear(struct graph *g, uint64_t *state, struct value *x, int factor)
+{
+    const int kind = net_int(state, 0, 2), *d = x->shape.dim, less = kind == 2 ? factor - 1 : 0;
+    const struct resize_attrs a = {.mode = RESIZE_BILINEAR,
+                                   .half_pixel = kind == 0,
+                                   .align_corners = kind == 2,
+                                   .out_h = d[2] * factor - less,
+                                   .out_w = d[3] * factor - less};
+    return NCC_OP(g, OP_resize, "resize", &a, x);
+}
+
 static struct value *set_apart(struct graph *g, uint64_t *state, struct value *x, int factor)
 {
     const int c = x->shape.dim[1];
@@ -54,17 +76,34 @@ static int some_size(uint64_t *state, int most)
     return n <= most ? n : net_int(state, 1, most);
 }
 
+enum how { MOVED, FILTERED, N_HOW };
+
+static struct value *enlarged(struct graph *g, uint64_t *state, struct value *x, int factor, enum how how)
+{
+    if (how == FILTERED)
+        return bilinear(g, state, x, factor);
+    switch (net_int(state, 0, 2)) {
+    case 0:
+        return nearest(g, state, x, factor);
+    case 1:
+        return first_again(g, state, x);
+    default:
+        return set_apart(g, state, x, factor);
+    }
+}
+
 /* A map in KPU RAM, enlarged; read as it is, by a convolution, or beside another. */
-static void make(struct net *n, uint64_t *state)
+static void make(struct net *n, uint64_t *state, enum how how)
 {
     ncc_diag_init(&n->diags, &n->arena);
     struct graph *g = n->g = ncc_graph_new(&n->arena, &n->diags, "enlarge");
-    const int factor = net_int(state, 0, 3) ? 2 : 4, most = 256 / factor;
-    const int w = some_size(state, most < 128 ? most : 128), h = some_size(state, most < 3000 / w + 1 ? most : 3000 / w + 1);
-    const int area = h * w, c = net_int(state, 1, area < 64 ? 70 : area < 1000 ? 20 : 5);
+    const int factor = net_int(state, 0, 3) ? 2 : net_int(state, 0, 3) ? 4 : 8, most = 252 / factor;
+    const int w = some_size(state, most), few = (how == FILTERED ? 2400 : 4800) / (w * factor) + 1;
+    const int h = some_size(state, w > 64 && w <= 96 && how == FILTERED ? 6 : most < few ? most : few);
+    const int area = h * w, c = net_int(state, 1, area < 64 / factor ? 70 : area < 1000 / factor ? 20 : 5);
     struct value *x = ncc_graph_input(g, "x", DT_F32, ncc_shape_4(1, net_int(state, 1, 3), h, w));
     x = convolution(g, state, x, c);
-    struct value *y = net_int(state, 0, 1) ? nearest(g, state, x, factor) : set_apart(g, state, x, factor);
+    struct value *y = enlarged(g, state, x, factor, how);
     switch (net_int(state, 0, 2)) {
     case 0:
         break;
@@ -97,34 +136,39 @@ static int n_cases(int usual)
     return text ? atoi(text) : usual;
 }
 
+static void real_case(const char *name, uint64_t state, enum how how)
+{
+    char why[200] = "";
+    struct net n;
+    net_open(&n);
+    make(&n, &state, how);
+    struct graph *g = ncc_graph_copy(n.g, &n.arena, &n.diags);
+    net_force_on_kpu(g);
+    assert_true(ncc_k210_lower(g, &options, &n.scratch));
+    assert_true(ncc_graph_verify(g, "lower"));
+    expect_on_kpu(&n, g, name);
+    const char *illegal = net_illegal_layer(g);
+    const struct tensor *x = net_evaluate(&n.arena, n.g, state, false), *y = net_evaluate(&n.arena, g, state, true);
+    const char *promise = net_broken_promise(g, y);
+    if (illegal || promise || !net_same(n.g, x, g, y, 1e-5, why)) {
+        fprintf(stderr, "%s", ncc_text_print(n.g, false, &n.arena));
+        fail_msg("%s: %s", name, illegal ? illegal : promise ? promise : why);
+    }
+    net_close(&n);
+}
+
 static void in_real_numbers(void **unused)
 {
     (void)unused;
     const uint64_t seed = net_seed("enlarge");
     for (int i = 0; i < n_cases(60); i++) {
-        uint64_t state = seed * 1000003 + (uint64_t)i;
-        char name[40], why[200] = "";
+        char name[40];
         snprintf(name, sizeof name, "case %d", i);
-        struct net n;
-        net_open(&n);
-        make(&n, &state);
-        struct graph *g = ncc_graph_copy(n.g, &n.arena, &n.diags);
-        net_force_on_kpu(g);
-        assert_true(ncc_k210_lower(g, &options, &n.scratch));
-        assert_true(ncc_graph_verify(g, "lower"));
-        expect_on_kpu(&n, g, name);
-        const char *illegal = net_illegal_layer(g);
-        const struct tensor *x = net_evaluate(&n.arena, n.g, state, false), *y = net_evaluate(&n.arena, g, state, true);
-        const char *promise = net_broken_promise(g, y);
-        if (illegal || promise || !net_same(n.g, x, g, y, 1e-5, why)) {
-            fprintf(stderr, "%s", ncc_text_print(n.g, false, &n.arena));
-            fail_msg("%s: %s", name, illegal ? illegal : promise ? promise : why);
-        }
-        net_close(&n);
+        real_case(name, seed * 1000003 + (uint64_t)i, (enum how)(i % N_HOW));
     }
 }
 
-/* The result of an enlargement is the output: all its codes are those of the small map. */
+/* What only moves pixels is the output: all its codes are those of the small map. */
 static void in_codes(void **unused)
 {
     (void)unused;
@@ -136,7 +180,7 @@ static void in_codes(void **unused)
         snprintf(name, sizeof name, "case %d", i);
         struct net n;
         net_open(&n);
-        make(&n, &state);
+        make(&n, &state, MOVED);
         const struct compiled c = compile_net(&n, &options, true, state, name);
         expect_on_kpu(&n, c.codes, name);
         ncc_sim_scramble(sim, state);

@@ -412,10 +412,18 @@ static const struct expectation expectations[] = {
      "input %x f32 1x4x12x12\nconst %w f32 8x4x1x1 = random 1\nconst %v f32 8x8x1x1 = random 2\nconst %b f32 8 = random "
      "3\n%a = conv2d(%x, %w, %b)\n%o = conv2d(%a, %v, %b)\noutput %o\n",
      1, 0, 0},
-    {"11 bilinear by 2: nearest, edges and a filter",
+    {"11 bilinear by 2: nearest, a filter and edges",
      "input %x f32 1x4x9x11\nconst %w f32 6x4x3x3 = random 1\n%a = conv2d(%x, %w, _) " SAME
      "\n%o = resize(%a) mode=bilinear out_h=18 out_w=22 half_pixel=true\noutput %o\n",
-     -1, 0, 1},
+     -1, 0, 0},
+    {"11 bilinear by 4 from corner to corner",
+     "input %x f32 1x4x5x9\nconst %w f32 6x4x3x3 = random 1\n%a = conv2d(%x, %w, _) " SAME
+     "\n%o = resize(%a) mode=bilinear out_h=17 out_w=33 align_corners=true\noutput %o\n",
+     -1, 0, 0},
+    {"11 nearest by 2, one more in front",
+     "input %x f32 1x16x20x15\nconst %w f32 6x16x3x3 = random 1\n%a = conv2d(%x, %w, _) " SAME
+     "\n%o = resize(%a) out_h=40 out_w=31\noutput %o\n",
+     -1, 0, 0},
     {"11 bilinear by 3x2",
      "input %x f32 1x4x9x11\nconst %w f32 6x4x3x3 = random 1\nconst %v f32 4x6x1x1 = random 2\n%a = conv2d(%x, %w, _) " SAME
      "\n%b = resize(%a) mode=bilinear out_h=27 out_w=22 half_pixel=true\n%c = relu(%b)\n%o = conv2d(%c, %v, _)\noutput "

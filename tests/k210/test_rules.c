@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define ENLARGED "maps can only be enlarged to the nearest pixel, by the same power of two in both directions"
+#define ENLARGED "maps can only be enlarged by the same power of two in both directions"
 #define APART "pixels can only be set apart by the same power of two in both directions, with zeros between them"
 #define MAX_POOL "the stride must be 1, 2, 4 or 8, alike in both directions, and the size within 32 steps of two pixels"
 #define FEW_SIZES "windows that the map's edge cuts off must count the padding, or have few different sizes"
@@ -152,7 +152,15 @@ static const struct rule_case {
     {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) out_h=9 out_w=14\n",
      "input %x f32 1x8x5x7\n%y = resize(%x) out_h=8 out_w=14\n"},
     {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) out_h=10 out_w=14 half_pixel=true\n",
-     "input %x f32 1x8x5x7\n%y = resize(%x) mode=bilinear out_h=10 out_w=14\n"},
+     "input %x f32 1x8x5x7\n%y = resize(%x) out_h=15 out_w=21 half_pixel=true\n"},
+    {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) out_h=11 out_w=15\n",
+     "input %x f32 1x8x5x7\n%y = resize(%x) out_h=12 out_w=15\n"},
+    {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) mode=bilinear out_h=10 out_w=14\n",
+     "input %x f32 1x8x5x7\n%y = resize(%x) mode=bilinear out_h=10 out_w=13\n"},
+    {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) mode=bilinear out_h=9 out_w=13 align_corners=true\n",
+     "input %x f32 1x8x5x7\n%y = resize(%x) mode=bilinear out_h=10 out_w=14 align_corners=true\n"},
+    {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) mode=bilinear out_h=40 out_w=56 half_pixel=true\n",
+     "input %x f32 1x8x5x7\n%y = resize(%x) mode=bilinear out_h=15 out_w=21 half_pixel=true\n"},
     {OP_conv2d_transpose, MAPS,
      "input %x f32 1x2x64x4\nconst %w f32 2x1x1x1 = { 1, 1 }\n%y = conv2d_transpose(%x, %w, _) stride_h=4 stride_w=4 "
      "groups=2 out_pad_h=3\n",
