@@ -292,7 +292,10 @@ static struct value *on_grown_canvas(struct lowering *l, const struct conv_job *
     /* As few rows as will do: rows cost layers, columns nothing. */
     if (f.row.first / pool + j->pooled_h <= h / pool && h / pool >= NCC_KPU_MIN_H)
         probe.shape.dim[2] = h;
-    wide.x = ncc_lower_grow(l, j->x, probe.shape.dim[2], probe.shape.dim[3]);
+    const int *slot;
+    wide.x = ncc_lower_grow_spread(l, j->x, probe.shape.dim[2], probe.shape.dim[3], &slot);
+    if (wide.x)
+        wide.w = ncc_lower_slotted(l, j->w, j->out_c, j->kh * j->kw, j->x->shape.dim[1], slot, wide.x->shape.dim[1]);
     if (!wide.x || !choose(&wide, &f, why) || !legal(l, &wide, &f, why))
         return NULL;
     return emit(l, &wide, &f);

@@ -104,8 +104,12 @@ struct value *ncc_lower_placeable(struct lowering *l, struct value *x);
 /* Channels side by side. Members that cannot be placed there (they already lie beside others, or are only a view
  * of something) are copied first. */
 struct value *ncc_lower_beside(struct lowering *l, struct value *const *parts, int n, const char *name);
-/* x with at least one row and one column more where h or w ask for it; the new ones are junk. NULL: not possible. */
+/* ---- grow.c ---- */
+
+/* x with h rows and w columns, where these are more; the new ones are junk. NULL: not possible. */
 struct value *ncc_lower_grow(struct lowering *l, struct value *x, int h, int w);
+/* The same for who takes the channels in any order: channel c lies at slot[c], or (NULL) where it is counted. */
+struct value *ncc_lower_grow_spread(struct lowering *l, struct value *x, int h, int w, const int **slot);
 
 /* What 1x1 layers made of one canvas, made by them again of that canvas grown to h x w: for when x has more channels than
  * it and nobody else reads x. NULL: it was made otherwise, or not possible. */

@@ -5,6 +5,7 @@
 
 #include "compiler/base/union_find.h"
 #include "compiler/ops/attrs.h"
+#include "compiler/ops/kpu_moves.h"
 #include "compiler/quant/by_channel.h"
 #include "compiler/quant/code_groups.h"
 #include "compiler/quant/cuts.h"
@@ -81,7 +82,7 @@ static void collect(struct code_groups *s)
             if (!has_codes(v))
                 continue;
             s->value[v->id] = v;
-            s->mixed[v->id] = n->op == OP_kpu_concat || ncc_quant_is_difference(n) || (ncc_mixed_keeps_channels(n) && has_codes(n->in[0]) &&
+            s->mixed[v->id] = n->op == OP_kpu_concat || ncc_quant_is_difference(n) || (ncc_kpu_moves(n) && has_codes(n->in[0]) &&
                                                          (s->mixed[n->in[0]->id] || has_channels(s, n->in[0])));
         }
 }

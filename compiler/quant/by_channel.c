@@ -1,6 +1,7 @@
 #include "compiler/quant/by_channel.h"
 
 #include "compiler/ops/attrs.h"
+#include "compiler/ops/kpu_moves.h"
 #include "compiler/quant/range.h"
 
 #include <math.h>
@@ -43,9 +44,7 @@ static bool only_layers_read(const struct graph *g, const struct value *v)
         return false;
     for (const struct use *u = v->uses; u; u = u->next) {
         const struct node *n = u->node;
-        const bool hands_on =
-            n->op == OP_kpu_concat || n->op == OP_kpu_slice || n->op == OP_kpu_recanvas || ncc_quant_is_copy(n);
-        if (hands_on ? !only_layers_read(g, n->out[0]) : !is_layer(n))
+        if (ncc_kpu_moves(n) ? !only_layers_read(g, n->out[0]) : !is_layer(n))
             return false;
     }
     return true;

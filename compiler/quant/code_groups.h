@@ -57,8 +57,6 @@ bool ncc_group_moves(const struct code_groups *s, const struct node *n);
 /* What the codes of a quant reach. */
 struct range ncc_codes_reach(struct quant q);
 
-/* Operators through which channels keep quants of their own. */
-bool ncc_mixed_keeps_channels(const struct node *n);
 /* Follows channel *c of a value to the ordinary value that it comes from. */
 struct value *ncc_mixed_origin(const struct code_groups *s, struct value *v, int *c);
 /* Unites the groups behind mixed values whose readers cannot use channels of different quants. True: some were. */

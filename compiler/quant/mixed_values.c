@@ -2,96 +2,50 @@
 #include "compiler/quant/code_groups.h"
 
 #include "compiler/ops/attrs.h"
+#include "compiler/ops/kpu_moves.h"
 #include "compiler/quant/by_channel.h"
 
 #include <math.h>
 
 /* ---- where channels come from ---- */
 
-/* Operators through which channels keep quants of their own. */
-bool ncc_mixed_keeps_channels(const struct node *n)
+/* Back to the ordinary value that the pixel comes from, or the difference of codes if it is to end there. False: it is
+ * a zero, which comes from nowhere. */
+static bool go_back(const struct code_groups *s, struct kpu_pixel *p, bool to_difference)
 {
-    return n->op == OP_kpu_concat || n->op == OP_kpu_slice || n->op == OP_kpu_recanvas || ncc_quant_is_copy(n);
+    bool from_somewhere = true;
+    while (s->mixed[p->v->id] && !(to_difference && ncc_quant_is_difference(p->v->def)))
+        from_somewhere = ncc_kpu_moved_from(p) && from_somewhere;
+    return from_somewhere;
 }
 
-/* Channels that share a line of KPU RAM: doc/kpu.md section 3. */
-static int channels_per_line(const struct value *v)
+/* Where channel c of a value comes from: where one of its pixels does. Of maps that were set apart only every fourth
+ * one in each direction comes from somewhere. */
+static struct kpu_pixel behind(const struct code_groups *s, struct value *v, int c, bool to_difference)
 {
-    const int w = v->shape.dim[v->shape.rank - 1];
-    return w <= 16 ? 4 : w <= 32 ? 2 : 1;
-}
-
-static bool is_empty(const struct value *v, int c);
-
-/* The input channel whose codes output channel c of a copy has; -1: none has. Of several, which a sum is made of, the
- * first one that is not empty. */
-static int copied_channel(const struct node *n, int c)
-{
-    const struct kpu_conv_attrs *a = n->attrs;
-    if (a->depthwise)
-        return c;
-    const struct value *w = n->in[1];
-    const int taps = a->kernel * a->kernel, n_in = w->shape.dim[1];
-    const float *row = (const float *)w->data + (int64_t)c * n_in * taps;
-    int found = -1;
-    for (int i = 0; i < n_in * taps; i++) {
-        if (row[i] == 0)
-            continue;
-        if (found >= 0)
-            return is_empty(n->in[0], found) ? i / taps : found;
-        found = i / taps;
+    enum { APART = 4 };
+    struct kpu_pixel p;
+    for (int i = 0; i < APART * APART; i++) {
+        p = (struct kpu_pixel){v, c, v->window.top + i / APART, v->window.left + i % APART};
+        if (i / APART < v->window.h && i % APART < v->window.w && go_back(s, &p, to_difference))
+            return p;
     }
-    return found;
+    p = (struct kpu_pixel){v, c, v->window.top, v->window.left};
+    go_back(s, &p, to_difference);
+    return p;
 }
 
-/* What channel *c of a mixed value comes from, and which channel of it. An unused slot is taken for the channel before
- * it. */
-static struct value *behind(const struct value *v, int *c)
-{
-    const struct node *n = v->def;
-    int input = 0;
-    if (n->op == OP_kpu_slice) {
-        *c += ((const struct kpu_slice_attrs *)n->attrs)->begin;
-    } else if (ncc_quant_is_copy(n)) {
-        const int from = copied_channel(n, *c);
-        *c = from < 0 ? 0 : from;
-    } else if (n->op == OP_kpu_concat) {
-        const int group = channels_per_line(v);
-        int room = (n->in[0]->shape.dim[1] + group - 1) / group * group;
-        while (input + 1 < n->n_in && *c >= room) {
-            *c -= room;
-            input++;
-            room = (n->in[input]->shape.dim[1] + group - 1) / group * group;
-        }
-    }
-    if (*c >= n->in[input]->shape.dim[1])
-        *c = n->in[input]->shape.dim[1] - 1;
-    return n->in[input];
-}
-
-/* Does a copy make this channel out of nothing? Such are added to others that have something there. */
-static bool is_empty(const struct value *v, int c)
-{
-    for (; v->def && ncc_mixed_keeps_channels(v->def); v = behind(v, &c))
-        if (ncc_quant_is_copy(v->def) && copied_channel(v->def, c) < 0)
-            return true;
-    return false;
-}
-
-/* Follows channel *c of a mixed value to the ordinary value that it comes from. */
 struct value *ncc_mixed_origin(const struct code_groups *s, struct value *v, int *c)
 {
-    while (s->mixed[v->id])
-        v = behind(v, c);
-    return v;
+    const struct kpu_pixel p = behind(s, v, *c, false);
+    *c = p.c;
+    return p.v;
 }
 
 /* Is channel c of a mixed value a difference of codes? It may have been moved since. */
-static bool is_difference(const struct code_groups *s, const struct value *v, int c)
+static bool is_difference(const struct code_groups *s, struct value *v, int c)
 {
-    while (s->mixed[v->id] && !ncc_quant_is_difference(v->def))
-        v = behind(v, &c);
-    return s->mixed[v->id];
+    return s->mixed[behind(s, v, c, true).v->id];
 }
 
 /* ---- what readers need ---- */
@@ -109,17 +63,31 @@ static bool only_centre_taps(const struct node *n)
     return true;
 }
 
+static enum need need_of_readers(const struct code_groups *s, const struct value *v);
+
 /* What a reader needs of a mixed input. */
-static enum need need_of(const struct node *n)
+static enum need need_of(const struct code_groups *s, const struct node *n)
 {
+    if (n->op == OP_kpu_view) /* its channels are not those of its input: what they need, all of these need */
+        return need_of_readers(s, n->out[0]);
     if (n->op != OP_kpu_conv)
-        return ncc_mixed_keeps_channels(n) ? NEED_NOTHING : NEED_ONE_QUANT;
+        return ncc_kpu_moves(n) ? NEED_NOTHING : NEED_ONE_QUANT;
     const struct kpu_conv_attrs *a = n->attrs;
     if (a->tied || (ncc_quant_is_difference(n) && !a->depthwise))
         return NEED_ONE_QUANT;
+    if (a->copy && ncc_kpu_copies_nothing(n))
+        return NEED_EQUAL_ZERO;
     if (a->kernel == 1 || a->pad_lowest || only_centre_taps(n))
         return NEED_NOTHING;
     return NEED_EQUAL_ZERO;
+}
+
+static enum need need_of_readers(const struct code_groups *s, const struct value *v)
+{
+    enum need need = ncc_value_is_output(s->g, v) ? NEED_ONE_QUANT : NEED_NOTHING;
+    for (const struct use *u = v->uses; u; u = u->next)
+        need = need_of(s, u->node) > need ? need_of(s, u->node) : need;
+    return need;
 }
 
 static bool zeros_differ(const struct code_groups *s, struct value *v)
@@ -177,15 +145,13 @@ bool ncc_mixed_unite(const struct code_groups *s)
         struct value *v = s->value[id];
         if (!v || !s->mixed[id])
             continue;
-        enum need need = ncc_value_is_output(s->g, v) ? NEED_ONE_QUANT : NEED_NOTHING;
-        for (const struct use *u = v->uses; u; u = u->next)
-            need = need_of(u->node) > need ? need_of(u->node) : need;
+        const enum need need = need_of_readers(s, v);
         if (need == NEED_ONE_QUANT)
             changed |= unite_origins(s, v, ncc_group_unite);
         else if (need == NEED_EQUAL_ZERO)
             changed |= equal_zeros(s, v);
         for (const struct use *u = v->uses; u; u = u->next)
-            if (need_of(u->node) == NEED_ONE_QUANT && ncc_group_moves(s, u->node))
+            if (need_of(s, u->node) == NEED_ONE_QUANT && ncc_group_moves(s, u->node))
                 changed |= unite_with_origin(s, v, u->node);
     }
     return changed;
