@@ -3,7 +3,6 @@
 
 #include "compiler/base/parallel.h"
 #include "compiler/ir/eval.h"
-#include "compiler/made_up.h"
 #include "compiler/quant/compare.h"
 #include "compiler/quant/layer_error.h"
 #include "compiler/quant/range.h"
@@ -112,13 +111,21 @@ bool ncc_judge_open(struct compilation *c)
 
 /* ---- the compilation once more ---- */
 
-bool ncc_judge_recompile(struct compilation *c)
+static bool is_quantised(const struct graph *g)
 {
-    struct judging *j = (struct judging *)c;
+    for (const struct node *n = g->first; n; n = n->next)
+        if (n->op == OP_fake_quant)
+            return true;
+    return false;
+}
+
+/* dataset NULL: without samples. */
+static bool compile_again(struct judging *j, const char *dataset)
+{
     struct ncc_compile_options *o = &j->again_options;
-    *o = *c->options;
+    *o = j->options;
     o->output = o->report = o->print_after = NULL;
-    o->dataset = j->judge->calibration ? j->judge->calibration : ncc_made_up_possible(c) ? NULL : c->options->dataset;
+    o->dataset = dataset;
     o->json = o->dump_ir = o->dump_weights_range = o->verbose = o->verify_passes = false;
     o->quiet = true;
     o->steps = j->steps;
@@ -126,7 +133,9 @@ bool ncc_judge_recompile(struct compilation *c)
     size_t size = 0;
     FILE *nowhere = open_memstream(&messages, &size);
     if (!nowhere)
-        return true;
+        return false;
+    if (j->again_open)
+        ncc_compilation_close(&j->again);
     ncc_compilation_open(&j->again, o, nowhere, nowhere);
     j->again_open = true;
     const enum ncc_exit e = ncc_compilation_run(&j->again, ncc_compile_steps, ncc_compile_n_steps - 1); /* no report */
@@ -135,6 +144,18 @@ bool ncc_judge_recompile(struct compilation *c)
     const struct bytes *file = &j->again.file;
     j->compiled = e == NCC_EXIT_DONE && j->again.real;
     j->same_bytes = j->compiled && file->size == j->kmodel.size && !memcmp(file->data, j->kmodel.data, file->size);
+    return j->compiled;
+}
+
+bool ncc_judge_recompile(struct compilation *c)
+{
+    struct judging *j = (struct judging *)c;
+    const char *own = c->options->dataset;
+    if (j->judge->calibration)
+        compile_again(j, j->judge->calibration);
+    /* A model that brings its ranges was most likely compiled without samples. */
+    else if (!is_quantised(c->graph) || !compile_again(j, NULL) || (j->kmodel.size && !j->same_bytes))
+        compile_again(j, own);
     return true;
 }
 

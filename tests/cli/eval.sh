@@ -18,6 +18,19 @@ expect 0 "layers           not shown" eval "$model" a.kmodel --dataset "$digits/
 says "--calibration"
 expect 0 "not shown" eval "$model" a.kmodel --dataset "$digits/calib" --calibrate-method minmax
 
+# A quantised model, compiled without samples.
+models=$PWD/../../import/models
+if [ -s "$models/fixed_point.tflite" ]; then
+    mkdir -p twenty_bytes
+    printf '\001\100\200\377\003\007\011\140\240\300\320\330\340\350\360\362\364\366\370\372' >twenty_bytes/a.bin
+    expect 0 "" compile "$models/fixed_point.tflite" quantised.kmodel
+    expect 0 "layer " eval "$models/fixed_point.tflite" quantised.kmodel --dataset twenty_bytes
+    grep -q "not shown" stdout && fail "layers of a quantised model are not shown"
+    expect 0 "" compile "$models/fixed_point.tflite" quantised.kmodel --dataset twenty_bytes
+    expect 0 "layer " eval "$models/fixed_point.tflite" quantised.kmodel --dataset twenty_bytes
+    grep -q "not shown" stdout && fail "layers of a quantised model compiled with samples are not shown"
+fi
+
 # As JSON, and as a file.
 expect 0 '"worst_cosine"' eval "$model" a.kmodel --dataset "$digits/calib" --json --report eval.json
 same stdout eval.json
