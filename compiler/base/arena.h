@@ -11,8 +11,8 @@
  *     ncc_arena_release(&a);
  *
  * Arenas are not shared between threads, and nothing inside a parallel region allocates
- * from one: longjmp must not cross threads. Code that runs in parallel gets its memory
- * beforehand.
+ * from one of the caller's: longjmp must not cross threads. Code that runs in parallel gets its memory
+ * beforehand, or has an arena with an exit of its own for each thread (k210/bands_estimate.c).
  */
 #ifndef NCC_BASE_ARENA_H
 #define NCC_BASE_ARENA_H
@@ -38,6 +38,8 @@ struct arena {
     struct arena_block *head;
     char *at, *end;
     struct exit *exit;
+    struct arena_block *spare; /* zeros, kept from what was rewound; released with the rest */
+    size_t spare_size;         /* bytes; not in exit->used */
 };
 
 /* An empty arena; takes no memory until the first allocation. `out` must outlive it. */
@@ -46,11 +48,14 @@ struct arena ncc_arena_make(struct exit *out);
 /* n * size zeroed bytes, aligned. The product is checked; n = 0 gives a valid pointer. */
 void *ncc_arena_alloc(struct arena *a, size_t n, size_t size, size_t align);
 
+/* Leaves as if memory had run out: for a caller whose helpers, on other threads, ran out of theirs. */
+_Noreturn void ncc_arena_no_memory(struct arena *a);
+
 /* Gives everything back to the system. The arena is empty afterwards and may be used again. */
 void ncc_arena_release(struct arena *a);
 
 /* A place to go back to: what was handed out since then is given back, for work that is tried and thrown away. Marks
- * are rewound in the opposite order, and at most once.
+ * are rewound in the opposite order; one may be rewound again while no earlier one was.
  *
  *     const struct arena_mark m = ncc_arena_mark(a);
  *     ... try something ...

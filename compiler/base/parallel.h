@@ -7,7 +7,7 @@
 int ncc_parallel_threads(void);
 
 /* Calls body(ctx, i, thread) for i = 0..n-1 in any order; 0 <= thread < ncc_parallel_threads().
- * The body must not allocate from arenas and must not leave by longjmp. */
+ * The body must not leave by longjmp, so it allocates from no arena whose exit is the caller's. */
 void ncc_parallel_for(int n, void (*body)(void *ctx, int i, int thread), void *ctx);
 
 #endif
