@@ -3,6 +3,8 @@
 #include "compiler/k210/cost.h"
 #include "compiler/k210/lower.h"
 
+#include <assert.h>
+
 /* Weights take general RAM and flash: a byte counts as much as a clock of the KPU. */
 #define US_PER_WEIGHT (1e6 / NCC_KPU_CLOCK_HZ)
 
@@ -11,9 +13,17 @@ static struct node *last_made(const struct lowering *l)
     return l->g->cursor ? l->g->cursor->prev : l->g->last;
 }
 
+struct form *ncc_lower_form_to_set(struct lowering *l, const struct value *v)
+{
+    assert(l->n_set < NCC_LOWER_N_FORMS * l->n_forms);
+    l->set[l->n_set++] = v->id;
+    return &l->forms[v->id];
+}
+
 struct attempt ncc_lower_begin(const struct lowering *l)
 {
-    return (struct attempt){last_made(l), l->g->next_id, l->span->detour_us};
+    return (struct attempt){last_made(l),        l->g->next_id, l->n_set,
+                            l->span->detour_us, l->unread,     ncc_arena_mark(l->g->arena)};
 }
 
 static bool is_newer(const struct value *v, const struct attempt *a)
@@ -78,14 +88,17 @@ float *ncc_lower_weights(struct lowering *l, size_t n)
 
 void ncc_lower_undo(struct lowering *l, const struct attempt *a)
 {
-    for (int i = 0; i < l->n_forms; i++) {
-        if (is_newer(l->forms[i].kpu, a))
-            l->forms[i].kpu = NULL;
-        if (is_newer(l->forms[i].main, a))
-            l->forms[i].main = NULL;
-        if (is_newer(l->forms[i].spread, a))
-            l->forms[i].spread = NULL;
+    for (; l->n_set > a->n_set; l->n_set--) {
+        struct form *f = &l->forms[l->set[l->n_set - 1]];
+        if (is_newer(f->kpu, a))
+            f->kpu = NULL;
+        if (is_newer(f->main, a))
+            f->main = NULL;
+        if (is_newer(f->spread, a))
+            f->spread = NULL;
     }
     remove_unread(l, a, NULL);
     l->span->detour_us = a->detour_us;
+    l->unread = a->unread;
+    ncc_arena_rewind(l->g->arena, &a->memory);
 }

@@ -24,7 +24,7 @@ static struct value *weights_of(struct lowering *l, const struct cover *v, int r
 {
     const struct conv_job *j = v->j;
     float *w = ncc_lower_weights(l, (size_t)count * 9);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count && !l->trying; i++)
         for (int y = 0; y < j->kh; y++)
             for (int x = 0; x < j->kw; x++) {
                 const struct tap ty = v->row.of[y], tx = v->col.of[x];

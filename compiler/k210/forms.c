@@ -23,19 +23,26 @@ static bool feeds_kpu_only(const struct lowering *l, const struct value *v)
 struct value *ncc_lower_canvas(struct lowering *l, struct value *v)
 {
     assert(v->id < l->n_forms);
-    struct form *f = &l->forms[v->id];
+    const struct form *f = &l->forms[v->id];
     if (f->kpu)
         return f->kpu;
-    if (f->spread)
-        return f->kpu = ncc_lower_packed(l, v);
-    if (feeds_kpu_only(l, v) && !ncc_lower_uploads_lines(l, v)) {
+    struct value *x = v;
+    const bool fed = !f->spread && feeds_kpu_only(l, v) && !ncc_lower_uploads_lines(l, v);
+    if (f->spread) {
+        x = ncc_lower_packed(l, v);
+    } else if (fed) {
         v->mem = MEM_KPU;
         v->window = ncc_lower_full(v);
-        f->kpu = v;
-    } else if ((f->kpu = ncc_lower_upload(l, v, 0, 0))) {
-        f->main = v;
+    } else {
+        x = ncc_lower_upload(l, v, 0, 0);
     }
-    return f->kpu;
+    if (!x)
+        return NULL;
+    struct form *set = ncc_lower_form_to_set(l, v);
+    set->kpu = x;
+    if (!fed && !set->spread)
+        set->main = v;
+    return x;
 }
 
 /* ---- KPU to main memory ---- */
@@ -140,7 +147,7 @@ struct value *ncc_lower_main(struct lowering *l, struct value *v)
 {
     if (v->id >= l->n_forms || (!l->forms[v->id].kpu && !l->forms[v->id].spread))
         return v;
-    struct form *f = &l->forms[v->id];
+    const struct form *f = &l->forms[v->id];
     if (f->spread && !ncc_lower_as_counted(l, v))
         ncc_lower_canvas(l, v);
     struct value *canvas = f->kpu ? f->kpu : f->spread;
@@ -153,7 +160,7 @@ struct value *ncc_lower_main(struct lowering *l, struct value *v)
             r.shape.v[i] = v->shape.dim[i];
         m = NCC_OP(l->g, OP_reshape, ncc_name(l->g, v->name, "shape"), &r, m);
     }
-    return f->main = m;
+    return ncc_lower_form_to_set(l, v)->main = m;
 }
 
 struct value *ncc_lower_clean(struct lowering *l, struct value *v, int least_h, int least_w)

@@ -17,6 +17,8 @@ struct form {
     const int *slot;
 };
 
+enum { NCC_LOWER_N_FORMS = 4 }; /* settings of a value's forms at most: each, and a spread one that is packed */
+
 /* The layers that stand for the first piece of a map: those for the other pieces are of their families. */
 struct family {
     int *v, n, cap; /* ids of their results */
@@ -27,6 +29,7 @@ struct lowering {
     const struct k210_options *options;
     struct form *forms; /* by id of the canonical graph's values */
     int n_forms;
+    int *set, n_set;      /* ids of the values whose forms were set, in this order */
     struct span {
         int first, end;   /* ids of the values that were made for this node, by id of its first output */
         double detour_us; /* of what passes through main memory on the way */
@@ -34,7 +37,7 @@ struct lowering {
     struct family *families; /* by number of the canonical graph's families */
     bool no_rides;        /* no pool goes into the layer before it */
     int trying;           /* what is built now will be taken back, or only its time is asked for */
-    struct {
+    struct unread {
         float *v;
         size_t n;
     } unread;             /* the weights of all that is only tried */
@@ -53,14 +56,21 @@ double ncc_lower_layer_us(const struct lowering *l, const struct node *n);
  *     struct attempt a = ncc_lower_begin(l);
  *     struct value *y = ...;                       nothing older may have been changed
  *     if (ncc_lower_spent(l, &a, y) > best)
- *         ncc_lower_undo(l, &a);
+ *         ncc_lower_undo(l, &a);               frees all memory that the graph's arena gave since
+ *
+ * Where attempts are nested, an inner one is undone before an outer one, or not at all. One may be undone several times: each
+ * time what was made since it began, or since the last time.
  */
 struct attempt {
     struct node *last; /* before the first node of the attempt; NULL: none */
-    int first_id;
+    int first_id, n_set;
     double detour_us;
+    struct unread unread;
+    struct arena_mark memory;
 };
 struct attempt ncc_lower_begin(const struct lowering *l);
+/* The forms of v, one of which is set now; undoing takes it back. */
+struct form *ncc_lower_form_to_set(struct lowering *l, const struct value *v);
 /* Microseconds of what was made since and leads to `result`, the bytes of its weights at a clock each; the rest is removed. */
 double ncc_lower_spent(struct lowering *l, const struct attempt *a, const struct value *result);
 /* Microseconds of the copies between the memories, and of what the CPU does to them, since. */

@@ -5,7 +5,8 @@ bool ncc_lower_op_vector(struct lowering *l, struct node *n, const char **why)
 {
     struct value *x = ncc_lower_canvas(l, n->in[0]);
     *why = "the input does not fit the KPU";
-    l->forms[n->out[0]->id].kpu = x;
+    if (x)
+        ncc_lower_form_to_set(l, n->out[0])->kpu = x;
     return x != NULL;
 }
 

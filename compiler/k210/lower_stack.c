@@ -75,7 +75,7 @@ bool ncc_lower_op_stack(struct lowering *l, struct node *n, const char **why)
             part[i] = ncc_lower_shift(l, rows_of(l, x[i], k * g, count, 0, x[i]->window.h, n->name), 0, 0);
         group[k] = ncc_op(l->g, OP_kpu_stack, ncc_name(l->g, n->name, "stack"), NULL, part, n->n_in);
     }
-    l->forms[n->out[0]->id].kpu =
+    ncc_lower_form_to_set(l, n->out[0])->kpu =
         n_groups == 1 ? group[0] : ncc_op(l->g, OP_kpu_concat, n->name, NULL, group, n_groups);
     return true;
 }

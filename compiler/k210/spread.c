@@ -26,7 +26,7 @@ void ncc_lower_set_spread(struct lowering *l, const struct value *v, struct valu
     bool dense = canvas->shape.dim[1] == c;
     for (int i = 0; i < c; i++)
         dense = dense && slot[i] == i;
-    struct form *f = &l->forms[v->id];
+    struct form *f = ncc_lower_form_to_set(l, v);
     if (dense)
         f->kpu = canvas;
     else
