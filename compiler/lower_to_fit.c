@@ -177,9 +177,10 @@ static void note(struct compilation *c, const struct band_choice *choice)
     NCC_PUSH(&c->arena, &c->report.bands, b);
 }
 
-/* A graph in which less is too large, and what it is estimated to take; none: graph is NULL. */
+/* A graph in which less is too large, what came of it, and what it is estimated to take; none: graph is NULL. */
 struct way {
     struct graph *graph;
+    struct trial trial;
     double us;
     struct band_choice bands; /* n 0: none */
     const struct value *spilled;
@@ -196,7 +197,7 @@ static struct way cut_around(struct compilation *c, int place, const struct tria
         struct graph *g = ncc_graph_copy(c->graph, &c->scratch, &c->diags);
         ncc_bands_apply(g, &choice[i]);
         if (try(c, g, &t) && is_better(&t, now))
-            return (struct way){g, choice[i].us, choice[i], NULL};
+            return (struct way){g, t, choice[i].us, choice[i], NULL};
         ncc_arena_rewind(&c->scratch, &before);
     }
     return (struct way){0};
@@ -287,7 +288,7 @@ static struct way spill_something(struct compilation *c, const struct trial *now
         if (!try(c, g, &t) || !is_better(&t, &least))
             continue;
         least = t;
-        best = (struct way){g, ncc_k210_placed_us(t.placed, &c->k210), {0}, waiting[i]};
+        best = (struct way){g, t, ncc_k210_placed_us(t.placed, &c->k210), {0}, waiting[i]};
     }
     return best;
 }
@@ -301,8 +302,8 @@ static void note_spill(struct compilation *c, const struct value *v)
     NCC_PUSH(&c->arena, &c->report.spills, s);
 }
 
-/* Bands or a spill, whichever is faster. False: neither helps. */
-static bool make_room(struct compilation *c, const struct trial *now)
+/* Bands or a spill, whichever is faster; *now is then what came of it. False: neither helps. */
+static bool make_room(struct compilation *c, struct trial *now)
 {
     if (c->k210.cpu_only || (!now->n_large && !now->overflow))
         return false;
@@ -319,6 +320,7 @@ static bool make_room(struct compilation *c, const struct trial *now)
     else
         note(c, &w.bands);
     c->graph = w.graph;
+    *now = w.trial;
     return true;
 }
 
@@ -329,7 +331,9 @@ bool ncc_step_lower(struct compilation *c)
     do {
         if (!try(c, c->graph, &t))
             return false;
-    } while (make_room(c, &t) || (t.overflow > 0 && bar_one(c, &t)));
+        while (make_room(c, &t))
+            ;
+    } while (t.overflow > 0 && bar_one(c, &t));
     c->k210.short_of_ram = ncc_is_short_of_ram(c, t.lowered, &t.plan);
     c->report.bands_extra = macs > 0 ? fmax(ncc_graph_macs(c->graph) / macs - 1, 0) : 0;
     c->graph = lower(c, c->graph, &c->arena, NULL);
