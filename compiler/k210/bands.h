@@ -40,6 +40,16 @@ void ncc_bands_apply(struct graph *g, const struct band_choice *c);
 int ncc_bands_choices(const struct graph *g, int node, const struct k210_options *options, struct arena *scratch,
                      struct band_choice *out, int max);
 
+/* ---- inside: bands_estimate.c ---- */
+
+/* The time of the graph with each of n cuts, placed: way[i].us. In parallel, and always the same. */
+void ncc_bands_time(const struct graph *g, const struct k210_options *options, struct arena *scratch,
+                    struct band_choice *way, int n);
+
+/* The same of the part of the graph around all that they cut: good for comparing them. n is 1 at least. */
+void ncc_bands_time_near(const struct graph *g, const struct k210_options *options, struct arena *scratch,
+                         struct band_choice *way, int n);
+
 /* ---- inside: bands_region.c ---- */
 
 struct stretch {

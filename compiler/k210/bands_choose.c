@@ -21,47 +21,40 @@ struct choosing {
     struct arena *arena;
     struct node **node; /* of the graph, by place */
     int n;
-    struct band_choice *out;
-    int n_out, max;
+    struct {
+        struct band_choice *v;
+        int n, cap;
+    } found;
 };
 
-/* ---- time ---- */
+/* ---- what came into question ---- */
 
-/* What a byte more of the kmodel is worth. */
-#define US_PER_BYTE 0.02
-
-static double weights_us(const struct graph *g)
-{
-    double bytes = 0;
-    for (const struct node *n = g->first; n; n = n->next)
-        if (n->on_kpu && n->n_in > 1 && ncc_is_const(n->in[1]))
-            bytes += (double)ncc_shape_count(n->in[1]->shape);
-    return bytes * US_PER_BYTE;
-}
-
-static double estimate(struct choosing *c, const struct band_choice *choice)
-{
-    const struct arena_mark before = ncc_arena_mark(c->arena);
-    struct graph *g = ncc_graph_copy(c->g, c->arena, c->g->diags);
-    ncc_bands_apply(g, choice);
-    double us = 1e30;
-    if (ncc_k210_place(g, c->options, c->arena))
-        us = ncc_k210_placed_us(g, c->options) + weights_us(g);
-    ncc_arena_rewind(c->arena, &before);
-    return us;
-}
+enum { N_NEAR = 24 }; /* ways that are compared by the time of the whole graph */
 
 static void keep(struct choosing *c, struct band_choice choice, const int *node)
 {
     choice.node = NCC_NEW(c->arena, int, choice.n);
     memcpy(choice.node, node, (size_t)choice.n * sizeof *node);
-    choice.us = estimate(c, &choice);
-    if (c->n_out == c->max && c->out[c->max - 1].us <= choice.us)
-        return;
-    int at = c->n_out < c->max ? c->n_out++ : c->max - 1;
-    for (; at > 0 && c->out[at - 1].us > choice.us; at--)
-        c->out[at] = c->out[at - 1];
-    c->out[at] = choice;
+    NCC_PUSH(c->arena, &c->found, choice);
+}
+
+/* Sorts by time, of equals what was found first, and keeps at most n. */
+static void keep_best(struct choosing *c, int n)
+{
+    struct band_choice *v = c->found.v;
+    for (int i = 1; i < c->found.n; i++) {
+        const struct band_choice one = v[i];
+        int at = i;
+        for (; at > 0 && v[at - 1].us > one.us; at--)
+            v[at] = v[at - 1];
+        v[at] = one;
+    }
+    c->found.n = c->found.n < n ? c->found.n : n;
+}
+
+static void time_found(struct choosing *c, int from)
+{
+    ncc_bands_time(c->g, c->options, c->arena, c->found.v + from, c->found.n - from);
 }
 
 /* ---- the number of pieces ---- */
@@ -120,13 +113,29 @@ static bool columns_that_fit(struct banding *t)
     return false;
 }
 
+/* What pieces of a group need, by the number of rows: found when it is first asked for. */
+struct needs {
+    bool known[MAX_ROWS + 1];
+    int64_t bytes[MAX_ROWS + 1]; /* as largest_piece says */
+};
+
+static int64_t need_of(struct needs *n, struct banding *t)
+{
+    if (!n->known[t->rows]) {
+        n->known[t->rows] = true;
+        n->bytes[t->rows] = largest_piece(t);
+    }
+    return n->bytes[t->rows];
+}
+
 /* The fewest rows with which a piece, and what is kept beside it, fits. */
-static void choose_rows(struct choosing *c, struct banding *t, const int *node, bool join_in_main, bool enter_in_kpu)
+static void choose_rows(struct choosing *c, struct banding *t, struct needs *needs, const int *node, bool join_in_main,
+                        bool enter_in_kpu)
 {
     const int64_t room = NCC_KPU_RAM_SIZE - (join_in_main ? 0 : whole_bytes(t->leave.v, t->leave.n)) -
                          (enter_in_kpu ? whole_bytes(t->enter.v, t->enter.n) : 0);
     for (t->rows = 1; t->rows <= MAX_ROWS; t->rows++) {
-        const int64_t bytes = largest_piece(t);
+        const int64_t bytes = need_of(needs, t);
         if (bytes < 0 && t->rows > 1 && !ncc_bands_regions(t, 0, 0))
             return;
         if (bytes < 0 || bytes > room || t->rows * t->cols == 1)
@@ -163,9 +172,10 @@ static void try_group(struct choosing *c, const int *place, int n)
     ncc_bands_open(&t, c->g, node, n, c->arena);
     if (t.leave.n > MAX_LEAVING || !columns_that_fit(&t))
         return;
-    choose_rows(c, &t, place, true, false);
+    struct needs needs = {0};
+    choose_rows(c, &t, &needs, place, true, false);
     if (t.cols == 1)
-        choose_rows(c, &t, place, false, false);
+        choose_rows(c, &t, &needs, place, false, false);
 }
 
 /* Inputs of the graph come from main memory in any case. */
@@ -178,20 +188,18 @@ static bool made_here(const struct banding *t)
 }
 
 /* The ways that came out best, with what enters copied within KPU RAM. */
-static void try_entering(struct choosing *c)
+static void add_entering(struct choosing *c)
 {
-    const int n = c->n_out;
-    struct band_choice *best = NCC_NEW(c->arena, struct band_choice, n);
-    memcpy(best, c->out, (size_t)n * sizeof *best);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0, n = c->found.n; i < n; i++) {
+        const struct band_choice best = c->found.v[i];
         struct banding t;
-        struct node **node = NCC_NEW(c->arena, struct node *, best[i].n);
-        for (int k = 0; k < best[i].n; k++)
-            node[k] = c->node[best[i].node[k]];
-        ncc_bands_open(&t, c->g, node, best[i].n, c->arena);
+        struct node **node = NCC_NEW(c->arena, struct node *, best.n);
+        for (int k = 0; k < best.n; k++)
+            node[k] = c->node[best.node[k]];
+        ncc_bands_open(&t, c->g, node, best.n, c->arena);
         t.cols = 1;
-        if (best[i].cols == 1 && made_here(&t))
-            choose_rows(c, &t, best[i].node, best[i].join_in_main, true);
+        if (best.cols == 1 && made_here(&t))
+            choose_rows(c, &t, &(struct needs){0}, best.node, best.join_in_main, true);
     }
 }
 
@@ -219,19 +227,43 @@ static void grow(struct choosing *c, int begin, int least)
     }
 }
 
-int ncc_bands_choices(const struct graph *g, int node, const struct k210_options *options, struct arena *scratch,
-                     struct band_choice *out, int max)
+static void find(struct choosing *c, int node, int max)
 {
-    struct choosing c = {.g = g, .options = options, .arena = scratch, .out = out, .max = max};
-    c.node = NCC_NEW(scratch, struct node *, ncc_graph_n_nodes(g));
-    for (struct node *n = g->first; n; n = n->next)
-        c.node[c.n++] = n;
-    memset(out, 0, (size_t)max * sizeof *out);
     for (int begin = node, tried = 0; begin >= 0 && tried < MAX_BEGINS; begin--)
-        if (ncc_bands_possible(c.node[begin])) {
-            grow(&c, begin, node);
+        if (ncc_bands_possible(c->node[begin])) {
+            grow(c, begin, node);
             tried++;
         }
-    try_entering(&c);
-    return c.n_out;
+    if (c->found.n > N_NEAR) {
+        ncc_bands_time_near(c->g, c->options, c->arena, c->found.v, c->found.n);
+        keep_best(c, N_NEAR);
+    }
+    time_found(c, 0);
+    keep_best(c, max);
+    const int n_best = c->found.n;
+    add_entering(c);
+    time_found(c, n_best);
+    keep_best(c, max);
+}
+
+int ncc_bands_choices(const struct graph *g, int node, const struct k210_options *options, struct arena *scratch,
+                      struct band_choice *out, int max)
+{
+    struct choosing c = {.g = g, .options = options, .arena = scratch};
+    const int n_nodes = ncc_graph_n_nodes(g);
+    for (int i = 0; i < max; i++)
+        out[i] = (struct band_choice){.node = NCC_NEW(scratch, int, n_nodes)};
+    const struct arena_mark before = ncc_arena_mark(scratch);
+    c.node = NCC_NEW(scratch, struct node *, n_nodes);
+    for (struct node *n = g->first; n; n = n->next)
+        c.node[c.n++] = n;
+    find(&c, node, max);
+    for (int i = 0; i < c.found.n; i++) {
+        int *nodes = out[i].node;
+        memcpy(nodes, c.found.v[i].node, (size_t)c.found.v[i].n * sizeof *nodes);
+        out[i] = c.found.v[i];
+        out[i].node = nodes;
+    }
+    ncc_arena_rewind(scratch, &before);
+    return c.found.n;
 }

@@ -3,6 +3,7 @@
 #include "compiler/k210/bands.h"
 #include "kpu/layout.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Output i of a node reads its input at i * stride - before and the extent - 1 pixels behind that. */
@@ -191,12 +192,10 @@ static int64_t part_bytes(const struct banding *t, const struct value *v)
     return ncc_kpu_bytes(v->shape.dim[1], h, w);
 }
 
-/* Where n's result begins before its stride, on the canvas of input i. */
-static int centre(const struct banding *t, const struct node *n, int i, int axis)
+/* Where a node's result begins before its stride, on the canvas of an input. */
+static int centre(const struct reach *r, const struct band_part *in, const struct band_part *out, int axis)
 {
-    const struct reach r = reach_of(n, axis);
-    const struct band_part *in = &t->part[n->in[i]->id], *out = &t->part[n->out[0]->id];
-    return in->at[axis] + ncc_bands_reached(n, axis, out->of[axis]).begin - in->of[axis].begin + (r.extent - 1) / 2;
+    return in->at[axis] + out->of[axis].begin * r->stride - r->before - in->of[axis].begin + (r->extent - 1) / 2;
 }
 
 /* Columns of stride 2 may be odd: there is a pick for these, but not for pools. */
@@ -216,19 +215,18 @@ static double put(struct banding *t, int axis)
     }
     for (int k = 0; k < t->n; k++) {
         const struct node *n = t->node[k];
+        const struct reach r = reach_of(n, axis);
         struct band_part *out = &t->part[n->out[0]->id];
         bool first = true;
         for (int i = 0; i < n->n_in; i++) {
             if (!ncc_bands_is_map(n, i))
                 continue;
-            const struct reach r = reach_of(n, axis);
             const struct band_part *in = &t->part[n->in[i]->id];
-            const int at = centre(t, n, i, axis);
-            const double weight = (double)part_bytes(t, n->in[i]);
-            if (place_matters(n, axis) && at % r.stride)
-                bad += weight;
+            const int at = centre(&r, in, out, axis);
+            if (at % r.stride && place_matters(n, axis))
+                bad += (double)part_bytes(t, n->in[i]);
             if (!first && (out->at[axis] != at / r.stride || out->canvas[axis] != in->canvas[axis] / r.stride))
-                bad += 8 * weight;
+                bad += 8 * (double)part_bytes(t, n->in[i]);
             if (first) {
                 out->at[axis] = at / r.stride;
                 out->canvas[axis] = in->canvas[axis] / r.stride;
@@ -261,12 +259,14 @@ static double copied(const struct value *v, const struct band_part *p)
     return width % NCC_KPU_LINE_SIZE ? COPIED_BYTE * bytes : 0;
 }
 
-static double with_lead(struct banding *t, const struct value *v, int axis, int lead)
+/* What a lead leaves to be done; or, when that is at least `enough`, something that is too. */
+static double with_lead(struct banding *t, const struct value *v, int axis, int lead, double enough)
 {
     struct band_part *p = &t->part[v->id];
     p->lead[axis] = lead;
     p->trail[axis] = axis == AXIS_COLS ? fill_line(v, p, lead) : 0;
-    return put(t, axis) + (axis == AXIS_COLS ? copied(v, p) : 0);
+    const double copies = axis == AXIS_COLS ? copied(v, p) : 0;
+    return copies >= enough ? copies : copies + put(t, axis);
 }
 
 /* The lead of a value that enters: the shortest of those that leave least to be done. */
@@ -274,16 +274,16 @@ static void choose_lead(struct banding *t, const struct value *v, int axis)
 {
     const struct band_part *p = &t->part[v->id];
     const int max = axis == AXIS_COLS ? MAX_LEAD_COLS : MAX_LEAD;
-    double least = with_lead(t, v, axis, 0);
+    double least = with_lead(t, v, axis, 0, INFINITY);
     int best = 0;
     for (int lead = 1; lead <= max && lead <= p->of[axis].begin && least > 0; lead++) {
-        const double bad = with_lead(t, v, axis, lead);
+        const double bad = with_lead(t, v, axis, lead, least);
         if (bad < least) {
             least = bad;
             best = lead;
         }
     }
-    with_lead(t, v, axis, best);
+    with_lead(t, v, axis, best, INFINITY);
 }
 
 static void choose_leads(struct banding *t)
@@ -338,7 +338,8 @@ static int64_t copied_bytes(const struct banding *t, const struct node *n)
     int count = 1;
     for (int axis = 0; axis < N_AXES; axis++) {
         const struct reach r = reach_of(n, axis);
-        const bool odd = n->op == OP_conv2d && place_matters(n, axis) && r.extent > 1 && centre(t, n, 0, axis) % r.stride;
+        const bool odd = n->op == OP_conv2d && place_matters(n, axis) && r.extent > 1 &&
+                         centre(&r, &t->part[n->in[0]->id], &t->part[n->out[0]->id], axis) % r.stride;
         count *= copies(&r) + odd;
     }
     return n->op == OP_conv2d && count > 1 ? count * part_bytes(t, n->in[0]) : 0;
@@ -346,6 +347,7 @@ static int64_t copied_bytes(const struct banding *t, const struct node *n)
 
 int64_t ncc_bands_bytes(const struct banding *t)
 {
+    const struct arena_mark before = ncc_arena_mark(t->arena);
     int *last = NCC_NEW(t->arena, int, t->n_ids); /* by value id: the last reader, plus one */
     bool *rides = NCC_NEW(t->arena, bool, t->n);
     for (int k = 0; k < t->n; k++) {
@@ -385,5 +387,6 @@ int64_t ncc_bands_bytes(const struct banding *t)
                 live -= part_bytes(t, v);
         }
     }
+    ncc_arena_rewind(t->arena, &before);
     return most;
 }
