@@ -93,6 +93,7 @@ static const struct judged forms[] = {
     {OP_conv2d, ncc_legal_conv_on_halves},
     {OP_prelu, ncc_legal_prelu_in_conv},
     {OP_conv2d, ncc_legal_join_convs},
+    {OP_resize, ncc_legal_smaller},
     {OP_resize, ncc_legal_bilinear},
     {OP_conv2d_transpose, ncc_legal_transposed},
     {OP_depth_to_space, ncc_legal_depth_to_space},

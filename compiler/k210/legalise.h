@@ -85,6 +85,11 @@ bool ncc_legal_resized_part(const struct legaliser *l, struct node *n); /* legal
 bool ncc_legal_bilinear(const struct legaliser *l, struct node *n);
 bool ncc_legal_gate(const struct legaliser *l, struct node *n);
 
+/* ---- legal_smaller.c ---- */
+
+/* resize to a whole fraction -> pool of one or two pixels with a stride. */
+bool ncc_legal_smaller(const struct legaliser *l, struct node *n);
+
 /* ---- legal_strides.c ---- */
 
 /* conv2d, avg_pool */

@@ -249,6 +249,23 @@ static struct value *resized(struct graph *g, uint64_t *state, struct value *x)
     return net_append(g, state, x, NET_RESIZE);
 }
 
+/* To a half, a third, a quarter. */
+static struct value *smaller(struct graph *g, uint64_t *state, struct value *x)
+{
+    x = same(g, state, x);
+    const int f = net_int(state, 2, 4), convention = net_int(state, 0, 2), h = (x->shape.dim[2] + f - 1) / f,
+              w = (x->shape.dim[3] + f - 1) / f, more = convention == 1 ? 1 - f : 0;
+    const struct resize_attrs larger = {.mode = RESIZE_NEAREST, .out_h = h * f + more, .out_w = w * f + more};
+    const struct resize_attrs a = {.mode = net_int(state, 0, 2) ? RESIZE_BILINEAR : RESIZE_NEAREST,
+                                   .out_h = h,
+                                   .out_w = w,
+                                   .align_corners = convention == 1,
+                                   .half_pixel = convention == 2};
+    const bool fits = x->shape.dim[2] == larger.out_h && x->shape.dim[3] == larger.out_w;
+    x = NCC_OP(g, OP_resize, "smaller", &a, fits ? x : NCC_OP(g, OP_resize, "larger", &larger, x));
+    return net_int(state, 0, 1) ? net_pointwise(g, state, x) : x;
+}
+
 static struct value *gate(struct graph *g, uint64_t *state, struct value *x)
 {
     return net_append(g, state, x, NET_GATE);
@@ -372,6 +389,7 @@ const struct net_row net_rows[] = {
     {"global means", whole_mean, 1, 17, 1, 33, false, false},
     {"products before and behind means", mean_and_product, 1, 24, 1, 29, false, false},
     {"resize", resized, 1, 11, 1, 15, false, false},
+    {"resize to a fraction", smaller, 1, 11, 1, 25, false, false},
     {"squeeze-and-excite gates", gate, 1, 13, 1, 17, false, false},
     {"maps above the limits", large_map, 1, 1, 258, 600, true, true},
     {"maps below 4x4", small_map, 1, 24, 1, 3, false, false},

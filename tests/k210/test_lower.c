@@ -420,6 +420,14 @@ static const struct expectation expectations[] = {
      "input %x f32 1x4x5x9\nconst %w f32 6x4x3x3 = random 1\n%a = conv2d(%x, %w, _) " SAME
      "\n%o = resize(%a) mode=bilinear out_h=17 out_w=33 align_corners=true\noutput %o\n",
      -1, 0, 0},
+    {"7 bilinear to a half: means of 2x2",
+     "input %x f32 1x4x18x22\nconst %w f32 6x4x3x3 = random 1\n%a = conv2d(%x, %w, _) " SAME
+     "\n%o = resize(%a) mode=bilinear out_h=9 out_w=11 half_pixel=true\noutput %o\n",
+     2, -1, 0},
+    {"3 nearest to a quarter: a pick",
+     "input %x f32 1x4x16x24\nconst %w f32 6x4x3x3 = random 1\n%a = conv2d(%x, %w, _) " SAME
+     "\n%o = resize(%a) out_h=4 out_w=6\noutput %o\n",
+     -1, 7, 0},
     {"11 nearest by 2, one more in front",
      "input %x f32 1x16x20x15\nconst %w f32 6x16x3x3 = random 1\n%a = conv2d(%x, %w, _) " SAME
      "\n%o = resize(%a) out_h=40 out_w=31\noutput %o\n",
