@@ -3,6 +3,7 @@
 
 #include "compiler/made_up.h"
 #include "compiler/quant/equalise.h"
+#include "compiler/quant/mean_error.h"
 #include "compiler/quant/slices.h"
 #include "compiler/quant/tied.h"
 
@@ -195,8 +196,28 @@ bool ncc_step_quantise(struct compilation *c)
     return c->k210.cpu_only || ncc_quant_assign(c->graph, &c->seen, &o, &c->scratch);
 }
 
+/* Multiply-adds of the integer graph that may be spent on measuring its outputs' means: some 0.1 s. */
+#define MEAN_BUDGET 1e9
+
+/* What rounding does to the means of the outputs on the samples is taken off. */
+static bool correct_outputs(struct compilation *c)
+{
+    struct mean_errors e;
+    if (c->made_up || c->options->steps.no_bias_correction)
+        return true;
+    if (!ncc_quant_mean_errors(c->real, c->graph, ncc_compilation_feed, c, c->data.n, MEAN_BUDGET, &c->scratch, &e))
+        return false;
+    for (int i = 0; i < e.n; i++) {
+        for (int k = 0; k < e.v[i].layer->out[0]->shape.dim[1]; k++)
+            e.v[i].error[k] = -e.v[i].error[k];
+        ncc_k210_shift_results(c->graph, e.v[i].layer, e.v[i].error);
+    }
+    return true;
+}
+
 bool ncc_step_integers(struct compilation *c)
 {
     c->real = ncc_graph_copy(c->graph, &c->arena, &c->diags);
-    return c->k210.cpu_only || ncc_k210_integers(c->graph, &c->k210, &c->seen.patches, &c->scratch);
+    return c->k210.cpu_only ||
+           (ncc_k210_integers(c->graph, &c->k210, &c->seen.patches, &c->scratch) && correct_outputs(c));
 }

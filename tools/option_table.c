@@ -92,7 +92,7 @@ const struct option ncc_options[] = {
     {0, "no-joint-scales", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_joint_scales), NULL,
      "leave out: scales of the parts of a sum or a concatenation chosen together"},
     {0, "no-bias-correction", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_bias_correction), NULL,
-     "leave out: what rounding weights does to means is given back"},
+     "leave out: what rounding does to means, of sums and of outputs, is given back"},
     {0, "no-truncation-correction", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_truncation_correction), NULL,
      "leave out: what mean pools and resizes of codes cut off is given back"},
     {0, "no-fitted-tables", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_fitted_tables), NULL,

@@ -54,6 +54,11 @@ bool ncc_k210_lower(struct graph *g, const struct k210_options *options, struct 
 bool ncc_k210_integers(struct graph *g, const struct k210_options *options, const struct patch_table *patches,
                        struct arena *scratch);
 
+/* Adds codes[c] to what channel c of a kpu_layer gives, where its table rises as a straight line; in fractions of a code as
+ * well, as sums are finer. Two codes or so: what the layer's numbers may be was proven without. False: there is no such
+ * line, or no room; nothing has changed. */
+bool ncc_k210_shift_results(struct graph *g, struct node *layer, const double *codes);
+
 /* Has kmodel v3 a CPU kernel for a canonical node? Shapes and types are left to emission. */
 bool ncc_k210_v3_has_kernel(enum op op);
 
