@@ -152,8 +152,12 @@ static double *real_weights(struct world *w, const struct sample_layer *l, const
 
 struct error {
     double worst, sum;
+    double beyond; /* codes further from the real result than the nearest code may be: half a code */
     int n;
 };
+
+/* What perfect integers may be beyond: a piece of the table multiplies by at least 15 bits, and spans at most 255 codes. */
+#define ROUNDING_OF_SLOPES (255.0 / 32768)
 
 /* Codes of the layer against rounding of the real function, before the pool, over random pictures. */
 static struct error compare(struct world *w, const struct sample_layer *l, const struct node *layer,
@@ -175,10 +179,11 @@ static struct error compare(struct world *w, const struct sample_layer *l, const
                     continue;
                 const double z = real_sum(l, &l->x->quant, x, weights, o, y, c);
                 const double real = l->a.act.n ? ncc_act_apply(&l->a.act, (float)z) : z;
-                const double code = rint(fmin(fmax(real / scale_at(q, o) + zero_at(q, o), 0), 255));
+                const double exact = fmin(fmax(real / scale_at(q, o) + zero_at(q, o), 0), 255), code = rint(exact);
                 const double got = ncc_kpu_table_apply(&table, integer_sum(l, layer, x, o, y, c));
                 e.worst = fmax(e.worst, fabs(got - code));
                 e.sum += fabs(got - code);
+                e.beyond = fmax(e.beyond, fabs(got - exact) - 0.5);
                 e.n++;
             }
     }
@@ -330,8 +335,6 @@ static void test_odd_channels(void **state)
             l.w[3 * 36 + i] *= 1e-9f; /* all but nothing */
             l.w[4 * 36 + i] = i % 9 == 4 ? 1.0f : 0;
         }
-        for (int o = 0; o < 4; o += 3) /* constant results must not all lie between two codes */
-            l.bias[o] = 0.03f * (rintf(l.bias[o] / 0.03f) + 0.2f);
         l.conv->out[0]->quant = pair(&w, 0.03, 0);
         struct layer_quality quality;
         const struct node *layer = ncc_k210_integer_layer(w.g, l.conv, NULL, &quality);
@@ -343,7 +346,8 @@ static void test_odd_channels(void **state)
                 assert_int_equal(q[4 * 36 + i], quality.w_zero);
         }
         const struct error e = compare(&w, &l, layer, &quality, false);
-        assert_true(e.worst <= 1 && e.sum / e.n < 0.05);
+        /* Constant results may all lie between two codes: how many there are off by one says nothing. */
+        assert_true(e.beyond <= ROUNDING_OF_SLOPES);
         ncc_arena_release(&w.arena);
     }
 }
