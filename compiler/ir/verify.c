@@ -2,6 +2,7 @@
 #include "compiler/ir/infer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct checker {
@@ -9,6 +10,8 @@ struct checker {
     const char *after;
     const struct node *node;      /* where we are, or NULL */
     const struct value **seen;    /* by id: values that exist at this point */
+    const struct node **nodes;    /* sorted by address: a graph may have ten thousand */
+    int n_nodes;
     bool good;
 };
 
@@ -176,23 +179,39 @@ static void check_node(struct checker *c, const struct node *n)
     check_types(c, n);
 }
 
-/* Uses that no node confirms. */
+static int by_address(const void *a, const void *b)
+{
+    const uintptr_t x = (uintptr_t)*(const struct node *const *)a, y = (uintptr_t)*(const struct node *const *)b;
+    return (x > y) - (x < y);
+}
+
+static void list_nodes(struct checker *c)
+{
+    c->n_nodes = ncc_graph_n_nodes(c->g);
+    c->nodes = NCC_NEW(c->g->arena, const struct node *, c->n_nodes);
+    int at = 0;
+    for (const struct node *n = c->g->first; n; n = n->next)
+        c->nodes[at++] = n;
+    qsort(c->nodes, (size_t)c->n_nodes, sizeof *c->nodes, by_address);
+}
+
+/* Uses that no node confirms; the node may be anything. */
 static void check_uses(struct checker *c, const struct value *v)
 {
     for (const struct use *u = v->uses; u; u = u->next) {
-        const struct node *n = c->g->first;
-        while (n && n != u->node)
-            n = n->next;
-        if (!n || u->index < 0 || u->index >= n->n_in || n->in[u->index] != v)
+        const struct node *const n = u->node;
+        const bool there = bsearch(&n, c->nodes, (size_t)c->n_nodes, sizeof *c->nodes, by_address);
+        if (!there || u->index < 0 || u->index >= n->n_in || n->in[u->index] != v)
             broken(c, "a value must know only real uses", "value '%s'", v->name);
     }
 }
 
 bool ncc_graph_verify(const struct graph *g, const char *after)
 {
-    struct checker c = {g, after, NULL, NCC_NEW(g->arena, const struct value *, g->next_id), true};
+    struct checker c = {.g = g, .after = after, .seen = NCC_NEW(g->arena, const struct value *, g->next_id), .good = true};
     if (!check_links(&c))
         return false;
+    list_nodes(&c);
     for (int i = 0; i < g->inputs.n; i++) {
         if (g->inputs.v[i]->def || g->inputs.v[i]->data)
             broken(&c, "a graph input must not be computed", "'%s'", g->inputs.v[i]->name);

@@ -20,8 +20,16 @@ struct form *ncc_lower_form_to_set(struct lowering *l, const struct value *v)
     return &l->forms[v->id];
 }
 
-struct attempt ncc_lower_begin(const struct lowering *l)
+static void make_unread(struct lowering *l, size_t n)
 {
+    l->unread = (struct unread){NCC_NEW(l->g->arena, float, n), n};
+}
+
+/* Room that an attempt makes goes with it. So that not every attempt makes it again, it is made in front of the next one. */
+struct attempt ncc_lower_begin(struct lowering *l)
+{
+    if (l->unread.n < l->most_unread)
+        make_unread(l, l->most_unread);
     return (struct attempt){last_made(l),        l->g->next_id, l->n_set,
                             l->span->detour_us, l->unread,     ncc_arena_mark(l->g->arena)};
 }
@@ -80,8 +88,8 @@ float *ncc_lower_weights(struct lowering *l, size_t n)
     if (!l->trying)
         return NCC_NEW(l->g->arena, float, n);
     if (l->unread.n < n) {
-        l->unread.n = n > 2 * l->unread.n ? n : 2 * l->unread.n;
-        l->unread.v = NCC_NEW(l->g->arena, float, l->unread.n);
+        make_unread(l, n > 2 * l->unread.n ? n : 2 * l->unread.n);
+        l->most_unread = l->unread.n;
     }
     return l->unread.v;
 }

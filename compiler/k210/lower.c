@@ -175,17 +175,6 @@ static void visit(struct lowering *l, struct node *n)
     take_from_main(l, n);
 }
 
-/* So that not every attempt makes room anew. */
-static void make_room_for_unread(struct lowering *l)
-{
-    int64_t most = 0;
-    for (const struct node *n = l->g->first; n; n = n->next)
-        for (int i = 0; i < n->n_in; i++)
-            if (n->in[i] && n->in[i]->data && ncc_shape_count(n->in[i]->shape) > most)
-                most = ncc_shape_count(n->in[i]->shape);
-    l->unread = (struct unread){NCC_NEW(l->g->arena, float, most), (size_t)most};
-}
-
 void ncc_lower_walk(struct lowering *l, struct arena *scratch)
 {
     struct graph *g = l->g;
@@ -194,7 +183,6 @@ void ncc_lower_walk(struct lowering *l, struct arena *scratch)
     l->set = NCC_NEW(scratch, int, NCC_LOWER_N_FORMS * l->n_forms);
     l->spans = NCC_NEW(scratch, struct span, l->n_forms + 1);
     l->families = NCC_NEW(scratch, struct family, l->n_forms + 1);
-    make_room_for_unread(l);
     for (struct node *n = g->first, *next; n; n = next) {
         next = n->next;
         g->cursor = n;

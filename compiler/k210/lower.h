@@ -41,6 +41,7 @@ struct lowering {
         float *v;
         size_t n;
     } unread;             /* the weights of all that is only tried */
+    size_t most_unread;   /* that was ever asked for */
 };
 
 /* Lowers every node with on_kpu set, all others on main memory; sweeps. Needs g and options, fills the rest. */
@@ -68,7 +69,7 @@ struct attempt {
     struct unread unread;
     struct arena_mark memory;
 };
-struct attempt ncc_lower_begin(const struct lowering *l);
+struct attempt ncc_lower_begin(struct lowering *l);
 /* The forms of v, one of which is set now; undoing takes it back. */
 struct form *ncc_lower_form_to_set(struct lowering *l, const struct value *v);
 /* Microseconds of what was made since and leads to `result`, the bytes of its weights at a clock each; the rest is removed. */
