@@ -14,7 +14,9 @@
  *     p x4 x3 x2 x1 x0   ->   x4 x3 x2 x1 x0 p        a half line p times 32 columns: column 2 x + p
  *     q l4 l3 l2 l1 l0   ->   l4 l3 l2 l1 l0 q        32 lines, then 32 others: line 2 l + q
  *
- * So 32 lines of the small map become one tile of 64 lines: four times the same half lines (or once, with zeros). Lines are
+ * What p and q stand for is free: the same pixel, zeros, or one of four maps (phases) that come to lie between each other.
+ *
+ * So 32 lines of the small map become one tile of 64 lines: four times the same half lines, say. Lines are
  * lines, whatever rows and channels they are; only what becomes of the two halves of a line depends on the layout:
  *
  *     W <= 16    two channels in each half  \  the upper halves are channels of their own, behind all others:
@@ -62,6 +64,7 @@ struct job {
     enum enlarge between;
     struct value *x; /* whole blocks of lines */
     int n_blocks, n_halves;
+    int n_phases, phase_lines; /* maps that are put between each other, 1 or 4, each so many lines behind the one before */
 };
 
 /* Blocks, and halves of their lines, that go through the picks together. */
@@ -122,7 +125,8 @@ static struct source first_source(const void *arg, int o)
         digit[d] = o % n;
         o /= n;
     }
-    return (struct source){2 * digit[D_BLOCK] + f->p->half + digit[D_HALF], digit[D_ROW], digit[D_COLUMN],
+    const int phase = f->j->between == ENLARGE_PHASES ? 2 * digit[D_Q] + digit[D_P] : 0;
+    return (struct source){2 * (phase * f->p->n_blocks + digit[D_BLOCK]) + f->p->half + digit[D_HALF], digit[D_ROW], digit[D_COLUMN],
                            f->j->between == ENLARGE_ZEROS && (digit[D_P] || digit[D_Q])};
 }
 
@@ -137,11 +141,28 @@ static int n_tiles(const struct job *j, const struct part *p)
     return p->n_blocks * (j->layout->halves_apart ? p->n_halves : 1);
 }
 
+/* Do the blocks of all phases follow each other? */
+static bool phases_adjacent(const struct job *j, int n_blocks)
+{
+    return j->n_phases == 1 || j->phase_lines == n_blocks * BLOCK;
+}
+
+/* The half lines of a part: of each phase, blocks by blocks. */
+static struct value *half_lines(struct job *j, const struct part *p)
+{
+    if (phases_adjacent(j, p->n_blocks))
+        return maps_of(j, j->x, p->block * BLOCK, 2 * p->n_blocks * j->n_phases, BLOCK, TILE_W / 2);
+    struct value *phase[4];
+    for (int i = 0; i < j->n_phases; i++)
+        phase[i] = maps_of(j, j->x, i * j->phase_lines + p->block * BLOCK, 2 * p->n_blocks, BLOCK, TILE_W / 2);
+    return ncc_lower_beside(j->l, phase, j->n_phases, ncc_name(j->l->g, j->name, "phases"));
+}
+
 /* The tiles of a part, as four maps of half their size each. */
 static struct value *enlarged_part(struct job *j, const struct part *p)
 {
     const int tiles = n_tiles(j, p), tile_h = j->layout->tile_h;
-    struct value *y = maps_of(j, j->x, p->block * BLOCK, 2 * p->n_blocks, BLOCK, TILE_W / 2);
+    struct value *y = half_lines(j, p);
     y = pick(j, y, 16 * p->n_blocks * p->n_halves, first_source, &(struct first_pick){j, p});
     for (int i = 0; i < N_TURNS; i++)
         y = pick(j, maps_of(j, y, 0, tiles, tile_h, TILE_W), 4 * tiles, turn_source, NULL);
@@ -151,16 +172,23 @@ static struct value *enlarged_part(struct job *j, const struct part *p)
 /* ---- parts ---- */
 
 /* A byte of weights counts as a clock. */
+static double layer_clocks(const struct job *j, const struct ncc_kpu_shape *s)
+{
+    return ncc_kpu_layer_clocks(s, 1) + ncc_kpu_costs(j->l->options->runtime)->layer_clocks + (double)ncc_kpu_n_weights(s);
+}
+
 static double pick_clocks(const struct job *j, int in_c, int h, int w, int out_c)
 {
     const struct ncc_kpu_shape s = {in_c, h, w, out_c, 3, false, NCC_KPU_POOL_LEFT_TOP_2};
-    return ncc_kpu_layer_clocks(&s, 1) + ncc_kpu_costs(j->l->options->runtime)->layer_clocks + (double)ncc_kpu_n_weights(&s);
+    return layer_clocks(j, &s);
 }
 
 static double part_clocks(const struct job *j, const struct part *p)
 {
-    const int tiles = n_tiles(j, p);
-    return pick_clocks(j, 2 * p->n_blocks, BLOCK, TILE_W / 2, 16 * p->n_blocks * p->n_halves) +
+    const int tiles = n_tiles(j, p), in_c = 2 * p->n_blocks;
+    const struct ncc_kpu_shape copy = {in_c, BLOCK, TILE_W / 2, in_c, 3, true, NCC_KPU_POOL_NONE};
+    const double copies = phases_adjacent(j, p->n_blocks) ? 0 : j->n_phases * layer_clocks(j, &copy);
+    return copies + pick_clocks(j, in_c * j->n_phases, BLOCK, TILE_W / 2, 16 * p->n_blocks * p->n_halves) +
            N_TURNS * pick_clocks(j, tiles, j->layout->tile_h, TILE_W, 4 * tiles);
 }
 
@@ -201,12 +229,12 @@ static struct value *all_tiles(struct job *j)
 
 /* ---- the map ---- */
 
-/* x with copies of its first channels behind it, so that its lines make whole blocks. */
-static struct value *whole_blocks(struct lowering *l, struct value *x, const char *name)
+/* x with copies of its first channels behind it, so many lines at least. */
+static struct value *with_filler(struct lowering *l, struct value *x, int64_t lines, const char *name)
 {
     const int *d = x->shape.dim, groups = ncc_kpu_groups(d[1], d[3]), group = ncc_kpu_layout_of(d[3]).group;
-    const int each = (int)ncc_kpu_lines(1, d[2], d[3]), lines = groups * each;
-    int missing = ((lines + BLOCK - 1) / BLOCK * BLOCK - lines + each - 1) / each, n = 1;
+    const int64_t each = ncc_kpu_lines(1, d[2], d[3]);
+    int missing = (int)((lines + each - 1) / each), n = 1;
     struct value **part = NCC_NEW(l->g->arena, struct value *, (size_t)missing + 1);
     part[0] = x;
     for (; missing > 0; missing -= groups) {
@@ -279,20 +307,34 @@ static void set_slots(const struct value *x, const struct layout *layout, int *s
 struct value *ncc_lower_enlarge(struct lowering *l, const char *name, struct value *x, enum enlarge between, int *slot,
                                 const char **why)
 {
-    const int *d = x->shape.dim;
+    const int n_phases = between == ENLARGE_PHASES ? 4 : 1;
+    struct value one = *x; /* of the maps that are put between each other */
+    one.shape.dim[1] /= n_phases;
+    const int *d = one.shape.dim, group = ncc_kpu_layout_of(d[3]).group;
     const struct layout *layout = layout_of(d[3]);
     const int64_t lines = ncc_kpu_lines(d[1], d[2], d[3]), n_blocks = (lines + BLOCK - 1) / BLOCK;
-    const bool one_half = layout == &narrow && d[1] <= ncc_kpu_layout_of(d[3]).group / 2;
+    const bool one_half = layout == &narrow && d[1] <= group / 2;
     if (!layout || 2 * d[2] > NCC_KPU_MAX_H) {
         *why = "only maps of at most 128 rows and columns can be enlarged on the KPU";
         return NULL;
     }
-    if (n_blocks * BLOCK * (one_half ? 3 : 5) > NCC_KPU_RAM_LINES) {
+    if (n_blocks * BLOCK * (n_phases + (one_half ? 2 : 4)) > NCC_KPU_RAM_LINES) {
         *why = "the map and the enlarged one together must fit the 2 MiB of KPU RAM";
         return NULL;
     }
-    struct job j = {l, name, layout, between, NULL, (int)n_blocks, one_half ? 1 : 2};
-    j.x = whole_blocks(l, x, name);
-    set_slots(x, layout, slot);
-    return result(&j, all_tiles(&j), x);
+    if (n_phases > 1 && d[1] % group) {
+        *why = "the channels of each phase must fill whole lines";
+        return NULL;
+    }
+    struct job j = {.l = l,
+                    .name = name,
+                    .layout = layout,
+                    .between = between,
+                    .x = with_filler(l, x, n_blocks * BLOCK - lines, name),
+                    .n_blocks = (int)n_blocks,
+                    .n_halves = one_half ? 1 : 2,
+                    .n_phases = n_phases,
+                    .phase_lines = (int)lines};
+    set_slots(&one, layout, slot);
+    return result(&j, all_tiles(&j), &one);
 }

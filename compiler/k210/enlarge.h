@@ -4,17 +4,18 @@
 
 #include "compiler/k210/lower.h"
 
-/* What stands between the pixels of the small map. */
-enum enlarge { ENLARGE_REPEAT, ENLARGE_ZEROS };
+/* What stands between the pixels of the small map. Phases: those of three others, which follow it in channels of the same
+ * canvas: right of its pixels, below, and both. */
+enum enlarge { ENLARGE_REPEAT, ENLARGE_ZEROS, ENLARGE_PHASES };
 
 /* A canvas of twice the height and width (columns behind those are junk), whose window is x's, doubled: pixel (y, x) shows
- * pixel (y / 2, x / 2), or zero where y or x is odd. Codes pass unchanged. Channel c of x lies at slot[c], which has
- * room for x's channels. NULL, and why: it does not fit. */
+ * pixel (y / 2, x / 2), or zero where y or x is odd, or pixel (y / 2, x / 2) of phase (y mod 2, x mod 2). Codes pass
+ * unchanged. Channel c of x (of each phase) lies at slot[c], which has room for x's channels. NULL, and why: it does not fit. */
 struct value *ncc_lower_enlarge(struct lowering *l, const char *name, struct value *x, enum enlarge between, int *slot,
                                 const char **why);
 
-/* How a node makes maps larger: resizing, or a transposed convolution of each channel by itself with a 1x1 kernel of one,
- * which sets pixels apart. */
+/* How a node makes maps larger: resizing; depth_to_space; or a transposed convolution of each channel by itself with a 1x1
+ * kernel of one, which sets pixels apart. */
 struct enlarging {
     int factor; /* a power of two, alike in both directions; 0: it does not, or otherwise */
     enum enlarge between;

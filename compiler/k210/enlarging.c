@@ -1,4 +1,4 @@
-/* Which nodes make maps larger by a power of two. What a resize takes is asked output by output, whatever it is called in
+/* Which nodes make maps larger by a power of two without computing anything, or little. What a resize takes is asked output by output, whatever it is called in
  * the model. */
 #include "compiler/k210/enlarge.h"
 #include "compiler/ops/resize.h"
@@ -94,10 +94,24 @@ static struct enlarging setting_apart(const struct node *n)
     return (struct enlarging){.factor = good ? power_of_two(a->stride_h) : 0, .between = ENLARGE_ZEROS};
 }
 
+/* ---- blocks of pixels ---- */
+
+/* Whatever the width, four channels fill lines. */
+enum { CHANNELS_OF_A_LINE = 4 };
+
+static struct enlarging putting_together(const struct node *n)
+{
+    const struct depth_to_space_attrs *a = n->attrs;
+    const bool good = a->block == 2 && !a->crd && n->out[0]->shape.dim[1] % CHANNELS_OF_A_LINE == 0;
+    return (struct enlarging){.factor = good ? 2 : 0, .between = ENLARGE_PHASES};
+}
+
 struct enlarging ncc_lower_enlarging(const struct node *n)
 {
     const struct shape *x = &n->in[0]->shape;
     if (x->rank != 4 || x->dim[0] != 1)
         return (struct enlarging){0};
+    if (n->op == OP_depth_to_space)
+        return putting_together(n);
     return n->op == OP_resize ? resizing(n) : setting_apart(n);
 }

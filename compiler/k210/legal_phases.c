@@ -12,12 +12,16 @@
  *     a0 a0     b0 b0    ->     c0 d0 c0 d0
  *     c0 c0     d0 d0           a0 b0 a0 b0
  *     c0 c0     d0 d0           c0 d0 c0 d0
+ *
+ * which is depth_to_space, on the KPU for 2x2 phases of a multiple of 4 channels (enlarge.c; others are filled up), or that
+ * transpose on the CPU.
  */
 #include "compiler/k210/enlarge.h"
 #include "compiler/k210/legalise.h"
 #include "compiler/k210/rules.h"
 #include "compiler/pass/match.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- unary functions that come along ---- */
@@ -55,6 +59,18 @@ struct value *ncc_legal_interleave(struct graph *g, const char *name, struct val
         x = ncc_match_reshape(g, ncc_name(g, name, "map"), x, ncc_shape_4(1, c, big_h, big_w));
     }
     if (x->shape.dim[2] == h && x->shape.dim[3] == w)
+        return x;
+    const struct slice_attrs s = {.size = {4, {1, c, h, w}}, .begin = {4, {0}}, .stride = {4, {1, 1, 1, 1}}};
+    return NCC_OP(g, OP_slice, ncc_name(g, name, "crop"), &s, x);
+}
+
+/* The same for 2x2 phases as a node that the KPU may take; c: channels that count, the first of each phase. */
+static struct value *put_together(struct graph *g, const char *name, struct value *x, int c, int h, int w)
+{
+    const struct depth_to_space_attrs blocks = {2, false};
+    x = NCC_OP(g, OP_depth_to_space, ncc_name(g, name, "map"), &blocks, x);
+    const int *d = x->shape.dim;
+    if (d[1] == c && d[2] == h && d[3] == w)
         return x;
     const struct slice_attrs s = {.size = {4, {1, c, h, w}}, .begin = {4, {0}}, .stride = {4, {1, 1, 1, 1}}};
     return NCC_OP(g, OP_slice, ncc_name(g, name, "crop"), &s, x);
@@ -107,6 +123,7 @@ struct transposed {
     const struct node *n;
     struct value *x;
     int groups, in_c, out_c;
+    int room; /* for the channels of a phase: out_c, or more, which are zero then */
     struct phases row, col;
 };
 
@@ -130,7 +147,7 @@ static void phase_weights(const struct transposed *t, int a, int b, float *to)
 static struct value *phase_conv(struct graph *g, const struct transposed *t, int first, int count)
 {
     const struct node *n = t->n;
-    const int kh = t->row.hi - t->row.lo + 1, kw = t->col.hi - t->col.lo + 1, out_c = count * t->out_c;
+    const int kh = t->row.hi - t->row.lo + 1, kw = t->col.hi - t->col.lo + 1, out_c = count * t->room;
     const struct shape s = ncc_shape_4(out_c, t->in_c / t->groups, kh, kw);
     float *w = NCC_NEW(g->arena, float, ncc_shape_count(s));
     const size_t each = (size_t)ncc_shape_count(s) / (size_t)count;
@@ -140,7 +157,7 @@ static struct value *phase_conv(struct graph *g, const struct transposed *t, int
     if (n->n_in > 2 && n->in[2]) {
         float *b = NCC_NEW(g->arena, float, out_c);
         for (int p = 0; p < count; p++)
-            memcpy(b + (size_t)p * (size_t)t->out_c, n->in[2]->data, (size_t)t->out_c * sizeof *b);
+            memcpy(b + (size_t)p * (size_t)t->room, n->in[2]->data, (size_t)t->out_c * sizeof *b);
         bias = ncc_const(g, n->in[2]->name, DT_F32, ncc_shape_make(1, &out_c), b);
     }
     const struct conv2d_attrs a = {.stride_h = 1,
@@ -178,8 +195,8 @@ static bool convolution_fits(const struct transposed *t)
     struct conv2d_attrs a = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = t->groups};
     struct value w = *t->n->in[1], y = *t->n->out[0];
     char found[120];
-    w.shape = ncc_shape_4(t->out_c, t->in_c / t->groups, t->row.hi - t->row.lo + 1, t->col.hi - t->col.lo + 1);
-    y.shape = ncc_shape_4(1, t->out_c * t->row.stride * t->col.stride, t->row.n, t->col.n);
+    w.shape = ncc_shape_4(t->room, t->in_c / t->groups, t->row.hi - t->row.lo + 1, t->col.hi - t->col.lo + 1);
+    y.shape = ncc_shape_4(1, t->room * t->row.stride * t->col.stride, t->row.n, t->col.n);
     struct value *in[3] = {t->n->in[0], &w, t->n->n_in > 2 ? t->n->in[2] : NULL}, *out[1] = {&y};
     probe.op = OP_conv2d;
     probe.attrs = &a;
@@ -198,6 +215,7 @@ static struct transposed transposed_of(const struct node *n, struct value *x)
         .groups = a->groups,
         .in_c = x->shape.dim[1],
         .out_c = y->dim[1],
+        .room = y->dim[1],
         .row = phases_of(x->shape.dim[2], y->dim[2], a->stride_h, a->pad_top, a->dil_h, w->dim[2]),
         .col = phases_of(x->shape.dim[3], y->dim[3], a->stride_w, a->pad_left, a->dil_w, w->dim[3]),
     };
@@ -214,9 +232,25 @@ static struct value *in_phases(struct graph *g, const struct node *n, struct val
     return ncc_legal_interleave(g, n->name, all_phases(g, &t, u), a->stride_h, a->stride_w, y[2], y[3]);
 }
 
+static struct value *in_phases_on_kpu(struct graph *g, const struct node *n, struct value *x, const struct unaries *u)
+{
+    const struct conv2d_transpose_attrs *a = n->attrs;
+    struct transposed t = transposed_of(n, x);
+    const int *y = n->out[0]->shape.dim;
+    t.room = (t.out_c + 3) / 4 * 4;
+    if (a->stride_h != 2 || a->stride_w != 2 || (t.groups > 1 && t.room != t.out_c) || !convolution_fits(&t))
+        return NULL;
+    return put_together(g, n->name, all_phases(g, &t, u), y[1], y[2], y[3]);
+}
+
 static struct value *by_phases(struct graph *g, const struct node *n, struct value *const *x)
 {
     return in_phases(g, n, x[0], &(struct unaries){0});
+}
+
+static struct value *by_phases_on_kpu(struct graph *g, const struct node *n, struct value *const *x)
+{
+    return in_phases_on_kpu(g, n, x[0], &(struct unaries){0});
 }
 
 bool ncc_legal_transposed(const struct legaliser *l, struct node *n)
@@ -227,9 +261,11 @@ bool ncc_legal_transposed(const struct legaliser *l, struct node *n)
     struct value *x = n->in[0];
     struct unaries u;
     struct value *end = ncc_legal_unaries(l->g, n->out[0], &u), *v;
-    if (ncc_legal_us(l, n, &x, 1, ncc_legal_transposed_apart) < ncc_legal_us(l, n, &x, 1, by_phases))
+    const double apart_us = ncc_legal_us(l, n, &x, 1, ncc_legal_transposed_apart), cpu_us = ncc_legal_us(l, n, &x, 1, by_phases),
+                 kpu_us = ncc_legal_us(l, n, &x, 1, by_phases_on_kpu);
+    if (apart_us < cpu_us && apart_us <= kpu_us)
         return ncc_match_become(l->g, n, ncc_legal_transposed_apart(l->g, n, &x), NULL);
-    v = in_phases(l->g, n, x, &u);
+    v = kpu_us < cpu_us ? in_phases_on_kpu(l->g, n, x, &u) : in_phases(l->g, n, x, &u);
     return v && ncc_match_become(l->g, end->def, v, end->def == n ? NULL : n);
 }
 
@@ -263,19 +299,25 @@ static struct value *by_transpose(struct graph *g, const struct node *n, struct 
     return ncc_legal_interleave(g, n->name, x[0], block, block, y[2], y[3]);
 }
 
-/* Moved by the CPU or by the KPU. The CPU takes channels in one order; the KPU any. */
+static struct value *as_blocks(struct graph *g, const struct node *n, struct value *const *x)
+{
+    const struct depth_to_space_attrs *a = n->attrs, blocks = {a->block, false};
+    return NCC_OP(g, OP_depth_to_space, n->name, &blocks, x[0]);
+}
+
+/* Moved by the CPU or by the KPU, which take channels in one order; or pixels set apart, in any. */
 bool ncc_legal_depth_to_space(const struct legaliser *l, struct node *n)
 {
     const struct depth_to_space_attrs *a = n->attrs;
     struct value *x = n->in[0];
     if (x->shape.dim[0] != 1 || x->dtype != DT_F32)
         return false;
-    const double us = ncc_legal_us(l, n, &x, 1, by_transpose);
-    if (ncc_legal_us(l, n, &x, 1, ncc_legal_depth_to_space_apart) < us)
+    const double apart_us = ncc_legal_us(l, n, &x, 1, ncc_legal_depth_to_space_apart),
+                 blocks_us = ncc_legal_us(l, n, &x, 1, as_blocks), cpu_us = ncc_legal_us(l, n, &x, 1, by_transpose);
+    struct value *by_phase = a->crd && fmin(blocks_us, cpu_us) < apart_us ? reordered(l->g, n, a->block * a->block) : x;
+    if (apart_us < cpu_us && (apart_us < blocks_us || !by_phase))
         return ncc_match_become(l->g, n, ncc_legal_depth_to_space_apart(l->g, n, &x), NULL);
-    if (a->crd)
-        x = reordered(l->g, n, a->block * a->block);
-    return x && ncc_match_become(l->g, n, by_transpose(l->g, n, &x), NULL);
+    return by_phase && ncc_match_become(l->g, n, blocks_us < cpu_us ? as_blocks(l->g, n, &by_phase) : by_transpose(l->g, n, &by_phase), NULL);
 }
 
 /* A block of one pixel is nothing. */

@@ -99,6 +99,7 @@ static lower_fn *method_of(const struct node *n)
         return ncc_lower_op_slice;
     case OP_resize:
     case OP_conv2d_transpose:
+    case OP_depth_to_space:
         return ncc_lower_op_enlarge;
     case OP_gather:
         return ncc_lower_op_gather;

@@ -341,7 +341,7 @@ bool ncc_lower_op_product(struct lowering *l, struct node *n, const char **why);
 bool ncc_lower_op_affine(struct lowering *l, struct node *n, const char **why); /* add, sub, mul, div by constants */
 bool ncc_lower_op_pad(struct lowering *l, struct node *n, const char **why);    /* zero channels */
 bool ncc_lower_op_prelu(struct lowering *l, struct node *n, const char **why);
-bool ncc_lower_op_enlarge(struct lowering *l, struct node *n, const char **why); /* resize, conv2d_transpose: see enlarge.h */
+bool ncc_lower_op_enlarge(struct lowering *l, struct node *n, const char **why); /* resize, conv2d_transpose, depth_to_space: see enlarge.h */
 bool ncc_lower_op_slice(struct lowering *l, struct node *n, const char **why);  /* rows, columns, channels */
 bool ncc_lower_op_gather(struct lowering *l, struct node *n, const char **why); /* channels in another order */
 bool ncc_lower_op_stack(struct lowering *l, struct node *n, const char **why);  /* concat of rows */

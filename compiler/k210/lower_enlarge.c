@@ -1,4 +1,4 @@
-/* Resizing by a power of two, and pixels set apart with zeros between them: what makes maps larger. enlarge.c does it by two,
+/* Resizing by a power of two, pixels set apart with zeros between them, or put together from blocks: what makes maps larger. enlarge.c does it by two,
  * as often as it takes, and moves codes unchanged. What is between the pixels of a bilinear resize is filtered out of that:
  *
  *     centres   by 2    1/4 1/2 1/4
@@ -29,9 +29,9 @@ static struct value *cut(struct lowering *l, struct value *y, const struct shape
                                          .left = y->window.left + e->first_column,
                                          .h = to->dim[2],
                                          .w = to->dim[3],
-                                         .outside = e->between == ENLARGE_REPEAT ? OUT_JUNK
-                                                    : zeros                      ? OUT_ZERO
-                                                                                 : (int)y->window.outside};
+                                         .outside = e->between != ENLARGE_ZEROS ? OUT_JUNK
+                                                    : zeros                     ? OUT_ZERO
+                                                                                : (int)y->window.outside};
     return NCC_OP(l->g, OP_kpu_recanvas, ncc_name(l->g, y->name, "window"), &a, y);
 }
 
@@ -114,8 +114,10 @@ static bool enlarge(struct lowering *l, const struct node *n, struct slotted *m,
 bool ncc_lower_op_enlarge(struct lowering *l, struct node *n, const char **why)
 {
     const struct enlarging e = ncc_lower_enlarging(n);
-    const int *at;
-    struct slotted m = {.x = ncc_lower_spread(l, n->in[0], &at), .n_channels = n->in[0]->shape.dim[1]};
+    const int *at = NULL;
+    const bool phases = e.between == ENLARGE_PHASES; /* they have to lie where they are counted */
+    struct slotted m = {.x = phases ? ncc_lower_canvas(l, n->in[0]) : ncc_lower_spread(l, n->in[0], &at),
+                        .n_channels = n->out[0]->shape.dim[1]};
     if (!m.x) {
         *why = "the input does not fit the KPU";
         return false;

@@ -228,6 +228,10 @@ static bool enlarges(const struct node *n, char *found)
         const struct resize_attrs *a = n->attrs;
         snprintf(found, 120, "%s, %dx%d to %dx%d%s", a->mode == RESIZE_NEAREST ? "nearest" : "bilinear", x[2], x[3], y[2],
                  y[3], a->align_corners ? ", corners aligned" : a->half_pixel ? ", centres aligned" : "");
+    } else if (n->op == OP_depth_to_space) {
+        const struct depth_to_space_attrs *a = n->attrs;
+        snprintf(found, 120, "blocks of %dx%d, %s, %d channels", a->block, a->block, a->crd ? "channel by channel" : "phase by phase",
+                 y[1]);
     } else {
         const struct conv2d_transpose_attrs *a = n->attrs;
         snprintf(found, 120, "kernel %dx%d, stride %dx%d", n->in[1]->shape.dim[2], n->in[1]->shape.dim[3], a->stride_h,
@@ -336,6 +340,12 @@ static const struct rule transposed_rules[] = {
     {0},
 };
 
+static const struct rule blocks_rules[] = {
+    MAPS(first_and_out_fit),
+    {"blocks must be 2x2, in the order phase by phase, and the channels a multiple of 4", NULL, enlarges},
+    {0},
+};
+
 const struct rule *ncc_k210_rules(enum op op)
 {
     switch ((int)op) {
@@ -372,6 +382,8 @@ const struct rule *ncc_k210_rules(enum op op)
         return resize_rules;
     case OP_conv2d_transpose:
         return transposed_rules;
+    case OP_depth_to_space:
+        return blocks_rules;
     case OP_gather:
         return gather_rules;
     default:

@@ -76,17 +76,27 @@ static int some_size(uint64_t *state, int most)
     return n <= most ? n : net_int(state, 1, most);
 }
 
+/* Four maps put between each other; the channels of each fill lines. */
+static struct value *blocks(struct graph *g, uint64_t *state, struct value *x)
+{
+    const struct depth_to_space_attrs a = {2, false};
+    x = convolution(g, state, x, 16 * net_int(state, 1, x->shape.dim[1] > 12 ? 3 : 1));
+    return NCC_OP(g, OP_depth_to_space, "blocks", &a, x);
+}
+
 enum how { MOVED, FILTERED, N_HOW };
 
 static struct value *enlarged(struct graph *g, uint64_t *state, struct value *x, int factor, enum how how)
 {
     if (how == FILTERED)
         return bilinear(g, state, x, factor);
-    switch (net_int(state, 0, 2)) {
+    switch (net_int(state, 0, 3)) {
     case 0:
         return nearest(g, state, x, factor);
     case 1:
         return first_again(g, state, x);
+    case 2:
+        return blocks(g, state, x);
     default:
         return set_apart(g, state, x, factor);
     }
@@ -123,7 +133,7 @@ static void make(struct net *n, uint64_t *state, enum how how)
 
 static void expect_on_kpu(struct net *n, const struct graph *g, const char *name)
 {
-    if (net_count(g, OP_resize) + net_count(g, OP_conv2d_transpose) + net_count(g, OP_transpose) == 0)
+    if (net_count(g, OP_resize) + net_count(g, OP_conv2d_transpose) + net_count(g, OP_depth_to_space) == 0)
         return;
     fprintf(stderr, "%s", ncc_text_print(g, false, &n->arena));
     fail_msg("%s: not on the KPU", name);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define ENLARGED "maps can only be enlarged by the same power of two in both directions"
+#define BLOCKS "blocks must be 2x2, in the order phase by phase, and the channels a multiple of 4"
 #define APART "pixels can only be set apart by the same power of two in both directions, with zeros between them"
 #define MAX_POOL "the stride must be 1, 2, 4 or 8, alike in both directions, and the size within 32 steps of two pixels"
 #define FEW_SIZES "windows that the map's edge cuts off must count the padding, or have few different sizes"
@@ -161,6 +162,14 @@ static const struct rule_case {
      "input %x f32 1x8x5x7\n%y = resize(%x) mode=bilinear out_h=10 out_w=14 align_corners=true\n"},
     {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) mode=bilinear out_h=40 out_w=56 half_pixel=true\n",
      "input %x f32 1x8x5x7\n%y = resize(%x) mode=bilinear out_h=15 out_w=21 half_pixel=true\n"},
+    {OP_depth_to_space, MAPS, "input %x f32 1x16x128x256\n%y = depth_to_space(%x) block=2\n",
+     "input %x f32 1x16x129x256\n%y = depth_to_space(%x) block=2\n"},
+    {OP_depth_to_space, BLOCKS, "input %x f32 1x16x5x7\n%y = depth_to_space(%x) block=2\n",
+     "input %x f32 1x12x5x7\n%y = depth_to_space(%x) block=2\n"},
+    {OP_depth_to_space, BLOCKS, "input %x f32 1x32x5x7\n%y = depth_to_space(%x) block=2\n",
+     "input %x f32 1x36x5x7\n%y = depth_to_space(%x) block=3\n"},
+    {OP_depth_to_space, BLOCKS, "input %x f32 1x32x5x7\n%y = depth_to_space(%x) block=2\n",
+     "input %x f32 1x32x5x7\n%y = depth_to_space(%x) block=2 crd=true\n"},
     {OP_conv2d_transpose, MAPS,
      "input %x f32 1x2x64x4\nconst %w f32 2x1x1x1 = { 1, 1 }\n%y = conv2d_transpose(%x, %w, _) stride_h=4 stride_w=4 "
      "groups=2 out_pad_h=3\n",
