@@ -164,15 +164,20 @@ static bool is_better(const struct trial *a, const struct trial *b)
     return a->n_large != b->n_large ? a->n_large < b->n_large : a->overflow < b->overflow;
 }
 
-static void note(struct compilation *c, const struct band_choice *choice)
+static const char *origin_or_name(struct compilation *c, const struct node *n)
+{
+    return ncc_arena_printf(&c->arena, "%s", n->origin ? n->origin : n->name);
+}
+
+static void note_bands(struct compilation *c, const struct band_choice *choice)
 {
     const struct node *at = c->graph->first;
     struct report_bands b = {.rows = choice->rows, .cols = choice->cols};
     for (int place = 0; place <= choice->node[choice->n - 1]; place++, at = at->next) {
         if (place == choice->node[0])
-            b.first = ncc_arena_printf(&c->arena, "%s", at->origin ? at->origin : at->name);
+            b.first = origin_or_name(c, at);
         if (place == choice->node[choice->n - 1])
-            b.last = ncc_arena_printf(&c->arena, "%s", at->origin ? at->origin : at->name);
+            b.last = origin_or_name(c, at);
     }
     NCC_PUSH(&c->arena, &c->report.bands, b);
 }
@@ -183,6 +188,8 @@ struct way {
     struct trial trial;
     double us;
     struct band_choice bands; /* n 0: none */
+    int ranges;               /* of the channels of a run; 0: none */
+    const char *first, *last; /* of the run: where they come from */
     const struct value *spilled;
 };
 
@@ -197,7 +204,37 @@ static struct way cut_around(struct compilation *c, int place, const struct tria
         struct graph *g = ncc_graph_copy(c->graph, &c->scratch, &c->diags);
         ncc_bands_apply(g, &choice[i]);
         if (try(c, g, &t) && is_better(&t, now))
-            return (struct way){g, t, choice[i].us, choice[i], NULL};
+            return (struct way){.graph = g, .trial = t, .us = choice[i].us, .bands = choice[i]};
+        ncc_arena_rewind(&c->scratch, &before);
+    }
+    return (struct way){0};
+}
+
+/* ---- ranges of channels ---- */
+
+enum { MORE_RANGES = 3 };
+
+/* Cuts the channels of the run around the node at a place, into as few ranges as leave less too large. */
+static struct way cut_channels(struct compilation *c, int place, const struct trial *now)
+{
+    for (int more = 0; more < MORE_RANGES; more++) {
+        struct trial t;
+        const struct arena_mark before = ncc_arena_mark(&c->scratch);
+        struct graph *g = ncc_graph_copy(c->graph, &c->scratch, &c->diags);
+        const struct node *n = g->first;
+        for (int i = 0; i < place; i++)
+            n = n->next;
+        struct channel_run run;
+        const int least = ncc_bands_channel_run(g, n, &run) ? ncc_bands_channel_ranges(g, &run) : 0;
+        if (!least)
+            return (struct way){0};
+        struct way w = {.graph = g, .ranges = least + more, .first = origin_or_name(c, run.first), .last = origin_or_name(c, run.last)};
+        ncc_bands_cut_channels(g, &run, w.ranges);
+        if (try(c, g, &t) && is_better(&t, now)) {
+            w.trial = t;
+            w.us = ncc_k210_placed_us(t.placed, &c->k210) + ncc_bands_weights_us(t.placed);
+            return w;
+        }
         ncc_arena_rewind(&c->scratch, &before);
     }
     return (struct way){0};
@@ -217,6 +254,9 @@ static struct way cut_somewhere(struct compilation *c, const struct trial *now)
         if (!large[place] && !at_peak)
             continue;
         w = cut_around(c, place, now);
+        const struct way r = cut_channels(c, place, now);
+        if (r.graph && (!w.graph || r.us < w.us))
+            w = r;
         tries++;
     }
     return w;
@@ -288,7 +328,7 @@ static struct way spill_something(struct compilation *c, const struct trial *now
         if (!try(c, g, &t) || !is_better(&t, &least))
             continue;
         least = t;
-        best = (struct way){g, t, ncc_k210_placed_us(t.placed, &c->k210), {0}, waiting[i]};
+        best = (struct way){.graph = g, .trial = t, .us = ncc_k210_placed_us(t.placed, &c->k210), .spilled = waiting[i]};
     }
     return best;
 }
@@ -317,8 +357,10 @@ static bool make_room(struct compilation *c, struct trial *now)
         return false;
     if (w.spilled)
         note_spill(c, w.spilled);
+    else if (w.ranges)
+        NCC_PUSH(&c->arena, &c->report.bands, ((struct report_bands){w.first, w.last, 1, 1, w.ranges}));
     else
-        note(c, &w.bands);
+        note_bands(c, &w.bands);
     c->graph = w.graph;
     *now = w.trial;
     return true;

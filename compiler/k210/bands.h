@@ -50,6 +50,31 @@ void ncc_bands_time(const struct graph *g, const struct k210_options *options, s
 void ncc_bands_time_near(const struct graph *g, const struct k210_options *options, struct arena *scratch,
                          struct band_choice *way, int n);
 
+/* ---- bands_channels.c ----
+ *
+ * What works channel by channel between a convolution and whoever reads all its channels can be done for a few channels
+ * at a time, so that the wide map in front of it is never there as a whole:
+ *
+ *     x --1x1-- 96 --depthwise-- 96 --1x1-- y  ->  x --1x1-- 24 --depthwise-- 24 --+
+ *                                                    --1x1-- 24 --depthwise-- 24 --+-- concat, 96 --1x1-- y
+ *                                                    ...
+ *
+ * Exact, with the same work: results lie side by side for nothing, and no row is computed twice or copied.
+ */
+struct channel_run {
+    const struct node *first, *last; /* the convolution, and the last node in the chain behind it */
+};
+
+/* The run that n is in. False: none. */
+bool ncc_bands_channel_run(const struct graph *g, const struct node *n, struct channel_run *out);
+/* The least number of ranges with which the run itself fits KPU RAM; 0: none. */
+int ncc_bands_channel_ranges(const struct graph *g, const struct channel_run *r);
+/* Rewrites a canonical graph. */
+void ncc_bands_cut_channels(struct graph *g, const struct channel_run *r, int n);
+
+/* Microseconds that the weights of layers on the KPU are worth: a kmodel holds those of every piece. */
+double ncc_bands_weights_us(const struct graph *g);
+
 /* ---- inside: bands_region.c ---- */
 
 struct stretch {

@@ -20,7 +20,7 @@ enum { MARGIN = 12 };
 /* What a byte more of the kmodel is worth. */
 #define US_PER_BYTE 0.02
 
-static double weights_us(const struct graph *g)
+double ncc_bands_weights_us(const struct graph *g)
 {
     double bytes = 0;
     for (const struct node *n = g->first; n; n = n->next)
@@ -37,7 +37,7 @@ static double estimate(const struct graph *whole, const struct k210_options *opt
     ncc_diag_init(&quiet, a);
     struct graph *g = ncc_graph_copy(whole, a, &quiet);
     ncc_bands_apply(g, choice);
-    const double us = ncc_k210_place(g, options, a) ? ncc_k210_placed_us(g, options) + weights_us(g) : 1e30;
+    const double us = ncc_k210_place(g, options, a) ? ncc_k210_placed_us(g, options) + ncc_bands_weights_us(g) : 1e30;
     ncc_arena_rewind(a, &before);
     return us;
 }

@@ -241,6 +241,12 @@ struct value *ncc_lower_total(struct lowering *l, const struct conv_job *job, st
 /* A depthwise job with any kernel as depthwise layers and a sum, in blocks of channels (a multiple of 4). */
 struct value *ncc_lower_depthwise_pieces(struct lowering *l, const struct conv_job *job, int block, const char **why);
 
+/* ---- sum_in_place.c ---- */
+
+/* `factor` times the sum of each channel's map, up to 8x8, at one of its pixels. NULL: not possible. */
+struct value *ncc_lower_sum_in_place(struct lowering *l, const struct node *n, struct value *x, double factor,
+                                     const struct act_chain *act);
+
 /* ---- max_along.c ---- */
 
 /* A job (1x1, no weights yet; its pool or pick) on max(x, its neighbour), of which there are h x w: down, right: -1, 0, 1,

@@ -65,6 +65,10 @@ static struct value *reduce_by(struct lowering *l, const struct node *n, struct 
         j.kh = j.kw = j.stride = by;
         j.out_h = j.pooled_h;
         j.out_w = j.pooled_w;
+        if (!x->window.top && !x->window.left) { /* the canvas's edge has the zeros: what is behind the map may be junk */
+            j.pad_top = j.pooled_h * by - x->window.h;
+            j.pad_left = j.pooled_w * by - x->window.w;
+        }
         j.w = equal_weights(l, j.out_c * by * by, 1.0f / (float)(by * by));
         j.diagonal = true;
     }
@@ -154,6 +158,81 @@ static struct value *of_even_size(struct lowering *l, const struct node *n, stru
     return larger < same + grown ? ncc_lower_made_again(l, x, even(h), even(w)) : x;
 }
 
+/* ---- smaller and smaller, or in place ---- */
+
+struct summing {
+    const struct node *n;
+    struct value *x;
+    double factor;
+    const struct fused *f;
+};
+
+static struct value *by_reducing(struct lowering *l, const struct summing *s, const char **why);
+
+static struct value *in_place(struct lowering *l, const struct summing *s, const char **why)
+{
+    (void)why;
+    return ncc_lower_sum_in_place(l, s->n, s->x, s->factor, &s->f->act);
+}
+
+static bool is_vector(const struct value *v)
+{
+    return v->shape.rank == 2 || (v->shape.rank == 4 && v->shape.dim[2] == 1 && v->shape.dim[3] == 1);
+}
+
+/* What a canvas of h x w costs those who read the vector on it: products on the KPU as many rows, and so do theirs; the
+ * CPU as many bytes. */
+static double readers_us(const struct lowering *l, const struct value *v, int h, int w)
+{
+    const enum ncc_kpu_runtime runtime = l->options->runtime;
+    const int c = v->shape.dim[1];
+    bool leaves = ncc_value_is_output(l->g, v);
+    double us = 0;
+    for (const struct use *u = v->uses; u; u = u->next) {
+        const struct node *n = u->node;
+        leaves |= !n->on_kpu;
+        if (!n->on_kpu || !is_vector(n->out[0]))
+            continue;
+        const struct ncc_kpu_shape product = {c, h, w, n->out[0]->shape.dim[1], 1, false, NCC_KPU_POOL_NONE};
+        us += n->op == OP_matmul || n->op == OP_conv2d ? ncc_kpu_layer_us(&product, runtime) : 0;
+        us += readers_us(l, n->out[0], h, w);
+    }
+    return us + (leaves ? ncc_kpu_download_us(c, h, w, runtime) : 0);
+}
+
+typedef struct value *sum_form(struct lowering *l, const struct summing *s, const char **why);
+
+static double sum_us(struct lowering *l, const struct summing *s, sum_form *form)
+{
+    const char *why;
+    const struct attempt a = ncc_lower_begin(l);
+    const struct value *y = form(l, s, &why);
+    const double us = y ? ncc_lower_spent(l, &a, y) + readers_us(l, s->f->end, y->shape.dim[2], y->shape.dim[3]) : INFINITY;
+    ncc_lower_undo(l, &a);
+    return us;
+}
+
+static struct value *sum_of(struct lowering *l, const struct summing *s, const char **why)
+{
+    l->trying++;
+    const double stays = sum_us(l, s, in_place), shrinks = stays < INFINITY ? sum_us(l, s, by_reducing) : 0;
+    l->trying--;
+    return stays < INFINITY && stays <= shrinks ? in_place(l, s, why) : by_reducing(l, s, why);
+}
+
+static struct value *by_reducing(struct lowering *l, const struct summing *s, const char **why)
+{
+    struct summing next = *s;
+    if (s->x->window.h <= 4 && s->x->window.w <= 4)
+        return last_sums(l, s->n, s->x, s->factor, &s->f->act, why);
+    next.x = s->x == l->forms[s->n->in[0]->id].kpu ? of_even_size(l, s->n, s->x) : s->x;
+    int by;
+    if (!next.x || !(next.x = reduce(l, s->n, next.x, &by, why)))
+        return NULL;
+    next.factor *= by * by;
+    return sum_of(l, &next, why);
+}
+
 bool ncc_lower_op_reduce(struct lowering *l, struct node *n, const char **why)
 {
     struct value *x = ncc_lower_canvas(l, n->in[0]);
@@ -163,14 +242,8 @@ bool ncc_lower_op_reduce(struct lowering *l, struct node *n, const char **why)
     }
     const struct fused f = ncc_lower_fuse(l, n, false);
     const bool is_mean = ((const struct reduce_attrs *)n->attrs)->kind == REDUCE_MEAN;
-    double factor = is_mean ? 1.0 / (x->window.h * x->window.w) : 1.0;
-    x = of_even_size(l, n, x);
-    while (x && (x->window.h > 4 || x->window.w > 4)) {
-        int by;
-        x = reduce(l, n, x, &by, why);
-        factor *= by * by;
-    }
-    struct value *y = x ? last_sums(l, n, x, factor, &f.act, why) : NULL;
+    const struct summing s = {n, x, is_mean ? 1.0 / (x->window.h * x->window.w) : 1.0, &f};
+    struct value *y = sum_of(l, &s, why);
     if (y)
         ncc_lower_fused(l, n, &f, y);
     return y != NULL;

@@ -127,6 +127,7 @@ char *ncc_report_json(const struct report *r, struct arena *a)
         cJSON_AddStringToObject(b, "last", r->bands.v[i].last);
         cJSON_AddNumberToObject(b, "rows", r->bands.v[i].rows);
         cJSON_AddNumberToObject(b, "columns", r->bands.v[i].cols);
+        cJSON_AddNumberToObject(b, "ranges_of_channels", r->bands.v[i].ranges);
         cJSON_AddItemToArray(bands, b);
     }
     cJSON_AddNumberToObject(root, "bands_extra_macs", r->bands_extra);

@@ -54,6 +54,7 @@ struct report_tensor {
 struct report_bands {
     const char *first, *last; /* nodes */
     int rows, cols;           /* pieces */
+    int ranges;               /* of channels; 0: all at a time */
 };
 
 /* A map that leaves KPU RAM for a while. */

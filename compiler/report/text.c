@@ -93,8 +93,11 @@ void ncc_report_text(const struct report *r, bool verbose, FILE *out)
                 (long long)r->stream_bytes);
     for (int i = 0; i < r->bands.n; i++) {
         const struct report_bands *b = &r->bands.v[i];
-        fprintf(out, "%-16s '%s' to '%s' in %d x %d pieces (rows x columns)\n", "bands", b->first, b->last, b->rows,
-                b->cols);
+        if (b->ranges)
+            fprintf(out, "%-16s '%s' to '%s' in %d ranges of channels\n", "ranges", b->first, b->last, b->ranges);
+        else
+            fprintf(out, "%-16s '%s' to '%s' in %d x %d pieces (rows x columns)\n", "bands", b->first, b->last,
+                    b->rows, b->cols);
     }
     for (int i = 0; i < r->spills.n; i++)
         fprintf(out, "%-16s '%s', %.1f KiB, waits in main memory\n", "spilled", r->spills.v[i].name,

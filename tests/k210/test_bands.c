@@ -4,6 +4,7 @@
 #include "compiler/ops/attrs.h"
 #include "compiler/quant/assign.h"
 #include "tests/k210/compiled.h"
+#include "tests/k210/net_pieces.h"
 
 #include "compiler/ir/text.h"
 
@@ -125,6 +126,54 @@ static void real_numbers(void **unused)
     }
     print_message("%d networks, %d pieces\n", n_cut, n_pieces);
     assert_true(n_cut > N / 4);
+}
+
+/* ---- ranges of channels ---- */
+
+/* A convolution, and behind it some of what works channel by channel. */
+static void make_run(struct net *n, uint64_t *state)
+{
+    struct value *x = ncc_graph_input(n->g, "x", DT_F32, ncc_shape_4(1, net_int(state, 1, 9), net_int(state, 6, 20), net_int(state, 6, 40)));
+    struct conv2d_attrs a = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
+    x = net_conv(n->g, state, x, a, net_int(state, 5, 37), 1, 1);
+    a.pad_top = a.pad_left = a.pad_bottom = a.pad_right = 1;
+    for (int i = net_int(state, 1, 3); i > 0; i--) {
+        const struct pool_attrs pool = {.kernel_h = 2, .kernel_w = 2, .stride_h = 1, .stride_w = 1};
+        a.groups = x->shape.dim[1];
+        x = net_int(state, 0, 1) ? NCC_OP(n->g, OP_relu, "relu", NULL, x) : x;
+        x = net_int(state, 0, 2) ? net_conv(n->g, state, x, a, a.groups, 3, 3) : NCC_OP(n->g, OP_max_pool, "pool", &pool, x);
+    }
+    ncc_graph_output(n->g, net_pointwise(n->g, state, x), "y");
+    ncc_graph_sweep(n->g);
+}
+
+static void ranges_of_channels(void **unused)
+{
+    (void)unused;
+    const uint64_t seed = net_seed("ranges of channels");
+    for (int i = 0; i < 40; i++) {
+        uint64_t state = seed * 1000003 + (uint64_t)i;
+        struct net n;
+        net_open(&n);
+        ncc_diag_init(&n.diags, &n.arena);
+        n.g = ncc_graph_new(&n.arena, &n.diags, "run");
+        make_run(&n, &state);
+        struct graph *g = ncc_graph_copy(n.g, &n.arena, &n.diags);
+        struct channel_run run;
+        assert_true(ncc_bands_channel_run(g, g->first->next, &run) && run.first == g->first);
+        assert_true(ncc_bands_channel_ranges(g, &run) == 2); /* it would fit as it is */
+        ncc_bands_cut_channels(g, &run, net_int(&state, 2, 5));
+        assert_true(ncc_graph_verify(g, "ranges") && net_count(g, OP_concat) == 1);
+        char why[200] = "";
+        const struct tensor *want = net_evaluate(&n.arena, n.g, state, false);
+        if (!net_same(n.g, want, g, net_evaluate(&n.arena, g, state, false), 1e-5, why))
+            fail_with(&n, g, why, i);
+        net_force_on_kpu(g);
+        assert_true(ncc_k210_lower(g, &options, &n.scratch) && ncc_graph_verify(g, "lower"));
+        if (!net_same(n.g, want, g, net_evaluate(&n.arena, g, state, true), 1e-5, why))
+            fail_with(&n, g, why, i);
+        net_close(&n);
+    }
 }
 
 /* ---- codes ---- */
@@ -309,6 +358,6 @@ static void bytes(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(real_numbers), cmocka_unit_test(bytes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(real_numbers), cmocka_unit_test(ranges_of_channels), cmocka_unit_test(bytes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,6 +104,31 @@ static const char waiting[] = "input %x f32 1x3x64x64\n"
                               "%y = add(%a, %d)\n"
                               "output %y\n";
 
+/* Between two narrow maps a depthwise layer whose input and output do not fit together. */
+static const char expanded[] = "input %x f32 1x3x112x112\n"
+                               "const %w f32 16x3x1x1 = random 1\n"
+                               "%a = conv2d(%x, %w, _)\n"
+                               "const %k f32 98x16x1x1 = random 2\n"
+                               "%b = conv2d(%a, %k, _)\n"
+                               "%c = relu(%b)\n"
+                               "const %l f32 98x1x3x3 = random 3\n"
+                               "%d = conv2d(%c, %l, _) groups=98 pad_top=1 pad_left=1 pad_bottom=1 pad_right=1\n"
+                               "%e = relu(%d)\n"
+                               "const %m f32 16x98x1x1 = random 4\n"
+                               "%f = conv2d(%e, %m, _)\n"
+                               "%y = add(%a, %f)\n"
+                               "output %y\n";
+
+static bool made_room_as_wanted(const struct compilation *c, const char *text)
+{
+    if (text == waiting)
+        return c->report.spills.n == 1 && c->report.bands.n == 0;
+    if (text == expanded) /* at most two layers more for each range but the first */
+        return c->report.bands.n == 1 && c->report.bands.v[0].ranges > 1 &&
+               n_layers(c->graph) <= 5 + 2 * (c->report.bands.v[0].ranges - 1);
+    return n_pieces(c->graph) > 0;
+}
+
 static void makes_room(void **state)
 {
     const char *text = *state;
@@ -127,7 +152,7 @@ static void makes_room(void **state)
     printf("%d KPU layers, %d of them for bands, peak %lld\n", n_layers(c.graph), n_pieces(c.graph),
            (long long)plan.kpu.peak);
     assert_true(plan.kpu.peak <= NCC_KPU_RAM_SIZE);
-    assert_true(text == waiting ? c.report.spills.n == 1 && c.report.bands.n == 0 : n_pieces(c.graph) > 0);
+    assert_true(made_room_as_wanted(&c, text));
     assert_int_equal(n_barred(c.graph), 0);
     float *got = evaluate(c.graph), largest = 0;
     const int64_t n = ncc_shape_count(c.graph->outputs.v[0].value->shape);
@@ -145,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         {"many maps at once", makes_room, NULL, NULL, (void *)(uintptr_t)wide},
         {"a map that waits", makes_room, NULL, NULL, (void *)(uintptr_t)waiting},
+        {"a map of many channels", makes_room, NULL, NULL, (void *)(uintptr_t)expanded},
         {"a large map", makes_room, NULL, NULL, (void *)(uintptr_t)large},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
