@@ -139,6 +139,10 @@ static struct value *set_apart(struct lowering *l, const struct growth *job, int
                                          .canvas_w = NCC_KPU_LINE_SIZE,
                                          .h = q,
                                          .w = NCC_KPU_LINE_SIZE};
+    if (lines.c > NCC_KPU_MAX_C || n * to > NCC_KPU_MAX_C) {
+        *why = "so many lines are not the channels of one layer";
+        return NULL;
+    }
     struct conv_job j =
         ncc_lower_pointwise_job(ncc_name(l->g, x->name, "apart"), NULL,
                                 NCC_OP(l->g, OP_kpu_view, ncc_name(l->g, x->name, "lines"), &lines, x), n * to);
