@@ -55,6 +55,7 @@ static const struct row {
     {"caffe/yoloface50k.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0, 1, .bgr = false},
     {"caffe/mtcnn_det1.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0.5, 128.0 / 255, .bgr = true},
     {"caffe/mtcnn_det3.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0.5, 128.0 / 255, .bgr = true},
+    {"caffe/landmark106.caffemodel", "images/faces_nncase", "images/faces_ulfg", 0, 1, .bgr = false},
     {"onnx/pt_unet64.onnx", "images/faces_nncase", "images/faces_ulfg", 0, 0, .bgr = false},
     {"onnx/yunet_s_320.onnx", "images/faces_nncase", "images/faces_ulfg", 0, 1.0 / 255, .bgr = true},
     {"tflite/mp_selfie.tflite", "images/faces_nncase", "images/faces_ulfg", 0, 1, false,

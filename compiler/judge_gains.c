@@ -82,52 +82,70 @@ struct variant {
     struct ncc_quant_steps steps;
 };
 
-/* Fills v[0..]; returns how many there are. */
 enum { MAX_VARIANTS = 32 };
-static int list_variants(struct ncc_quant_steps own, struct variant *v)
+struct variants {
+    struct variant v[MAX_VARIANTS];
+    int n;
+};
+
+static struct ncc_quant_steps *add(struct variants *all, const char *option, struct ncc_quant_steps own)
+{
+    struct variant *v = &all->v[all->n++];
+    *v = (struct variant){option, own};
+    return &v->steps;
+}
+
+/* Each kind of equalising, and of scales chosen together, is left out if it is chosen, and else added. */
+static void add_kinds(struct variants *all, struct ncc_quant_steps own)
 {
     static const struct {
-        const char *option;
         unsigned kind;
-    } kinds[] = {
-        {"--equalise no-relu", NCC_EQUALISE_RELU},         {"--equalise no-depthwise", NCC_EQUALISE_DEPTHWISE},
-        {"--equalise no-prelu", NCC_EQUALISE_PRELU},       {"--equalise no-pool", NCC_EQUALISE_POOL},
-        {"--equalise no-sum", NCC_EQUALISE_SUM},           {"--equalise no-concat", NCC_EQUALISE_CONCAT},
-        {"--equalise no-readers", NCC_EQUALISE_READERS},
+        const char *without, *with;
+    } equalise[] = {
+        {NCC_EQUALISE_RELU, "--equalise no-relu", "--equalise +relu"},
+        {NCC_EQUALISE_DEPTHWISE, "--equalise no-depthwise", "--equalise +depthwise"},
+        {NCC_EQUALISE_PRELU, "--equalise no-prelu", "--equalise +prelu"},
+        {NCC_EQUALISE_POOL, "--equalise no-pool", "--equalise +pool"},
+        {NCC_EQUALISE_SUM, "--equalise no-sum", "--equalise +sum"},
+        {NCC_EQUALISE_CONCAT, "--equalise no-concat", "--equalise +concat"},
+        {NCC_EQUALISE_READERS, "--equalise no-readers", "--equalise +readers"},
+    }, joint[] = {
+        {NCC_JOINT_CONCAT, "--joint-scales no-concat", "--joint-scales +concat"},
+        {NCC_JOINT_SUM, "--joint-scales no-sum", "--joint-scales +sum"},
     };
-    struct ncc_quant_steps slices = own, equalise = own, channels = own, joint = own, bias = own, truncation = own, tables = own, nearest = own, thorough = own;
-    slices.no_slices = channels.no_channel_scales = bias.no_bias_correction = tables.no_fitted_tables = true;
-    joint.no_joint_scales = true;
-    truncation.no_truncation_correction = true;
-    equalise.equalise = 0;
-    nearest.rounding = NCC_ROUNDING_NONE;
-    thorough.rounding = NCC_ROUNDING_THOROUGH;
-    int n = 0;
-    v[n++] = (struct variant){"as given", own};
-    v[n++] = (struct variant){"--no-slices", slices};
-    v[n++] = (struct variant){"--no-equalise", equalise};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        v[n] = (struct variant){kinds[i].option, own};
-        v[n++].steps.equalise &= ~kinds[i].kind;
+    for (size_t i = 0; i < sizeof equalise / sizeof equalise[0]; i++) {
+        const bool chosen = own.equalise & equalise[i].kind;
+        add(all, chosen ? equalise[i].without : equalise[i].with, own)->equalise ^= equalise[i].kind;
     }
-    v[n++] = (struct variant){"--no-channel-scales", channels};
-    v[n++] = (struct variant){"--no-joint-scales", joint};
-    v[n++] = (struct variant){"--no-bias-correction", bias};
-    v[n++] = (struct variant){"--no-truncation-correction", truncation};
-    v[n++] = (struct variant){"--no-fitted-tables", tables};
-    v[n++] = (struct variant){"--adaptive-rounding none", nearest};
-    v[n++] = (struct variant){"--adaptive-rounding thorough", thorough};
-    return n;
+    for (size_t i = 0; i < sizeof joint / sizeof joint[0]; i++) {
+        const bool chosen = own.joint_scales & joint[i].kind;
+        add(all, chosen ? joint[i].without : joint[i].with, own)->joint_scales ^= joint[i].kind;
+    }
+}
+
+static void list_variants(struct variants *all, struct ncc_quant_steps own)
+{
+    add(all, "as given", own);
+    add(all, "--no-slices", own)->no_slices = true;
+    add(all, "--no-equalise", own)->equalise = 0;
+    add_kinds(all, own);
+    add(all, "--no-channel-scales", own)->no_channel_scales = true;
+    add(all, "--no-bias-correction", own)->no_bias_correction = true;
+    add(all, "--no-truncation-correction", own)->no_truncation_correction = true;
+    add(all, "--no-fitted-tables", own)->no_fitted_tables = true;
+    add(all, "--adaptive-rounding none", own)->rounding = NCC_ROUNDING_NONE;
+    add(all, "--adaptive-rounding thorough", own)->rounding = NCC_ROUNDING_THOROUGH;
 }
 
 bool ncc_judge_gains(struct compilation *c)
 {
     struct judging *j = (struct judging *)c;
-    struct variant v[MAX_VARIANTS];
-    const int n = j->judge->gains ? list_variants(j->options.steps, v) : 0;
-    for (int i = 0; i < n; i++) {
+    struct variants all = {.n = 0};
+    if (j->judge->gains)
+        list_variants(&all, j->options.steps);
+    for (int i = 0; i < all.n; i++) {
         const double as_given = i > 0 && j->compiled ? j->result.gains.v[0].db : (double)NAN;
-        const struct judged_gain gain = {v[i].option, variant_db(j, v[i].steps, as_given)};
+        const struct judged_gain gain = {all.v[i].option, variant_db(j, all.v[i].steps, as_given)};
         NCC_PUSH(&c->arena, &j->result.gains, gain);
     }
     return true;

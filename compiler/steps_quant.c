@@ -138,15 +138,16 @@ bool ncc_step_legalise(struct compilation *c)
     return true;
 }
 
-#define SAME_BIT(kind)                                                                                                   \
-    _Static_assert((int)NCC_EQUALISE_##kind == (int)THROUGH_##kind, "the two enums have the same bits")
-SAME_BIT(RELU);
-SAME_BIT(DEPTHWISE);
-SAME_BIT(PRELU);
-SAME_BIT(POOL);
-SAME_BIT(SUM);
-SAME_BIT(CONCAT);
-SAME_BIT(READERS);
+#define SAME_BIT(a, b) _Static_assert((int)(a) == (int)(b), "sets of options and of quant/ have the same bits")
+SAME_BIT(NCC_EQUALISE_RELU, THROUGH_RELU);
+SAME_BIT(NCC_EQUALISE_DEPTHWISE, THROUGH_DEPTHWISE);
+SAME_BIT(NCC_EQUALISE_PRELU, THROUGH_PRELU);
+SAME_BIT(NCC_EQUALISE_POOL, THROUGH_POOL);
+SAME_BIT(NCC_EQUALISE_SUM, THROUGH_SUM);
+SAME_BIT(NCC_EQUALISE_CONCAT, THROUGH_CONCAT);
+SAME_BIT(NCC_EQUALISE_READERS, THROUGH_READERS);
+SAME_BIT(NCC_JOINT_CONCAT, JOINT_CONCAT);
+SAME_BIT(NCC_JOINT_SUM, JOINT_SUM);
 
 bool ncc_step_equalise(struct compilation *c)
 {
@@ -192,7 +193,7 @@ bool ncc_step_observe(struct compilation *c)
 
 bool ncc_step_quantise(struct compilation *c)
 {
-    const struct assign_options o = {.method = method_of(c), .no_joint_scales = c->options->steps.no_joint_scales};
+    const struct assign_options o = {.method = method_of(c), .joint = c->options->steps.joint_scales};
     return c->k210.cpu_only || ncc_quant_assign(c->graph, &c->seen, &o, &c->scratch);
 }
 

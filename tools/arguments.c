@@ -91,18 +91,17 @@ static bool take_word(const struct parser *p, const struct option *o, const char
     return wrong(p, o, list, text);
 }
 
-/* "a,b": these; "no-a,b": what was chosen before, without a and with b. */
+/* "a,b": these; "no-a,+b": what was chosen before, without a and with b. */
 static bool take_set(const struct parser *p, const struct option *o, char *text, unsigned *set)
 {
-    static const char no[] = "no-";
-    unsigned result = strncmp(text, no, strlen(no)) == 0 ? *set : 0;
+    unsigned result = *text == '+' || strncmp(text, "no-", 3) == 0 ? *set : 0;
     for (char *part = text, *next; part; part = next) {
         int word = 0;
         next = strchr(part, ',');
         if (next)
             *next++ = 0;
-        const bool away = strncmp(part, no, strlen(no)) == 0;
-        if (!take_word(p, o, away ? part + strlen(no) : part, &word))
+        const bool away = strncmp(part, "no-", 3) == 0;
+        if (!take_word(p, o, part + (away ? 3 : *part == '+'), &word))
             return false;
         result = away ? result & ~(unsigned)word : result | (unsigned)word;
     }
@@ -247,8 +246,25 @@ static bool take(const struct parser *p, const struct option *o, char *text)
 
 /* ---- help ---- */
 
+enum { MAX_DEFAULT = 80 };
+
+/* The one word for the set, or those that make it, with commas; words of several elements come last. */
+static const char *set_text(const struct option *o, unsigned set, char text[MAX_DEFAULT])
+{
+    unsigned left = set;
+    for (const struct word *w = o->words; w->text; w++)
+        if ((unsigned)w->value == set)
+            return w->text;
+    for (const struct word *w = o->words; w->text && left; w++)
+        if (((unsigned)w->value & left) == (unsigned)w->value) {
+            snprintf(text + strlen(text), MAX_DEFAULT - strlen(text), "%s%s", *text ? "," : "", w->text);
+            left &= ~(unsigned)w->value;
+        }
+    return text;
+}
+
 /* The default as a word, from the value that is in the settings before anything was parsed. */
-static const char *default_text(const struct settings *s, const struct option *o, char text[40])
+static const char *default_text(const struct settings *s, const struct option *o, char text[MAX_DEFAULT])
 {
     const void *at = (const char *)s + o->offset;
     *text = 0;
@@ -260,15 +276,12 @@ static const char *default_text(const struct settings *s, const struct option *o
                 return w->text;
         return text;
     case KIND_SET:
-        for (const struct word *w = o->words; w->text; w++)
-            if ((unsigned)w->value == *(const unsigned *)at)
-                return w->text;
-        return text;
+        return set_text(o, *(const unsigned *)at, text);
     case KIND_INT:
-        snprintf(text, 40, "%d", *(const int *)at);
+        snprintf(text, MAX_DEFAULT, "%d", *(const int *)at);
         return text;
     case KIND_SECONDS:
-        snprintf(text, 40, "%g", *(const double *)at);
+        snprintf(text, MAX_DEFAULT, "%g", *(const double *)at);
         return text;
     default:
         return text;
@@ -277,7 +290,7 @@ static const char *default_text(const struct settings *s, const struct option *o
 
 static void print_option(const struct settings *s, const struct option *o, FILE *out)
 {
-    char left[60], number[40];
+    char left[60], number[MAX_DEFAULT];
     const char *initial = default_text(s, o, number);
     snprintf(left, sizeof left, "  %s%c%s--%s %s", o->letter ? "-" : "  ", o->letter ? o->letter : ' ',
              o->letter ? ", " : " ", o->name, o->argument ? o->argument : "");

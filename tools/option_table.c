@@ -31,6 +31,11 @@ static const struct word equalised[] = {{"relu", NCC_EQUALISE_RELU, NULL},
                                         {"all", NCC_EQUALISE_ALL, NULL},
                                         {"none", 0, NULL},
                                         {0}};
+static const struct word joint[] = {{"concat", NCC_JOINT_CONCAT, NULL},
+                                    {"sum", NCC_JOINT_SUM, NULL},
+                                    {"all", NCC_JOINT_ALL, NULL},
+                                    {"none", 0, NULL},
+                                    {0}};
 static const struct word layouts[] = {{"nchw", false, NULL}, {"native", true, NULL}, {0}};
 static const struct word versions[] = {
     {"4", 4, NULL},
@@ -82,15 +87,15 @@ const struct option ncc_options[] = {
     {0, "min-sqnr", "DB", RESULT, KIND_DECIBEL, AT(compile.min_sqnr), NULL,
      "precision of every output on the samples; part of the model stays in floating point for it"},
     {0, "equalise", "KINDS", RESULT, KIND_SET, AT(compile.steps.equalise), equalised,
-     "through what scale is shifted between layers: relu, depthwise, prelu, pool, sum, concat, readers, or all but those "
-     "given as no-KIND"},
+     "through what scale is shifted between layers: relu, depthwise, prelu, pool, sum, concat, readers; no-KIND, +KIND: the "
+     "default without or with it; all; none"},
     {0, "no-equalise", NULL, RESULT, KIND_NO_SET, AT(compile.steps.equalise), NULL, "the same as --equalise none"},
     {0, "no-slices", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_slices), NULL,
      "leave out: what costs the outputs most in slices with finer codes"},
     {0, "no-channel-scales", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_channel_scales), NULL,
      "leave out: scales of their own for the channels of a tensor"},
-    {0, "no-joint-scales", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_joint_scales), NULL,
-     "leave out: scales of the parts of a sum or a concatenation chosen together"},
+    {0, "joint-scales", "KINDS", RESULT, KIND_SET, AT(compile.steps.joint_scales), joint,
+     "whose scales are chosen together: parts of a concat, operands of a sum; no-KIND, +KIND, all or none as above"},
     {0, "no-bias-correction", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_bias_correction), NULL,
      "leave out: what rounding does to means, of sums and of outputs, is given back"},
     {0, "no-truncation-correction", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_truncation_correction), NULL,

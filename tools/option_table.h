@@ -10,7 +10,7 @@ enum kind {
     KIND_TEXT,    /* const char * */
     KIND_WORD,    /* int or enum, one of `words` */
     KIND_EITHER,  /* bool, one of two `words` */
-    KIND_SET,     /* unsigned, several `words` whose values are sets, with commas; "no-" in front takes one away */
+    KIND_SET,     /* unsigned, several `words` whose values are sets, with commas; "no-" in front takes one from the default, "+" adds */
     KIND_NO_SET,  /* unsigned: empties the set; no argument */
     KIND_INT,     /* int, low..high */
     KIND_MEAN,    /* float; from now on there are a mean and a std */

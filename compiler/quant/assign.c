@@ -280,7 +280,7 @@ static void settle(const struct code_groups *s)
         s->group[ncc_group_root(s, id)].n_members++;
     for (int id = 0; id < s->n; id++)
         choose_codes(s, id);
-    if (s->joint)
+    if (s->joint_zeros)
         ncc_joint_zeros(s);
     for (const struct node *n = s->g->first; n; n = n->next)
         keep_codes(s, n);
@@ -300,7 +300,7 @@ static bool unite_families(const struct code_groups *s)
         if (!*head)
             *head = v;
         else if (!same_quant(ncc_group_quant(s, *head), ncc_group_quant(s, v)))
-            changed |= (s->joint && ncc_joint_zero_unite(s, *head, v)) || ncc_group_unite(s, *head, v);
+            changed |= (s->joint_zeros && ncc_joint_zero_unite(s, *head, v)) || ncc_group_unite(s, *head, v);
     }
     return changed;
 }
@@ -329,7 +329,7 @@ bool ncc_quant_assign(struct graph *g, const struct observations *seen, const st
     struct code_groups s = {.g = g,
                             .seen = seen,
                             .method = options->method,
-                            .joint = !options->no_joint_scales,
+                            .joint_zeros = options->joint & JOINT_CONCAT,
                             .scratch = scratch,
                             .n = g->next_id};
     s.value = NCC_NEW(scratch, struct value *, s.n);
@@ -351,7 +351,7 @@ bool ncc_quant_assign(struct graph *g, const struct observations *seen, const st
         united = ncc_mixed_unite(&s);
         united = unite_families(&s) || united;
     } while (united);
-    if (s.joint)
+    if (options->joint & JOINT_SUM)
         ncc_joint_sums(&s);
     for (int id = 0; id < s.n; id++)
         if (s.value[id] && !s.mixed[id])

@@ -25,9 +25,15 @@
 
 #include "compiler/quant/range.h"
 
+/* What has scales that are chosen for several values together (joint_scales.c); a set. */
+enum joint_scales {
+    JOINT_CONCAT = 1 << 0, /* parts of a concatenation that need one zero point: scales of their own, not one quant */
+    JOINT_SUM = 1 << 1,    /* operands of sums, so that their weights are whole codes */
+};
+
 struct assign_options {
     enum range_method method;
-    bool no_joint_scales; /* without joint_scales.c */
+    unsigned joint; /* set of enum joint_scales */
 };
 
 /* What stays is allocated from the graph's arena. False: an error was reported. */

@@ -31,7 +31,7 @@ struct code_groups {
     bool *mixed;
     bool *reaches_upload; /* by id */
     int *parent;          /* union-find by id */
-    bool joint;           /* scales are chosen jointly: joint_scales.c */
+    bool joint_zeros;     /* groups may have one zero point and scales of their own: joint_scales.c */
     int *zeros;           /* union-find by id, of groups that have one zero point */
     struct range *chosen; /* by id, filled when first needed */
     bool *is_chosen;

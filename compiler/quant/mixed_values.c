@@ -123,7 +123,7 @@ static bool equal_zeros(const struct code_groups *s, struct value *v)
 {
     if (!zeros_differ(s, v))
         return false;
-    return (s->joint && unite_origins(s, v, ncc_joint_zero_unite)) || unite_origins(s, v, ncc_group_unite);
+    return (s->joint_zeros && unite_origins(s, v, ncc_joint_zero_unite)) || unite_origins(s, v, ncc_group_unite);
 }
 
 /* What a mover makes of a mixed value that has become one has its codes, too. */

@@ -70,10 +70,18 @@ enum ncc_equalise {
     NCC_EQUALISE_ALL = (1 << 7) - 1,
 };
 
+/* What has scales that are chosen for several values together; a set. */
+enum ncc_joint_scales {
+    NCC_JOINT_CONCAT = 1 << 0, /* parts of a concatenation that need one zero point */
+    NCC_JOINT_SUM = 1 << 1,    /* operands of sums, so that their weights are whole codes */
+    NCC_JOINT_ALL = (1 << 2) - 1,
+};
+
 /* Steps of quantisation, to leave out or to choose (doc/quantisation.md says what each does and gains). */
 struct ncc_quant_steps {
-    unsigned equalise; /* set of enum ncc_equalise; default: all; 0: no equalising */
-    bool no_slices, no_channel_scales, no_joint_scales, no_bias_correction, no_truncation_correction, no_fitted_tables;
+    unsigned equalise; /* set of enum ncc_equalise; 0: no equalising */
+    unsigned joint_scales; /* set of enum ncc_joint_scales */
+    bool no_slices, no_channel_scales, no_bias_correction, no_truncation_correction, no_fitted_tables;
     enum ncc_rounding rounding;
 };
 

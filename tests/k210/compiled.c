@@ -66,7 +66,7 @@ struct compiled compile_net(struct net *n, const struct k210_options *options, b
     struct observations seen;
     const struct observe_options o = {.quiet = true};
     must(n, g, ncc_quant_observe(g, feed_sample, &f, 8, &o, &n->arena, &seen), name, "observe");
-    must(n, g, ncc_quant_assign(g, &seen, &(struct assign_options){.method = RANGE_MINMAX}, &n->scratch), name, "assign");
+    must(n, g, ncc_quant_assign(g, &seen, &(struct assign_options){.method = RANGE_MINMAX, .joint = JOINT_CONCAT | JOINT_SUM}, &n->scratch), name, "assign");
     c.real = ncc_graph_copy(g, &n->arena, &n->diags);
     must(n, c.real, ncc_k210_integers(g, options, NULL, &n->scratch) && ncc_graph_verify(g, "integers"), name,
          "integers");

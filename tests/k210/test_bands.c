@@ -306,7 +306,7 @@ static void must(struct net *n, bool good)
 static void assign(struct net *n, struct graph *g, uint64_t seed)
 {
     const struct observations seen = observe(n, g, seed);
-    must(n, ncc_quant_assign(g, &seen, &(struct assign_options){.method = RANGE_MINMAX}, &n->scratch));
+    must(n, ncc_quant_assign(g, &seen, &(struct assign_options){.method = RANGE_MINMAX, .joint = JOINT_CONCAT | JOINT_SUM}, &n->scratch));
 }
 
 static struct compiled compile(struct net *n, struct graph *g)

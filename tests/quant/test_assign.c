@@ -63,7 +63,7 @@ static void assign_with(struct world *w, struct assign_options options)
 
 static void assign(struct world *w)
 {
-    assign_with(w, (struct assign_options){.method = RANGE_MINMAX});
+    assign_with(w, (struct assign_options){.method = RANGE_MINMAX, .joint = JOINT_CONCAT | JOINT_SUM});
 }
 
 static bool same(const struct value *a, const struct value *b)
@@ -258,7 +258,7 @@ static void test_concat(void **state)
     /* Without scales that are chosen together, the branches share their codes. */
     s = side_by_side(&w, linear_1x1, relu_1x1);
     ncc_graph_output(w.g, conv(&w, s.both, linear_3x3, 2, true), "y");
-    assign_with(&w, (struct assign_options){.method = RANGE_MINMAX, .no_joint_scales = true});
+    assign_with(&w, (struct assign_options){.method = RANGE_MINMAX});
     assert_true(same(s.a, s.b) && same(s.a, s.both));
     assert_true(s.a->quant.zero_point[0] > 0);
     ncc_arena_release(&w.arena);
