@@ -30,8 +30,8 @@ struct attempt ncc_lower_begin(struct lowering *l)
 {
     if (l->unread.n < l->most_unread)
         make_unread(l, l->most_unread);
-    return (struct attempt){last_made(l),        l->g->next_id, l->n_set,
-                            l->span->detour_us, l->unread,     ncc_arena_mark(l->g->arena)};
+    return (struct attempt){last_made(l), l->g->next_id, l->n_set,
+                            l->span->detour_us, l->replaced_us, l->unread, ncc_arena_mark(l->g->arena)};
 }
 
 static bool is_newer(const struct value *v, const struct attempt *a)
@@ -52,16 +52,26 @@ static void remove_unread(struct lowering *l, const struct attempt *a, const str
     }
 }
 
+static double node_us(const struct lowering *l, const struct node *n)
+{
+    const double weights = n->op == OP_kpu_conv ? (double)ncc_shape_count(n->in[1]->shape) : 0;
+    return ncc_lower_layer_us(l, n) + weights * US_PER_WEIGHT;
+}
+
 double ncc_lower_spent(struct lowering *l, const struct attempt *a, const struct value *result)
 {
     remove_unread(l, a, result);
-    double us = l->span->detour_us - a->detour_us;
-    for (const struct node *n = last_made(l); n != a->last; n = n->prev) {
-        us += ncc_lower_layer_us(l, n);
-        if (n->op == OP_kpu_conv)
-            us += (double)ncc_shape_count(n->in[1]->shape) * US_PER_WEIGHT;
-    }
+    double us = l->span->detour_us - a->detour_us - (l->replaced_us - a->replaced_us);
+    for (const struct node *n = last_made(l); n != a->last; n = n->prev)
+        us += node_us(l, n);
     return us;
+}
+
+void ncc_lower_replace(struct lowering *l, const struct value *x)
+{
+    const bool several = x->def->op == OP_kpu_concat;
+    for (int i = 0; i < (several ? x->def->n_in : 1); i++)
+        l->replaced_us += node_us(l, several ? x->def->in[i]->def : x->def);
 }
 
 /* Packed maps are moved as bytes, an element each. */
@@ -107,6 +117,7 @@ void ncc_lower_undo(struct lowering *l, const struct attempt *a)
     }
     remove_unread(l, a, NULL);
     l->span->detour_us = a->detour_us;
+    l->replaced_us = a->replaced_us;
     l->unread = a->unread;
     ncc_arena_rewind(l->g->arena, &a->memory);
 }

@@ -54,6 +54,12 @@ static struct value *pieces(struct lowering *l, const void *job, int block, cons
     return ncc_lower_depthwise_pieces(l, job, block, why);
 }
 
+static struct value *lines(struct lowering *l, const void *job, int unused, const char **why)
+{
+    (void)unused;
+    return ncc_lower_depthwise_lines(l, job, why);
+}
+
 /* Kernels that one depthwise layer does not have. */
 static bool is_large(const struct conv_job *j)
 {
@@ -99,7 +105,10 @@ struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *j, const
     if (j->depthwise && is_large(j)) {
         ways[0].build = diagonal;
         ways[n++] = (struct lower_way){as_it_is, 0}; /* two taps at a distance of two are in one layer's reach */
-        for (int block = least_block(j->out_c); block < 2 * j->out_c && n < MAX_WAYS; block *= 2)
+        const bool at_once = j->one_scale && j->stride == 1 && !j->pool; /* then blocks are never quicker */
+        if (at_once)
+            ways[n++] = (struct lower_way){lines, 0};
+        for (int block = least_block(j->out_c); !at_once && block < 2 * j->out_c && n < MAX_WAYS; block *= 2)
             ways[n++] = (struct lower_way){pieces, block < j->out_c ? block : (j->out_c + 3) / 4 * 4};
     }
     for (int parts = 2; parts <= j->groups && n < MAX_WAYS; parts++)

@@ -48,22 +48,51 @@ static double *costs_by_id(const struct lowering *l, struct arena *scratch)
     return us;
 }
 
+/* A copy of the graph, lowered. */
+struct trial {
+    struct lowering l;
+    const struct node **node; /* of the copy, by id of its first output */
+};
+
+static struct trial lowered(const struct graph *g, const struct k210_options *options, struct arena *scratch, bool all,
+                            bool margins)
+{
+    struct diags *quiet = NCC_NEW(scratch, struct diags, 1);
+    ncc_diag_init(quiet, scratch);
+    struct graph *copy = ncc_graph_copy(g, scratch, quiet);
+    struct trial t = {.node = NCC_NEW(scratch, const struct node *, g->next_id)};
+    if (all)
+        force(copy);
+    for (const struct node *n = copy->first; n; n = n->next)
+        t.node[n->out[0]->id] = n;
+    t.l = (struct lowering){.g = copy, .options = options, .trying = 1, .no_margins = !margins};
+    ncc_lower_walk(&t.l, scratch);
+    return t;
+}
+
+/* With margins where they pay on the whole. */
+static struct trial best(const struct graph *g, const struct k210_options *options, struct arena *scratch, bool all)
+{
+    const struct trial with = lowered(g, options, scratch, all, true);
+    if (!with.l.made_margin)
+        return with;
+    const struct trial without = lowered(g, options, scratch, all, false);
+    return ncc_lower_walked_us(&with.l) < ncc_lower_walked_us(&without.l) ? with : without;
+}
+
+bool ncc_lower_margins_pay(const struct graph *g, const struct k210_options *options, struct arena *scratch)
+{
+    return best(g, options, scratch, false).l.made_margin;
+}
+
 void ncc_k210_estimate(struct graph *g, const struct k210_options *options, struct arena *scratch)
 {
-    struct diags quiet;
-    ncc_diag_init(&quiet, scratch);
-    struct graph *trial = ncc_graph_copy(g, scratch, &quiet);
-    force(trial);
-    const struct node **tried = NCC_NEW(scratch, const struct node *, g->next_id);
-    for (const struct node *n = trial->first; n; n = n->next)
-        tried[n->out[0]->id] = n;
-    struct lowering l = {.g = trial, .options = options, .trying = 1};
-    ncc_lower_walk(&l, scratch);
-    const double *us = costs_by_id(&l, scratch);
+    const struct trial t = best(g, options, scratch, true);
+    const double *us = costs_by_id(&t.l, scratch);
     for (struct node *n = g->first; n; n = n->next) {
         const int id = n->out[0]->id;
-        n->kpu_us = tried[id]->on_kpu ? us[id] : INFINITY;
+        n->kpu_us = t.node[id]->on_kpu ? us[id] : INFINITY;
         if (!n->barred)
-            n->reason = tried[id]->on_kpu ? NULL : tried[id]->reason;
+            n->reason = t.node[id]->on_kpu ? NULL : t.node[id]->reason;
     }
 }

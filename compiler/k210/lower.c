@@ -201,9 +201,40 @@ void ncc_lower_walk(struct lowering *l, struct arena *scratch)
     ncc_graph_sweep(g);
 }
 
+double ncc_lower_walked_us(const struct lowering *l)
+{
+    double us = 0;
+    for (int i = 0; i <= l->n_forms; i++)
+        us += l->spans[i].detour_us;
+    for (const struct node *n = l->g->first; n; n = n->next)
+        us += ncc_lower_layer_us(l, n);
+    return us;
+}
+
+/* Kernels of up to three rows and columns need no margin. */
+static bool is_large(const struct node *n)
+{
+    if (n->op == OP_conv2d) {
+        const struct conv2d_attrs *a = n->attrs;
+        const int *w = n->in[1]->shape.dim;
+        return (w[2] - 1) * a->dil_h > 2 || (w[3] - 1) * a->dil_w > 2;
+    }
+    const struct pool_attrs *a = n->op == OP_avg_pool ? n->attrs : NULL;
+    return a && (a->kernel_h > 3 || a->kernel_w > 3);
+}
+
+static bool may_make_margins(const struct graph *g)
+{
+    for (const struct node *n = g->first; n; n = n->next)
+        if (n->on_kpu && is_large(n))
+            return true;
+    return false;
+}
+
 bool ncc_k210_lower(struct graph *g, const struct k210_options *options, struct arena *scratch)
 {
     struct lowering l = {.g = g, .options = options};
+    l.no_margins = !may_make_margins(g) || !ncc_lower_margins_pay(g, options, scratch);
     ncc_lower_walk(&l, scratch);
     return true;
 }

@@ -36,6 +36,9 @@ struct lowering {
     } *spans, *span;      /* of the node that is being lowered */
     struct family *families; /* by number of the canonical graph's families */
     bool no_rides;        /* no pool goes into the layer before it */
+    bool no_margins;      /* no map gets rows for them */
+    bool made_margin;     /* one has got some */
+    double replaced_us;   /* of layers that nobody will read any more */
     int trying;           /* what is built now will be taken back, or only its time is asked for */
     struct unread {
         float *v;
@@ -46,6 +49,11 @@ struct lowering {
 
 /* Lowers every node with on_kpu set, all others on main memory; sweeps. Needs g and options, fills the rest. */
 void ncc_lower_walk(struct lowering *l, struct arena *scratch);
+/* The microseconds of what came of it on the KPU. */
+double ncc_lower_walked_us(const struct lowering *l);
+/* Rows beside one map make all maps behind it larger, and with these what is added to them: is the whole graph, as it is
+ * placed, quicker with such margins? */
+bool ncc_lower_margins_pay(const struct graph *g, const struct k210_options *options, struct arena *scratch);
 /* What a node of the lowered graph costs on the KPU; 0 for all but kpu_conv. */
 double ncc_lower_layer_us(const struct lowering *l, const struct node *n);
 
@@ -65,15 +73,18 @@ double ncc_lower_layer_us(const struct lowering *l, const struct node *n);
 struct attempt {
     struct node *last; /* before the first node of the attempt; NULL: none */
     int first_id, n_set;
-    double detour_us;
+    double detour_us, replaced_us;
     struct unread unread;
     struct arena_mark memory;
 };
 struct attempt ncc_lower_begin(struct lowering *l);
 /* The forms of v, one of which is set now; undoing takes it back. */
 struct form *ncc_lower_form_to_set(struct lowering *l, const struct value *v);
-/* Microseconds of what was made since and leads to `result`, the bytes of its weights at a clock each; the rest is removed. */
+/* Microseconds of what was made since and leads to `result`, the bytes of its weights at a clock each, less what was replaced
+ * since; the rest is removed. */
 double ncc_lower_spent(struct lowering *l, const struct attempt *a, const struct value *result);
+/* The layers that made x, or the parts that lie beside each other in it, are not needed any more. */
+void ncc_lower_replace(struct lowering *l, const struct value *x);
 /* Microseconds of the copies between the memories, and of what the CPU does to them, since. */
 double ncc_lower_copied(const struct lowering *l, const struct attempt *a);
 void ncc_lower_undo(struct lowering *l, const struct attempt *a);
@@ -202,6 +213,7 @@ struct conv_job {
     int kh, kw, dil_h, dil_w, stride, pad_top, pad_left;
     int out_h, out_w;         /* of the convolution */
     struct act_chain act;
+    bool one_scale;           /* the result's codes are the same for all channels, whatever makes it */
     bool tied;                /* an identity whose output is quantised as its input */
     bool diagonal;            /* channel by channel, but in regular layers: w is [out_c][1][kh][kw] */
     bool copy;                /* works on codes as they are (kpu_conv_attrs.copy); its pads are of the lowest code */
@@ -236,6 +248,18 @@ struct value *ncc_lower_group_ranges(struct lowering *l, const struct conv_job *
 struct value *ncc_lower_total(struct lowering *l, const struct conv_job *job, struct value **part, const float *factor,
                               int n, int begin, const char **why);
 
+/* ---- sum_lines.c ---- */
+
+/* act(sum of the parts, equal canvases each times its factor (NULL: 1)); name, origin and act are the job's. */
+struct value *ncc_lower_line_sums(struct lowering *l, const struct conv_job *job, struct value *const *part,
+                                  const float *factor, int n, const char **why);
+/* The same at once, of as many channels of canvases of h x w as this (of c, from the first on; whole lines, or all), and the
+ * results of several side by side. */
+int ncc_lower_line_channels(int c, int h, int w);
+struct value *ncc_lower_line_sum(struct lowering *l, const struct conv_job *job, struct value *const *part,
+                                 const float *factor, int n, const char **why);
+struct value *ncc_lower_maps_beside(struct lowering *l, struct value **map, int n, const char *name);
+
 /* ---- depthwise_pieces.c ---- */
 
 /* A depthwise job with any kernel as depthwise layers and a sum, in blocks of channels (a multiple of 4). */
@@ -246,6 +270,11 @@ struct value *ncc_lower_depthwise_pieces(struct lowering *l, const struct conv_j
 /* `factor` times the sum of each channel's map, up to 8x8, at one of its pixels. NULL: not possible. */
 struct value *ncc_lower_sum_in_place(struct lowering *l, const struct node *n, struct value *x, double factor,
                                      const struct act_chain *act);
+
+/* ---- depthwise_lines.c ---- */
+
+/* The same, added line by line, for jobs of stride 1 without a pool; pieces and result have one scale for all channels. */
+struct value *ncc_lower_depthwise_lines(struct lowering *l, const struct conv_job *job, const char **why);
 
 /* ---- max_along.c ---- */
 

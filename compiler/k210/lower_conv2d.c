@@ -52,6 +52,18 @@ static struct conv_job job_of(struct lowering *l, const struct node *n, bool dep
     };
 }
 
+/* Scales by channel (compiler/quant/by_channel.h) are for what the samples show the range of, behind functions that do not
+ * mind the scale. */
+static bool has_one_scale(const struct fused *f)
+{
+    for (int i = 0; i < f->act.n; i++) {
+        const enum op op = f->act.step[i].op;
+        if (op != OP_relu && op != OP_leaky_relu && op != OP_clip)
+            return true;
+    }
+    return f->end->range.known;
+}
+
 /* A convolution and the pool behind it, which rides in its layer or not: it cannot look at junk. */
 struct conv_and_pool {
     struct conv_job job;
@@ -98,6 +110,7 @@ bool ncc_lower_op_conv2d(struct lowering *l, struct node *n, const char **why)
     struct conv_and_pool c = {job_of(l, n, depthwise), n->in[0], f.pool};
     struct conv_job *j = &c.job;
     j->act = f.act;
+    j->one_scale = has_one_scale(&f);
     j->origin = f.origin;
     if (depthwise && (j->x = ncc_lower_by_channel(l, n->in[0], &f.slot))) {
         const int channels = j->out_c;

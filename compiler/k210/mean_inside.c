@@ -7,12 +7,11 @@
  *
  *     3/2  1  1 .. 1  3/2   =   3/2 (1 1 1 .. 1 1)  -  1/2 (0 1 1 .. 1 0)          3x3, one pixel of padding around
  *
- * So y is a sum of cleared copies, one for each pair of a mask of rows and one of columns, in a 1x1 layer over blocks of
- * channels; for the 3x3 above 9/4, -3/4, -3/4 and 1/4 of four of them. The copies have the codes of the map, and the weights
- * are whole multiples of one of them: a single rounding more than where the padding counts.
+ * So y is a sum of cleared copies (sum_lines.c), one for each pair of a mask of rows and one of columns; for the 3x3 above 9/4,
+ * -3/4, -3/4 and 1/4 of four of them. The copies have the codes of the map, and the weights are whole multiples of one of
+ * them: a single rounding more than where the padding counts.
  */
 #include "compiler/k210/mean_inside.h"
-#include "kpu/limits.h"
 
 static int inside(int out, int stride, int before, int kernel, int size)
 {
@@ -83,59 +82,20 @@ static struct value *cleared(struct lowering *l, struct value *x, const struct m
     return x ? NCC_OP(l->g, OP_kpu_recanvas, ncc_name(l->g, x->name, "cleared"), &whole, x) : NULL;
 }
 
-enum { MAX_PARTS = NCC_MAX_MASKS * NCC_MAX_MASKS, MAX_BLOCKS = 64 };
-
-struct sum {
-    struct conv_job job;
-    struct value *part[MAX_PARTS];
-    float factor[MAX_PARTS];
-    int n;
-};
-
-static struct value *in_blocks(struct lowering *l, const void *sum, int block, const char **why)
-{
-    const struct sum *s = sum;
-    const int c = s->job.out_c, n_blocks = (c + block - 1) / block;
-    struct value **y = NCC_NEW(l->g->arena, struct value *, n_blocks), *part[MAX_PARTS];
-    for (int b = 0; b < n_blocks; b++) {
-        const int begin = b * block, count = c - begin < block ? c - begin : block;
-        for (int i = 0; i < s->n; i++)
-            part[i] = ncc_lower_channels(l, s->part[i], begin, count);
-        if (!(y[b] = ncc_lower_total(l, &s->job, part, s->factor, s->n, begin, why)))
-            return NULL;
-    }
-    return ncc_lower_beside(l, y, n_blocks, ncc_name(l->g, s->job.name, "blocks"));
-}
-
-static struct value *added(struct lowering *l, const struct sum *s, const char **why)
-{
-    enum { LEAST = 4, MAX_WAYS = 10 };
-    struct lower_way ways[MAX_WAYS];
-    const int c = s->job.out_c;
-    int n = 0, block = LEAST;
-    while (block * MAX_BLOCKS < c)
-        block *= 2;
-    for (; n < MAX_WAYS && block * s->n <= NCC_KPU_MAX_C; block *= 2) {
-        ways[n++] = (struct lower_way){in_blocks, block < c ? block : c};
-        if (block >= c)
-            break;
-    }
-    *why = "the cleared copies have more than 1024 channels together";
-    return n ? ncc_lower_cheapest(l, ways, n, s, why) : NULL;
-}
-
 struct value *ncc_lower_mean_inside(struct lowering *l, const struct mean_inside *m, const struct conv_job *job,
                                     const char **why)
 {
-    struct sum s = {.job = *job};
+    struct value *part[NCC_MAX_MASKS * NCC_MAX_MASKS];
+    float factor[NCC_MAX_MASKS * NCC_MAX_MASKS];
+    int n = 0;
     for (int r = 0; r < m->row.n; r++)
         for (int c = 0; c < m->col.n; c++) {
             const struct mask *row = &m->row.v[r], *col = &m->col.v[c];
-            s.factor[s.n] = (float)(row->factor * col->factor);
-            if (!(s.part[s.n++] = cleared(l, job->x, row, col))) {
+            factor[n] = (float)(row->factor * col->factor);
+            if (!(part[n++] = cleared(l, job->x, row, col))) {
                 *why = "what the edges cut off is too far to move";
                 return NULL;
             }
         }
-    return added(l, &s, why);
+    return ncc_lower_line_sums(l, job, part, factor, n, why);
 }

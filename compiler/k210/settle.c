@@ -1,6 +1,7 @@
 /* A convolution whatever its input's canvas looks like: when the canvas is too small, or holds junk where zeros are
  * read, the map is settled anew. All ways are built, and the one that takes least time stays. */
 #include "compiler/k210/lower.h"
+#include "compiler/k210/taps.h"
 #include "kpu/layout.h"
 
 static struct value *layers_of(struct lowering *l, const struct conv_job *j, const char **why)
@@ -21,6 +22,9 @@ enum way {
     ROOM_SURROUNDED,
     ROOM_STAY,
     ROOM_CORNER,
+    MARGIN_COLUMN,   /* zeros in one more column: fewer shifted copies */
+    MARGIN,          /* and in one more row */
+    MARGIN_AGAIN,    /* the same, where the layers in front of it make a larger map */
     DETOUR,          /* through main memory, to a canvas of its own */
     DETOUR_ROOM,
     N_WAYS
@@ -64,6 +68,43 @@ static struct value *clean_with_room(struct lowering *l, const struct conv_job *
     return h > corner.window.h || w > corner.window.w ? ncc_lower_clean(l, v, h, w) : NULL;
 }
 
+static int fewest_copies(int kernel, int dilation)
+{
+    return ((kernel - 1) * dilation + 3) / 3;
+}
+
+/* Does the canvas's edge ask for more copies than the kernel does? */
+static bool wants_margin(const struct conv_job *j)
+{
+    struct taps row, col;
+    const char *ignored;
+    if (j->copy || j->tied)
+        return false;
+    return !ncc_lower_taps(j, &row, &col, &ignored) || row.n_copies > fewest_copies(j->kh, j->dil_h) ||
+           col.n_copies > fewest_copies(j->kw, j->dil_w);
+}
+
+/* With more channel groups to copy, a row has never paid. */
+enum { MAX_GROUPS = 16 };
+
+/* At least a column (a row) of zeros beside the window. A copy that is moved loses nothing at that edge. */
+static struct value *with_margin(struct lowering *l, const struct conv_job *j, const struct value *v, enum way way)
+{
+    struct value *x = j->x;
+    const int h = most(x->shape.dim[2], way == MARGIN_COLUMN ? 0 : x->window.h + 1);
+    const int w = most(x->shape.dim[3], x->window.w + 1);
+    const bool only_here = v && !x->uses && ncc_value_only_use(l->g, v);
+    if (!wants_margin(j) || (way != MARGIN_COLUMN && (h == x->shape.dim[2] || l->no_margins)))
+        return NULL;
+    if (way == MARGIN && ncc_kpu_groups(x->shape.dim[1], w) > MAX_GROUPS)
+        return NULL;
+    if (way != MARGIN_AGAIN)
+        x = ncc_lower_grow(l, x, h, w);
+    else if (only_here && (x = ncc_lower_made_again(l, x, h, w)))
+        ncc_lower_replace(l, j->x);
+    return x && x != j->x ? ncc_lower_surround(l, x, h, w, OUT_ZERO, END_ANYWHERE) : NULL;
+}
+
 static bool picks(const struct conv_job *j)
 {
     return j->stride > 1 || ncc_kpu_pool_info(j->pool)->stride > 1;
@@ -95,6 +136,8 @@ static struct value *input_for(struct lowering *l, const struct conv_job *j, str
             return NULL; /* there is zero around what comes from main memory */
         return way == DETOUR ? ncc_lower_clean(l, v, 0, 0) : clean_with_room(l, j, v);
     }
+    if (way >= MARGIN_COLUMN)
+        return with_margin(l, j, v, way);
     if (way >= ROOM && !(on.x = roomy(l, j)))
         return NULL;
     if (way == ROOM)
@@ -119,12 +162,14 @@ static bool reaches_for_pick(const struct conv_job *j, const struct node *layer)
 struct settling {
     const struct conv_job *job;
     struct value *v;
+    enum way *last; /* that was built: in the end, the cheapest */
 };
 
 static struct value *by_way(struct lowering *l, const void *settling, int way, const char **why)
 {
     const struct settling *s = settling;
     struct conv_job on = *s->job;
+    *s->last = (enum way)way;
     on.x = input_for(l, s->job, s->v, (enum way)way);
     return on.x ? layers_of(l, &on, why) : NULL;
 }
@@ -142,5 +187,8 @@ struct value *ncc_lower_settled(struct lowering *l, const struct conv_job *j, st
     struct lower_way ways[N_WAYS];
     for (int i = 0; i < N_WAYS; i++)
         ways[i] = (struct lower_way){by_way, i};
-    return ncc_lower_cheapest(l, ways, N_WAYS, &(struct settling){j, v}, why);
+    struct settling s = {j, v, &(enum way){AS_IS}};
+    struct value *settled = ncc_lower_cheapest(l, ways, N_WAYS, &s, why);
+    l->made_margin |= settled && (*s.last == MARGIN || *s.last == MARGIN_AGAIN);
+    return settled;
 }

@@ -63,13 +63,19 @@ static bool cover_all(const struct axis *a, int first, const int *copy, int n, s
     return true;
 }
 
-/* Cost of a set: copies first, then the steps needed to make them, then whether taps beside the centre are used. */
+enum { PER_COPY = 1000000 };
+
+/* Cost of a set: copies first, then the steps needed to make them, of these the most for one copy (which moves by the steps
+ * of both directions at once), then whether taps beside the centre are used. */
 static int cost(const struct taps *t)
 {
-    int steps = 0;
-    for (int i = 0; i < t->n_copies; i++)
-        steps += abs(t->copy[i]);
-    return t->n_copies * 10000 + steps * 10 + (t->only_centre ? 0 : 1);
+    int steps = 0, most = 0;
+    for (int i = 0; i < t->n_copies; i++) {
+        const int far = abs(t->copy[i]);
+        steps += far;
+        most = far > most ? far : most;
+    }
+    return t->n_copies * PER_COPY + steps * 1000 + most * 10 + (t->only_centre ? 0 : 1);
 }
 
 struct search {
@@ -138,7 +144,7 @@ bool ncc_taps_choose(const struct axis *a, struct taps *out, const char **why)
         if (!inside || !(a->phase >> first % a->pool & 1))
             continue;
         s.first = first;
-        for (int size = 1; size <= NCC_MAX_COPIES && s.best_cost >= size * 10000; size++)
+        for (int size = 1; size <= NCC_MAX_COPIES && s.best_cost >= size * PER_COPY; size++)
             enumerate(&s, 0, size);
     }
     return s.best_cost < 1 << 30;

@@ -188,9 +188,19 @@ static struct range chosen_range(const struct code_groups *s, int id)
     return s->chosen[id];
 }
 
+/* The view that alone reads what a layer made, and knows which of it counts; NULL: there is none. */
+static const struct value *shown_by(const struct code_groups *s, const struct value *v)
+{
+    const struct node *n = v->def && v->def->op == OP_kpu_conv ? ncc_value_only_use(s->g, v) : NULL;
+    const struct value *view = n && n->op == OP_kpu_view ? n->out[0] : NULL;
+    return view && (view->window.h < view->shape.dim[2] || view->window.w < view->shape.dim[3]) ? view : NULL;
+}
+
 static bool is_source(const struct code_groups *s, const struct value *v)
 {
-    return !v->def || !ncc_group_moves(s, v->def);
+    if (v->def && v->def->op == OP_kpu_view && shown_by(s, v->def->in[0]))
+        return !ncc_group_moves(s, v->def->in[0]->def);
+    return !v->def || (!ncc_group_moves(s, v->def) && !shown_by(s, v));
 }
 
 /* Adds to each group's range what the members of interest contribute. */

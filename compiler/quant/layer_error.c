@@ -13,8 +13,10 @@ enum { N_BINS = 256, MAX_IN = 8 /* inputs of a layer */ };
 
 /* A layer with what it is held against. */
 struct layer {
-    const struct node *node; /* integer */
-    const struct value *y;   /* of the real graph */
+    const struct node *node;      /* integer */
+    const struct node *real;      /* of the real graph; NULL: an input */
+    const struct node *view;      /* integer: what alone reads the result, and knows which of it counts; NULL: none */
+    const struct value *y, *code; /* what is compared: of the real graph and of the integer graph */
     int first_channel;       /* in a thread's row of maxima */
     int n_channels;
 };
@@ -26,6 +28,7 @@ struct store {
     const struct tensor **in; /* of the integer graph's widest node */
     struct tensor **out, *fixed;
     struct tensor own, part;       /* a layer's result, from exact inputs */
+    struct tensor own_shown, part_shown;
     struct tensor rounded[MAX_IN]; /* its inputs */
     float *largest;                /* [channels of all layers]: over the samples */
     int64_t (*bins)[N_BINS];       /* [layer]: how often which share of the range was reached */
@@ -131,6 +134,18 @@ static struct value **values_by_id(const struct graph *g, struct arena *a)
     return v;
 }
 
+/* Maps that were added line by line: bytes of no channel were, too, which only the view leaves out. */
+static void show(const struct job *j, struct value *const *real, struct layer *l)
+{
+    const struct node *view = ncc_value_only_use(j->codes, l->code);
+    const struct value *y = view && view->op == OP_kpu_view ? counterpart(j, real, view->out[0]) : NULL;
+    if (!y || !ncc_shape_equal(y->shape, view->out[0]->shape))
+        return;
+    l->view = view;
+    l->code = view->out[0];
+    l->y = y;
+}
+
 static void list_layers(struct job *j, struct value *const *real, struct arena *a)
 {
     j->layer = NCC_NEW(a, struct layer, ncc_graph_n_nodes(j->codes));
@@ -138,9 +153,11 @@ static void list_layers(struct job *j, struct value *const *real, struct arena *
         const struct value *y = n->n_out ? counterpart(j, real, n->out[0]) : NULL;
         if (!is_layer(n, y))
             continue;
-        const int c = y->shape.rank == 4 ? y->shape.dim[1] : 1;
-        j->layer[j->n_layers++] = (struct layer){n, y, j->n_channels, c};
-        j->n_channels += c;
+        struct layer *l = &j->layer[j->n_layers++];
+        *l = (struct layer){.node = n, .real = y->def, .y = y, .code = n->out[0], .first_channel = j->n_channels};
+        show(j, real, l);
+        l->n_channels = l->y->shape.rank == 4 ? l->y->shape.dim[1] : 1;
+        j->n_channels += l->n_channels;
     }
 }
 
@@ -221,7 +238,7 @@ static bool run_own(const struct job *j, struct store *s, const struct layer *l)
 /* The real layer on inputs that went through codes. False: nothing of it is codes, or it was made of several nodes. */
 static bool run_input(struct store *s, const struct layer *l)
 {
-    const struct node *n = l->y->def;
+    const struct node *n = l->real;
     const struct tensor *in[MAX_IN];
     struct tensor given[MAX_IN];
     bool any = false;
@@ -250,13 +267,24 @@ static bool run_input(struct store *s, const struct layer *l)
         round_reals(v, s->real[v->id].data, given[i].data);
     }
     s->part.dtype = DT_F32;
-    s->part.shape = l->y->shape;
+    s->part.shape = n->out[0]->shape;
     if (any)
         ncc_eval_node(n, in, (struct tensor *[]){&s->part}, EVAL_FAST);
     return any;
 }
 
 /* ---- comparing ---- */
+
+/* A layer's result as its view shows it. */
+static const struct tensor *shown(const struct layer *l, struct tensor *t, struct tensor *to)
+{
+    if (!l->view)
+        return t;
+    to->dtype = t->dtype;
+    to->shape = l->y->shape;
+    ncc_eval_node(l->view, (const struct tensor *[]){t}, (struct tensor *[]){to}, EVAL_FAST);
+    return to;
+}
 
 static double element(const struct tensor *t, const struct quant *q, int channel, int64_t i)
 {
@@ -309,9 +337,10 @@ static void note_reach(struct store *s, int layer, const struct layer *l, const 
 static void compare(const struct job *j, struct store *s, int layer, struct layer_sums *sum)
 {
     const struct layer *l = &j->layer[layer];
-    const struct value *v = l->node->out[0];
+    const struct value *v = l->code;
     const struct quant *q = v->dtype == DT_U8 && v->quant.n_channels ? &v->quant : NULL;
-    const bool own = run_own(j, s, l), input = run_input(s, l);
+    const struct tensor *own = run_own(j, s, l) ? shown(l, &s->own, &s->own_shown) : NULL;
+    const struct tensor *input = run_input(s, l) ? shown(l, &s->part, &s->part_shown) : NULL;
     const float *y = s->real[l->y->id].data;
     sum->n = n_elements(l->y);
     for (int64_t i = 0; i < sum->n; i++) {
@@ -321,11 +350,11 @@ static void compare(const struct job *j, struct store *s, int layer, struct laye
         sum->signal += want * want;
         sum->total += total * total;
         if (own) {
-            const double e = element(&s->own, q, p.channel, p.at) - want;
+            const double e = element(own, q, p.channel, p.at) - want;
             sum->own += e * e;
         }
         if (input) {
-            const double e = (double)((const float *)s->part.data)[p.at] - want;
+            const double e = (double)((const float *)input->data)[p.at] - want;
             sum->input += e * e;
         }
         if (q)
@@ -398,6 +427,8 @@ static void open_store(struct job *j, struct store *s, struct value *const *real
             s->total[i] = tensor_for(codes[i], a);
     s->own = largest_tensor(largest, a);
     s->part = largest_tensor(largest, a);
+    s->own_shown = largest_tensor(largest, a);
+    s->part_shown = largest_tensor(largest, a);
     for (int i = 0; i < MAX_IN; i++)
         s->rounded[i] = largest_tensor(largest, a);
     s->largest = NCC_NEW(a, float, j->n_channels);
@@ -435,7 +466,7 @@ static double used_share(const struct job *j, int n_threads, int layer)
 
 static int n_silent(const struct job *j, int n_threads, const struct layer *l)
 {
-    const struct value *v = l->node->out[0];
+    const struct value *v = l->code;
     int n = 0;
     for (int c = 0; c < l->n_channels && v->dtype == DT_U8 && v->quant.n_channels; c++) {
         float largest = 0;

@@ -457,6 +457,24 @@ static void test_cuts(void **state)
     ncc_arena_release(&w.arena);
 }
 
+/* What a layer makes is seen through the view that reads it: rows beyond its window do not count. */
+static void test_shown(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    struct value *x = canvas(&w, "x", 1, 8, 64);
+    const struct kpu_view_attrs some = {.c = 1, .canvas_h = 8, .canvas_w = 64, .h = 2, .w = 5}, all = {.c = 1, .canvas_h = 8, .canvas_w = 64, .h = 8, .w = 64};
+    struct value *part = NCC_OP(w.g, OP_kpu_view, "some", &some, conv(&w, x, linear_1x1, 1, false));
+    struct value *whole = NCC_OP(w.g, OP_kpu_view, "all", &all, conv(&w, x, linear_1x1, 1, false));
+    ncc_graph_output(w.g, NCC_OP(w.g, OP_kpu_download, "down", NULL, conv(&w, part, linear_3x3, 1, false)), "y");
+    ncc_graph_output(w.g, NCC_OP(w.g, OP_kpu_download, "down", NULL, conv(&w, whole, linear_3x3, 1, false)), "z");
+    assign(&w);
+    assert_true(same(part, part->def->in[0]) && same(whole, whole->def->in[0]));
+    assert_true(part->quant.scale[0] < 0.9 * whole->quant.scale[0]);
+    ncc_arena_release(&w.arena);
+}
+
 static void test_nothing_seen(void **state)
 {
     (void)state;
@@ -483,7 +501,7 @@ int main(void)
         cmocka_unit_test(test_concat),          cmocka_unit_test(test_moved_concat),
         cmocka_unit_test(test_by_channel),
         cmocka_unit_test(test_cpu_concat),      cmocka_unit_test(test_cuts),
-        cmocka_unit_test(test_nothing_seen),
+        cmocka_unit_test(test_shown),           cmocka_unit_test(test_nothing_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
