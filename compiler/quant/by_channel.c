@@ -38,13 +38,62 @@ static bool is_layer(const struct node *n)
     return n->op == OP_kpu_conv && !((const struct kpu_conv_attrs *)n->attrs)->tied;
 }
 
+/* ---- maps declared as one ---- */
+
+/* Does a layer compute with v, as it is or beside others? */
+static bool is_computed_with(const struct value *v)
+{
+    for (const struct use *u = v->uses; u; u = u->next) {
+        const bool layer = u->node->op == OP_kpu_conv;
+        if (layer ? !ncc_quant_is_copy(u->node) : ncc_kpu_moves(u->node) && is_computed_with(u->node->out[0]))
+            return true;
+    }
+    return false;
+}
+
+/* Where a pixel of a channel comes from; v NULL: from nowhere. */
+static struct kpu_pixel origin_of(struct value *v, int c, int y, int x)
+{
+    struct kpu_pixel p = {v, c, y, x};
+    bool from_somewhere = true;
+    while (from_somewhere && p.v->def && ncc_kpu_moves(p.v->def))
+        from_somewhere = ncc_kpu_moved_from(&p);
+    return from_somewhere ? p : (struct kpu_pixel){0};
+}
+
+/* Do some pixels of channel c come from different channels? */
+static bool is_of_many(struct value *v, int c)
+{
+    enum { SOME = 5 };
+    const struct window *w = &v->window;
+    struct kpu_pixel first = {0};
+    for (int i = 0; i < SOME * SOME; i++) {
+        const int y = w->top + (w->h - 1) * (i / SOME) / (SOME - 1), x = w->left + w->w * (i % SOME) / SOME;
+        const struct kpu_pixel p = origin_of(v, c, y, x);
+        if (first.v && p.v && (p.v != first.v || p.c != first.c))
+            return true;
+        first = p.v ? p : first;
+    }
+    return false;
+}
+
+bool ncc_quant_merges(const struct node *n)
+{
+    if (n->op != OP_kpu_view || !is_computed_with(n->out[0]))
+        return false;
+    const int last = n->out[0]->shape.dim[1] - 1;
+    return is_of_many(n->out[0], 0) || is_of_many(n->out[0], last / 2) || is_of_many(n->out[0], last);
+}
+
+/* ---- who may have them ---- */
+
 static bool only_layers_read(const struct graph *g, const struct value *v)
 {
     if (ncc_value_is_output(g, v))
         return false;
     for (const struct use *u = v->uses; u; u = u->next) {
         const struct node *n = u->node;
-        if (ncc_kpu_moves(n) ? !only_layers_read(g, n->out[0]) : !is_layer(n))
+        if (ncc_quant_merges(n) || (ncc_kpu_moves(n) ? !only_layers_read(g, n->out[0]) : !is_layer(n)))
             return false;
     }
     return true;

@@ -69,7 +69,7 @@ static enum need need_of_readers(const struct code_groups *s, const struct value
 static enum need need_of(const struct code_groups *s, const struct node *n)
 {
     if (n->op == OP_kpu_view) /* its channels are not those of its input: what they need, all of these need */
-        return need_of_readers(s, n->out[0]);
+        return ncc_quant_merges(n) ? NEED_ONE_QUANT : need_of_readers(s, n->out[0]);
     if (n->op != OP_kpu_conv)
         return ncc_kpu_moves(n) ? NEED_NOTHING : NEED_ONE_QUANT;
     const struct kpu_conv_attrs *a = n->attrs;
