@@ -13,10 +13,11 @@
 #include "kpu/limits.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { MAX_PIECES = 4, N_BLOCK_SIZES = 8, LEAST_BLOCK = 4 };
 
-/* The map, or what is left of it, and the kernel that reads it. */
+/* The map, or what is left of it (and the window, smaller), and the kernel that reads it. */
 struct piece {
     struct value *x;
     float kernel[3][3];
@@ -85,8 +86,6 @@ static bool without_edges(struct lowering *l, struct value *x, const struct edge
     if (w.h < 1 || w.w < 1)
         return true;
     *y = ncc_lower_surround(l, declared(l, x, &w), x->shape.dim[2], x->shape.dim[3], OUT_ZERO, END_SAME_PLACE);
-    if (*y)
-        *y = declared(l, *y, &all);
     return *y != NULL;
 }
 
@@ -195,8 +194,11 @@ static struct value *block_of_slots(struct lowering *l, const struct filtering *
     if (own && !make_pieces(l, f->job, ncc_lower_channels(l, f->x, begin, count), &p))
         return NULL;
     struct value *part[MAX_PIECES];
-    for (int i = 0; i < p.n; i++)
+    for (int i = 0; i < p.n; i++) {
         part[i] = own ? p.v[i].x : ncc_lower_channels(l, p.v[i].x, begin, count);
+        if (i > 0)
+            part[i] = declared(l, part[i], &f->x->window);
+    }
     struct conv_job j = layer_of(f->job, ncc_lower_beside(l, part, p.n, ncc_name(l->g, f->job->name, "pieces")));
     char suffix[32];
     snprintf(suffix, sizeof suffix, "c%d", begin);
@@ -245,11 +247,11 @@ static struct value *channel_by_channel(struct lowering *l, const struct filteri
     j.kh = j.kw = 3;
     j.pad_top = j.pad_left = 1;
     float *w = ncc_lower_weights(l, (size_t)j.out_c * 9);
-    for (int c = 0; c < j.out_c && !l->trying; c++)
-        put_kernel(&p.v[0], 3, w + (size_t)c * 9);
+    for (int s = 0; s < j.out_c && !l->trying; s++)
+        if (f->at[s] >= 0) /* of what is nobody's, zeros: it must not widen the range */
+            put_kernel(&p.v[0], 3, w + (size_t)s * 9);
     j.w = w;
-    for (int c = 0; c < f->job->n_channels; c++)
-        f->to[c] = f->job->slot[c];
+    memcpy(f->to, f->job->slot, (size_t)f->job->n_channels * sizeof *f->to);
     return ncc_lower_conv_as_is(l, &j, why);
 }
 
@@ -259,8 +261,6 @@ struct value *ncc_lower_edge_filter(struct lowering *l, const struct edge_filter
     *why = "the map cannot be cleared of what is around it, or has no room for another row or column";
     if (!f.x)
         return NULL;
-    if (job->row.edge == 0 && job->col.edge == 0)
-        return channel_by_channel(l, &f, why);
     const int *d = f.x->shape.dim;
     int *at = NCC_NEW(l->g->arena, int, d[1]);
     for (int s = 0; s < d[1]; s++)
@@ -268,6 +268,8 @@ struct value *ncc_lower_edge_filter(struct lowering *l, const struct edge_filter
     for (int c = 0; c < job->n_channels; c++)
         at[job->slot[c]] = c;
     f.at = at;
+    if (job->row.edge == 0 && job->col.edge == 0)
+        return channel_by_channel(l, &f, why);
     const bool room = ncc_kpu_lines(d[1], d[2], d[3]) * (MAX_PIECES + 2) <= NCC_KPU_RAM_LINES;
     if (room && !make_pieces(l, job, f.x, &f.pieces))
         return NULL;

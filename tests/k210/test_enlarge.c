@@ -114,6 +114,8 @@ static void make(struct net *n, uint64_t *state, enum how how)
     struct value *x = ncc_graph_input(g, "x", DT_F32, ncc_shape_4(1, net_int(state, 1, 3), h, w));
     x = convolution(g, state, x, c);
     struct value *y = enlarged(g, state, x, factor, how);
+    if (how == FILTERED && net_int(state, 0, 2) == 0)
+        y = NCC_OP(g, OP_sigmoid, "sigmoid", NULL, y); /* one scale for all channels */
     switch (net_int(state, 0, 2)) {
     case 0:
         break;
