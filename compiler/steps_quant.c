@@ -4,6 +4,7 @@
 #include "compiler/made_up.h"
 #include "compiler/quant/equalise.h"
 #include "compiler/quant/mean_error.h"
+#include "compiler/quant/factors.h"
 #include "compiler/quant/slices.h"
 #include "compiler/quant/tied.h"
 
@@ -158,7 +159,8 @@ bool ncc_step_equalise(struct compilation *c)
      * the samples. */
     const bool slices = !steps->no_slices && !c->made_up && ncc_has_room(c);
     return (!slices || ncc_quant_slice(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch)) &&
-           ncc_quant_equalise(c->graph, steps->equalise, ncc_compilation_feed, c, c->data.n, &c->scratch);
+           ncc_quant_equalise(c->graph, steps->equalise, ncc_compilation_feed, c, c->data.n, &c->scratch) &&
+           (c->made_up || ncc_quant_see_factors(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch));
 }
 
 /* Multiply-adds spent on rounding weights well: some 10 ms, or some seconds. */

@@ -197,6 +197,7 @@ void ncc_value_succeed(struct graph *g, struct value *old, struct value *with)
     with->quant = old->quant;
     with->range = old->range;
     with->mean = old->mean;
+    with->seen = old->seen;
     with->real_id = old->real_id;
     ncc_value_replace(g, old, with);
 }

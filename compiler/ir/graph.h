@@ -34,6 +34,11 @@ struct use {
     struct use *next;
 };
 
+/* How far the samples went. */
+struct swing {
+    float lo, hi;
+};
+
 struct value {
     int id;             /* unique in the graph, never reused */
     const char *name;   /* in the source model where it comes from there; never NULL */
@@ -43,6 +48,7 @@ struct value {
     struct window window;
     struct quant quant;
     struct range range;     /* observed on the samples, or known from the model */
+    const struct swing *seen; /* of a factor of a product, per channel (dimension 1), on some samples: a hint; or NULL */
     const double *mean;     /* of a canvas, per channel, inside the window, observed on the samples; or NULL */
     const void *data;       /* constant: its elements, packed; else NULL */
     struct node *def;       /* NULL: graph input or constant */

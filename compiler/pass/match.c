@@ -146,6 +146,8 @@ bool ncc_match_replace(struct graph *g, struct node *n, struct value *v)
         return false;
     if (!v->range.known)
         v->range = n->out[0]->range;
+    if (!v->seen && ncc_shape_equal(v->shape, n->out[0]->shape))
+        v->seen = n->out[0]->seen;
     ncc_value_replace(g, n->out[0], v);
     return true;
 }

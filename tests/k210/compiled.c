@@ -3,6 +3,7 @@
 #include "compiler/emit/emit.h"
 #include "compiler/ir/text.h"
 #include "compiler/quant/assign.h"
+#include "compiler/quant/factors.h"
 #include "kmodel/kmodel.h"
 #include "kpu/limits.h"
 
@@ -55,6 +56,8 @@ struct compiled compile_net(struct net *n, const struct k210_options *options, b
 {
     struct compiled c = {0};
     struct graph *g = ncc_graph_copy(n->g, &n->arena, &n->diags);
+    struct feeding f = {g, seed};
+    must(n, n->g, ncc_quant_see_factors(g, feed_sample, &f, 8, &n->scratch), name, "see factors");
     must(n, n->g, ncc_k210_legalise(g, options, &n->scratch), name, "legalise");
     if (force)
         net_force_on_kpu(g);
@@ -62,7 +65,6 @@ struct compiled compile_net(struct net *n, const struct k210_options *options, b
         must(n, n->g, ncc_k210_place(g, options, &n->scratch), name, "place");
     must(n, n->g, ncc_k210_lower(g, options, &n->scratch) && ncc_graph_verify(g, "lower"), name, "lower");
     must(n, n->g, ncc_k210_cpu_forms(g) && ncc_graph_verify(g, "cpu forms"), name, "cpu forms");
-    struct feeding f = {g, seed};
     struct observations seen;
     const struct observe_options o = {.quiet = true};
     must(n, g, ncc_quant_observe(g, feed_sample, &f, 8, &o, &n->arena, &seen), name, "observe");

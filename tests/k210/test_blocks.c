@@ -8,6 +8,7 @@
 
 #include <ncc/sim.h>
 
+#include <math.h>
 #include <stdio.h>
 
 static struct conv2d_attrs same(int kernel, int stride, int groups)
@@ -173,6 +174,23 @@ static struct value *inception(struct graph *g, uint64_t *state)
 
 /* ---- the table ---- */
 
+/* Gates that hardly vary, of channels that are from large to a thirtieth of that. */
+static struct value *uneven_gates(struct graph *g, uint64_t *state)
+{
+    const struct reduce_attrs mean = {REDUCE_MEAN, {2, {2, 3}}, true};
+    enum { C = 32 };
+    float size[C];
+    for (int c = 0; c < C; c++)
+        size[c] = exp2f((float)-(c % 6));
+    struct value *x = relu(g, conv(g, state, input(g, 3, 20, 20), C, 3, 1));
+    x = NCC_OP(g, OP_mul, "sizes", NULL, x, ncc_const_copy(g, "size", DT_F32, ncc_shape_4(1, C, 1, 1), size));
+    struct value *gate = conv(g, state, NCC_OP(g, OP_reduce, "mean", &mean, x), C, 1, 1);
+    x = NCC_OP(g, OP_mul, "gated", NULL, x, NCC_OP(g, OP_sigmoid, "gate", NULL, gate));
+    for (int c = 0; c < C; c++)
+        size[c] = 1 / size[c];
+    return NCC_OP(g, OP_mul, "even", NULL, x, ncc_const_copy(g, "size", DT_F32, ncc_shape_4(1, C, 1, 1), size));
+}
+
 static const struct block {
     const char *name;
     struct value *(*build)(struct graph *g, uint64_t *state);
@@ -185,6 +203,7 @@ static const struct block {
     {"classes of a mean", classifier, 0, 25, 0},
     {"weighted sum of four maps", weighted_sum, 0, 25, 0},
     {"Inception, average pool in a branch", inception, 0, 25, 2},
+    {"gates of channels of different sizes", uneven_gates, 2, 20, 0},
     {"MobileNet V3, two blocks with gates", mobilenet_v3, 4, 18, 0}, /* down and up again for each gate */
     {"MobileNet V1, two picks in odd rows", mobilenet_v1, 0, 25, 2},
 };
