@@ -144,18 +144,20 @@ static double larger_us(struct lowering *l, struct value *x, int h, int w, large
 }
 
 /* A map that fills a canvas of odd height must grow, a channel group at a time. The input of the 1x1 layers that make it may have
- * fewer groups: if nobody else reads the map, it is made by the same layers on a larger canvas instead of this one. */
-static struct value *of_even_size(struct lowering *l, const struct node *n, struct value *x)
+ * fewer groups: if nobody else reads the map, it is made by the same layers on a larger canvas instead of this one. What
+ * these layers take that are not needed then; 0: better not. */
+static double made_again_us(struct lowering *l, const struct node *n, struct value *x)
 {
     const int h = x->shape.dim[2], w = x->shape.dim[3];
-    if (h % 2 == 0 || h <= 4 || x->window.h < h || x->uses || ncc_value_only_use(l->g, n->in[0]) != n)
-        return x;
+    if (x != l->forms[n->in[0]->id].kpu || h % 2 == 0 || h <= 4 || x->window.h < h || x->uses ||
+        ncc_value_only_use(l->g, n->in[0]) != n)
+        return 0;
     l->trying++;
     const double larger = larger_us(l, x, even(h), even(w), ncc_lower_made_again);
     const double same = larger < INFINITY ? larger_us(l, x, h, w, ncc_lower_made_again) : 0;
     const double grown = larger < INFINITY ? larger_us(l, x, even(h), even(w), ncc_lower_grow) : 0;
     l->trying--;
-    return larger < same + grown ? ncc_lower_made_again(l, x, even(h), even(w)) : x;
+    return larger < same + grown ? same : 0;
 }
 
 /* ---- smaller and smaller, or in place ---- */
@@ -215,7 +217,8 @@ static double sum_us(struct lowering *l, const struct summing *s, sum_form *form
 static struct value *sum_of(struct lowering *l, const struct summing *s, const char **why)
 {
     l->trying++;
-    const double stays = sum_us(l, s, in_place), shrinks = stays < INFINITY ? sum_us(l, s, by_reducing) : 0;
+    const double stays = sum_us(l, s, in_place);
+    const double shrinks = stays < INFINITY ? sum_us(l, s, by_reducing) - made_again_us(l, s->n, s->x) : 0;
     l->trying--;
     return stays < INFINITY && stays <= shrinks ? in_place(l, s, why) : by_reducing(l, s, why);
 }
@@ -225,9 +228,10 @@ static struct value *by_reducing(struct lowering *l, const struct summing *s, co
     struct summing next = *s;
     if (s->x->window.h <= 4 && s->x->window.w <= 4)
         return last_sums(l, s->n, s->x, s->factor, &s->f->act, why);
-    next.x = s->x == l->forms[s->n->in[0]->id].kpu ? of_even_size(l, s->n, s->x) : s->x;
+    if (made_again_us(l, s->n, s->x) > 0)
+        next.x = ncc_lower_made_again(l, s->x, even(s->x->shape.dim[2]), even(s->x->shape.dim[3]));
     int by;
-    if (!next.x || !(next.x = reduce(l, s->n, next.x, &by, why)))
+    if (!(next.x = reduce(l, s->n, next.x, &by, why)))
         return NULL;
     next.factor *= by * by;
     return sum_of(l, &next, why);

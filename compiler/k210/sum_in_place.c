@@ -112,6 +112,14 @@ static bool ends_in_zero(int size, int end, int canvas, enum outside outside)
     return size <= 3 || size % 2 == 0 || end == canvas || outside == OUT_ZERO;
 }
 
+/* Declared no wider than its window reaches, where that moves no address. */
+static struct value *narrowed(struct lowering *l, struct value *x)
+{
+    const int w = most(x->window.left + x->window.w, NCC_KPU_MIN_W);
+    const struct ncc_kpu_layout from = ncc_kpu_layout_of(x->shape.dim[3]), to = ncc_kpu_layout_of(w);
+    return from.group == to.group && from.row_lines == to.row_lines ? ncc_lower_recanvas(l, x, x->shape.dim[2], w) : x;
+}
+
 struct value *ncc_lower_sum_in_place(struct lowering *l, const struct node *n, struct value *x, double factor,
                                      const struct act_chain *act)
 {
@@ -119,9 +127,8 @@ struct value *ncc_lower_sum_in_place(struct lowering *l, const struct node *n, s
     if (w.h > MOST || w.w > MOST || !w.h || !w.w)
         return NULL;
     const struct row_sum *rows = &sums[w.h], *cols = &sums[w.w];
-    const int n_steps = most(1, most(rows->n_steps, cols->n_steps)), least_w = most(w.left + w.w, NCC_KPU_MIN_W);
-    if (ncc_kpu_layout_of(least_w).group == ncc_kpu_layout_of(x->shape.dim[3]).group)
-        x = ncc_lower_recanvas(l, x, x->shape.dim[2], least_w);
+    const int n_steps = most(1, most(rows->n_steps, cols->n_steps));
+    x = narrowed(l, x);
     if (!ends_in_zero(w.h, w.top + w.h, x->shape.dim[2], w.outside) ||
         !ends_in_zero(w.w, w.left + w.w, x->shape.dim[3], w.outside))
         return NULL;
@@ -129,7 +136,7 @@ struct value *ncc_lower_sum_in_place(struct lowering *l, const struct node *n, s
     set_taps(step, n_steps, rows, true);
     set_taps(step, n_steps, cols, false);
     set_windows(step, n_steps, w.top + rows->centre, w.left + cols->centre);
-    for (int i = 0; i < n_steps; i++)
-        x = in_ranges(l, n, x, &step[i], i + 1 < n_steps ? 1 : factor, i + 1 < n_steps ? NULL : act, i);
-    return x;
+    for (int i = 0; i < n_steps; i++) /* whoever takes it out of KPU RAM has fewer bytes to move from narrow maps */
+        x = in_ranges(l, n, narrowed(l, x), &step[i], i + 1 < n_steps ? 1 : factor, i + 1 < n_steps ? NULL : act, i);
+    return narrowed(l, x);
 }

@@ -462,10 +462,10 @@ static const struct expectation expectations[] = {
      "= relu(%a)\n%b = conv2d(%x, %v, _) pad_top=1 pad_left=1\n%c = slice(%b) begin=[0,0,0,0] size=[1,4,10,10] "
      "stride=[1,1,1,1]\n%t = relu(%c)\n%s = add(%r, %t)\noutput %s\n",
      -1, 0, 0},
-    {"6.2 mean of an odd map: the 1x1 before it on a larger canvas",
-     "input %x f32 1x16x7x7\nconst %v f32 16x16x3x3 = random 2\nconst %w f32 96x16x1x1 = random 1\n%a = conv2d(%x, %v, _) " SAME
-     "\n%b = relu(%a)\n%y = conv2d(%b, %w, _)\n%r = relu(%y)\n%o = reduce(%r) axes=[2,3]\noutput %o\n",
-     11, -1, 0},
+    {"6.2 mean of an odd map: the 1x1 before it on a larger canvas, for many classes",
+     "input %x f32 1x8x7x7\nconst %w f32 1024x8x1x1 = random 1\nconst %u f32 1024x900 = random 2\n%y = conv2d(%x, %w, _)\n%r = "
+     "relu(%y)\n%m = reduce(%r) axes=[2,3]\n%v = reshape(%m) shape=[1,1024]\n%o = matmul(%v, %u, _)\noutput %o\n",
+     -1, -1, 0},
     {"6.2 mean of an odd map: in place, four layers",
      "input %x f32 1x512x7x7\n%o = reduce(%x) axes=[2,3]\noutput %o\n", 4, -1, 0},
     {"6.2 mean of an odd map that somebody else reads",
