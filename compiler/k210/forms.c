@@ -234,15 +234,29 @@ struct value *ncc_lower_move(struct lowering *l, struct value *x, int a, int b, 
     return move_channels(l, x, &(struct movement){a, b, suffix, k});
 }
 
+/* Does it lie beside something, itself or declared as another map? */
+static bool is_placed(const struct value *x)
+{
+    for (const struct use *u = x->uses; u; u = u->next)
+        if (u->node->op == OP_kpu_concat || (u->node->op == OP_kpu_view && is_placed(u->node->out[0])))
+            return true;
+    return false;
+}
+
+/* Another form of all that is in a canvas, which nobody else reads. */
+static bool is_whole_view(const struct value *x)
+{
+    if (!x->def || x->def->op != OP_kpu_view || x->def->in[0]->uses->next)
+        return false;
+    const int *from = x->def->in[0]->shape.dim, *to = x->shape.dim;
+    return ncc_kpu_lines(from[1], from[2], from[3]) == ncc_kpu_lines(to[1], to[2], to[3]);
+}
+
 /* May x itself become part of a concatenation? Only what a layer or an upload writes as a whole, once. */
 static bool movable(const struct value *x)
 {
-    if (x->def && x->def->op != OP_kpu_conv && x->def->op != OP_kpu_upload)
-        return false;
-    for (const struct use *u = x->uses; u; u = u->next)
-        if (u->node->op == OP_kpu_concat)
-            return false;
-    return true;
+    const struct node *n = is_whole_view(x) ? x->def->in[0]->def : x->def;
+    return (!n || n->op == OP_kpu_conv || n->op == OP_kpu_upload) && !is_placed(x);
 }
 
 struct value *ncc_lower_placeable(struct lowering *l, struct value *x)

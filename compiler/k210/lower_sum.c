@@ -99,6 +99,33 @@ static struct value *in_blocks(struct lowering *l, const void *job, int block, c
     return ncc_lower_beside(l, y, n_blocks, ncc_name(l->g, s->n->name, "blocks"));
 }
 
+/* ---- all channels at once ---- */
+
+static struct value *by_lines(struct lowering *l, const void *job, int unused, const char **why)
+{
+    const struct sum_job *s = job;
+    const struct conv_job j = ncc_lower_identity_job(s->n, s->op[0].x, s->f);
+    struct value *x[MAX_OPERANDS];
+    float factor[MAX_OPERANDS];
+    (void)unused;
+    for (int i = 0; i < s->n_op; i++) {
+        x[i] = s->op[i].x;
+        factor[i] = s->op[i].sign;
+    }
+    return ncc_lower_line_sums(l, &j, x, factor, s->n_op, why);
+}
+
+/* What is added line by line has one scale for all channels, which takes nothing from what the model gives a range. A
+ * mean behind it could not ride in the layer. */
+static bool has_lines(const struct lowering *l, const struct sum_job *s)
+{
+    const bool two = s->n->op == OP_add || s->n->op == OP_sub;
+    const struct node *next = ncc_value_only_use(l->g, s->f->end);
+    const bool mean = next && (next->op == OP_reduce || next->op == OP_avg_pool);
+    return two && !mean && !s->f->pool && s->f->end->range.known && s->n->in[0]->range.known && s->n->in[1]->range.known &&
+           s->op[0].x != s->op[1].x;
+}
+
 static struct value *weighted_sum(struct lowering *l, const struct sum_job *s, const char **why)
 {
     enum { LEAST = 16, MAX_WAYS = 8, MAX_PARTS = 64 };
@@ -107,6 +134,8 @@ static struct value *weighted_sum(struct lowering *l, const struct sum_job *s, c
     bool even = s->n_op > 1;
     for (int i = 0; i < s->n_op; i++)
         even = even && s->op[i].first == 0 && s->op[i].x->shape.dim[1] == s->out_c;
+    if (even && has_lines(l, s))
+        ways[n++] = (struct lower_way){by_lines, 0};
     int block = LEAST;
     while (block * MAX_PARTS < s->out_c)
         block *= 2;

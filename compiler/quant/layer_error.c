@@ -139,7 +139,7 @@ static void show(const struct job *j, struct value *const *real, struct layer *l
 {
     const struct node *view = ncc_value_only_use(j->codes, l->code);
     const struct value *y = view && view->op == OP_kpu_view ? counterpart(j, real, view->out[0]) : NULL;
-    if (!y || !ncc_shape_equal(y->shape, view->out[0]->shape))
+    if (!y || !ncc_shape_equal(y->shape, view->out[0]->shape) || y->shape.dim[1] <= l->y->shape.dim[1])
         return;
     l->view = view;
     l->code = view->out[0];

@@ -208,6 +208,11 @@ static const struct expectation expectations[] = {
      "input %x f32 1x8x12x12\nconst %v f32 64x8x1x1 = random 2\nconst %w f32 64x1x5x5 = random 1\n%z = conv2d(%x, %v, _)\n"
      "%y = conv2d(%z, %w, _) groups=64 pad_top=2 pad_left=2 pad_bottom=2 pad_right=2\n%o = hard_swish(%y)\noutput %o\n",
      14, 0, 0}, /* 2 for the row, 1x1, moved, 4 shifted, 4 pieces, sum; copy */
+    {"8.3 sum of what has known ranges: line by line",
+     "input %x f32 1x256x12x12 !range(-1, 1)\nconst %w f32 256x1x3x3 = random 1\nconst %v f32 3x256x1x1 = random 2\n%y = "
+     "conv2d(%x, %w, _) groups=256 " SAME " !range(-3, 3)\n%z = relu(%y) !range(0, 3)\n%s = add(%z, %x) !range(-1, 4)\n%o = "
+     "conv2d(%s, %v, _)\noutput %o\n",
+     3, 0, 0},
     {"8.3 sum in blocks of channels",
      "input %x f32 1x256x12x12\nconst %w f32 256x1x3x3 = random 1\n%y = conv2d(%x, %w, _) groups=256 " SAME
      "\n%z = relu(%y)\n%o = add(%z, %x)\noutput %o\n",
