@@ -6,7 +6,7 @@
  *
  * Both directions multiply: one layer over up to four maps - whole, without rows, without columns, without both - which
  * hold the same codes, so there is one rounding. It is a layer of all channels of a block, since a depthwise one
- * does not add maps; where no edge is told apart it is depthwise.
+ * does not add maps, or of lines (sum_lines.c) where it reads no neighbours; where no edge is told apart it is depthwise.
  */
 #include "compiler/k210/edge_filter.h"
 #include "kpu/layout.h"
@@ -255,6 +255,20 @@ static struct value *channel_by_channel(struct lowering *l, const struct filteri
     return ncc_lower_conv_as_is(l, &j, why);
 }
 
+/* Where pixels themselves are read, the layer does the same to all channels, and may take them as lines. */
+static struct value *line_by_line(struct lowering *l, const struct filtering *f, const char **why)
+{
+    const struct conv_job j = layer_of(f->job, f->x);
+    struct value *part[MAX_PIECES];
+    float factor[MAX_PIECES];
+    for (int i = 0; i < f->pieces.n; i++) {
+        part[i] = f->pieces.v[i].x;
+        factor[i] = f->pieces.v[i].kernel[1][1];
+    }
+    memcpy(f->to, f->job->slot, (size_t)f->job->n_channels * sizeof *f->to);
+    return ncc_lower_line_sums(l, &j, part, factor, f->pieces.n, why);
+}
+
 struct value *ncc_lower_edge_filter(struct lowering *l, const struct edge_filter_job *job, int *to, const char **why)
 {
     struct filtering f = {.job = job, .x = whole(l, job), .to = to};
@@ -273,6 +287,8 @@ struct value *ncc_lower_edge_filter(struct lowering *l, const struct edge_filter
     const bool room = ncc_kpu_lines(d[1], d[2], d[3]) * (MAX_PIECES + 2) <= NCC_KPU_RAM_LINES;
     if (room && !make_pieces(l, job, f.x, &f.pieces))
         return NULL;
+    if (room && kernel_of(job) == 1 && job->one_scale)
+        return line_by_line(l, &f, why);
     struct lower_way ways[N_BLOCK_SIZES];
     int n = 0;
     for (int block = LEAST_BLOCK; n < N_BLOCK_SIZES && (n == 0 || block < 2 * d[1]); block *= 2)

@@ -17,6 +17,7 @@ struct edge_filter_job {
     struct edge_filter row, col;
     struct act_chain act;
     bool tied;              /* the result has the codes of x */
+    bool one_scale;         /* or the same codes for all channels, whatever makes it */
     int n_channels;         /* to filter: channel c lies at slot[c] */
     const int *slot;
 };

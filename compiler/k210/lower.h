@@ -341,6 +341,8 @@ struct fused {
 
 /* The chain of unary nodes on the KPU behind v (each the only user), and a pool that the layer can take. */
 struct fused ncc_lower_fuse(struct lowering *l, struct node *n, bool allow_pool);
+/* Will the result's codes be the same for all channels, whatever layer makes it? (lower_conv2d.c) */
+bool ncc_lower_has_one_scale(const struct fused *f);
 /* Notes `canvas` as the form of f->end and of all values between n and it. */
 void ncc_lower_fused(struct lowering *l, const struct node *n, const struct fused *f, struct value *canvas);
 

@@ -54,7 +54,7 @@ static struct conv_job job_of(struct lowering *l, const struct node *n, bool dep
 
 /* Scales by channel (compiler/quant/by_channel.h) are for what the samples show the range of, behind functions that do not
  * mind the scale. */
-static bool has_one_scale(const struct fused *f)
+bool ncc_lower_has_one_scale(const struct fused *f)
 {
     for (int i = 0; i < f->act.n; i++) {
         const enum op op = f->act.step[i].op;
@@ -110,7 +110,7 @@ bool ncc_lower_op_conv2d(struct lowering *l, struct node *n, const char **why)
     struct conv_and_pool c = {job_of(l, n, depthwise), n->in[0], f.pool};
     struct conv_job *j = &c.job;
     j->act = f.act;
-    j->one_scale = has_one_scale(&f);
+    j->one_scale = ncc_lower_has_one_scale(&f);
     j->origin = f.origin;
     if (depthwise && (j->x = ncc_lower_by_channel(l, n->in[0], &f.slot))) {
         const int channels = j->out_c;

@@ -56,6 +56,7 @@ static const struct edge_filter
 struct slotted {
     struct value *x;
     int n_channels, *slot;
+    bool one_scale; /* what comes of it will have the same codes for all channels */
 };
 
 static bool filter(struct lowering *l, const struct node *n, struct slotted *m, const struct edge_filter *row,
@@ -68,6 +69,7 @@ static bool filter(struct lowering *l, const struct node *n, struct slotted *m, 
                                       .col = *col,
                                       .act = act ? *act : (struct act_chain){0},
                                       .tied = row->more || col->more,
+                                      .one_scale = m->one_scale,
                                       .n_channels = m->n_channels,
                                       .slot = m->slot};
     int *to = NCC_NEW(l->g->arena, int, m->n_channels);
@@ -129,6 +131,7 @@ bool ncc_lower_op_enlarge(struct lowering *l, struct node *n, const char **why)
     struct fused f = {.end = n->out[0]};
     if (e.smooth)
         f = ncc_lower_fuse(l, n, false);
+    m.one_scale = ncc_lower_has_one_scale(&f);
     if (!enlarge(l, n, &m, &e, &f.act, why))
         return false;
     m.x = cut(l, m.x, &n->out[0]->shape, &e);
