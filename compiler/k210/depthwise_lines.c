@@ -115,7 +115,8 @@ static struct value *shifted(struct lowering *l, const struct channels *c, int k
 {
     struct value *x = c->j->x;
     const struct window *win = &x->window;
-    const struct kpu_conv_attrs a = {.copy = true, .top = win->top, .left = win->left, .h = win->h, .w = win->w, .outside = OUT_JUNK};
+    const struct kpu_conv_attrs a = {
+        .copy = true, .top = win->top, .left = win->left, .h = win->h, .w = win->w, .outside = OUT_JUNK};
     for (int step = 0;; step++) {
         float *w = ncc_lower_weights(l, (size_t)c->j->out_c * 9);
         bool moves = false;
@@ -146,7 +147,8 @@ static struct value *make_piece(struct lowering *l, const struct channels *c, in
         .top = c->row.first, .left = c->col.first, .h = j->out_h, .w = j->out_w, .outside = OUT_JUNK};
     char suffix[32];
     snprintf(suffix, sizeof suffix, "p%d", k);
-    return layer(l, c, suffix, a, shifted(l, c, k), w, k == 0 && j->bias ? j->bias : NCC_NEW(l->g->arena, float, j->out_c));
+    const float *bias = k == 0 && j->bias ? j->bias : NCC_NEW(l->g->arena, float, j->out_c);
+    return layer(l, c, suffix, a, shifted(l, c, k), w, bias);
 }
 
 static struct value *some_channels(struct lowering *l, const struct conv_job *job, const char **why)
