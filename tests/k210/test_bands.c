@@ -282,8 +282,8 @@ static bool kept_codes(struct net *n, const struct graph *whole, const struct gr
     for (const struct node *k = pieces->first; k; k = k->next) {
         const struct value *w = find(whole, whole_name(k->out[0]->name, &n->arena));
         const int n_channels = k->out[0]->quant.n_channels;
-        if (k->op == OP_kpu_download && n_channels > 1 && n_channels != k->out[0]->shape.dim[1])
-            return false; /* some of the channels of a layer */
+        if (n_channels > 1 && n_channels != k->out[0]->shape.dim[1])
+            return false; /* some of the channels of a layer: the whole's codes are none that pieces would have */
         if (!w || w->def->op != k->op || !has_quants(w))
             continue;
         const struct quant *a = &w->quant, *b = &k->out[0]->quant;
@@ -292,6 +292,30 @@ static bool kept_codes(struct net *n, const struct graph *whole, const struct gr
         if (a->n_channels != b->n_channels || memcmp(a->scale, b->scale, (size_t)a->n_channels * sizeof *a->scale))
             return false;
     }
+    return true;
+}
+
+/* Layers of real numbers that compute something; some of them disappear in others when they become integers. */
+struct layers {
+    const char **name;
+    int n;
+};
+
+static struct layers layers_of(struct net *n, const struct graph *g)
+{
+    struct layers l = {NCC_NEW(&n->arena, const char *, ncc_graph_n_nodes(g)), 0};
+    for (const struct node *k = g->first; k; k = k->next)
+        if (k->op == OP_kpu_conv && computes(k))
+            l.name[l.n++] = k->out[0]->name;
+    return l;
+}
+
+/* Did in each piece the same layers disappear as in the whole? */
+static bool joined_alike(struct net *n, const struct graph *whole, const struct graph *pieces, const struct layers *of)
+{
+    for (int i = 0; i < of->n; i++)
+        if (!find(pieces, of->name[i]) != !find(whole, whole_name(of->name[i], &n->arena)))
+            return false;
     return true;
 }
 
@@ -333,7 +357,9 @@ static void bytes(void **unused)
             take_codes(&n, whole, pieces);
             assign(&n, pieces, state);
             comparable = comparable && kept_codes(&n, whole, pieces);
+            const struct layers before = layers_of(&n, pieces);
             const struct compiled x = compile(&n, whole), y = compile(&n, pieces);
+            comparable = comparable && joined_alike(&n, whole, pieces, &before);
             comparable = comparable && net_count(pieces, OP_quantize) == net_count(whole, OP_quantize);
             struct ncc_sim *sim = ncc_sim_new(), *other = ncc_sim_new();
             const void **want = compiled_run(&n, &x, whole, state, sim), **got = compiled_run(&n, &y, pieces, state, other);
