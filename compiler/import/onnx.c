@@ -413,7 +413,7 @@ bool ncc_onnx_probe(struct bytes file)
 struct graph *ncc_onnx_import(struct bytes bytes, const char *path, const struct import_options *options,
                               struct arena *arena, struct diags *d)
 {
-    enum { FOLD_AT_LEAST = 1 << 26, STEPS_PER_BYTE = 64, MADE = 1 << 27 };
+    enum { FOLD_AT_LEAST = 1 << 26, STEPS_PER_BYTE = 64, MADE = 1 << 28 };
     struct onnx *m = NCC_NEW(arena, struct onnx, 1);
     *m = (struct onnx){
         .arena = arena,
