@@ -16,7 +16,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { N_CHOICES = 8, MAX_TRIES = 4 };
+enum { N_CHOICES = 8, MAX_TRIES = 4, MAX_IN_VAIN = 4 };
 
 /* A canonical graph lowered and planned. */
 struct trial {
@@ -193,18 +193,27 @@ struct way {
     const struct value *spilled;
 };
 
-/* Cuts the graph around the node at a place, in the fastest way that leaves less too large. */
+static bool is_equal(const struct trial *a, const struct trial *b)
+{
+    return a->n_large == b->n_large && a->overflow == b->overflow;
+}
+
+/* Cuts the graph around the node at a place, in the fastest way that leaves less too large. When several change nothing
+ * at all of what is too large, that lies elsewhere. */
 static struct way cut_around(struct compilation *c, int place, const struct trial *now)
 {
     struct band_choice choice[N_CHOICES];
     const int n = ncc_bands_choices(c->graph, place, &c->k210, &c->scratch, choice, N_CHOICES);
-    for (int i = 0; i < n; i++) {
+    int in_vain = 0;
+    for (int i = 0; i < n && in_vain < MAX_IN_VAIN; i++) {
         struct trial t;
         const struct arena_mark before = ncc_arena_mark(&c->scratch);
         struct graph *g = ncc_graph_copy(c->graph, &c->scratch, &c->diags);
         ncc_bands_apply(g, &choice[i]);
-        if (try(c, g, &t) && is_better(&t, now))
+        const bool good = try(c, g, &t);
+        if (good && is_better(&t, now))
             return (struct way){.graph = g, .trial = t, .us = choice[i].us, .bands = choice[i]};
+        in_vain += good && is_equal(&t, now);
         ncc_arena_rewind(&c->scratch, &before);
     }
     return (struct way){0};
@@ -320,13 +329,16 @@ static struct way spill_something(struct compilation *c, const struct trial *now
     struct trial least = *now;
     for (int i = 0; i < n && (!best.graph || least.overflow > 0); i++) {
         struct trial t;
+        const struct arena_mark before = ncc_arena_mark(&c->scratch);
         struct graph *g = ncc_graph_copy(c->graph, &c->scratch, &c->diags);
         struct value *v = NULL;
         for (const struct node *k = g->first; k; k = k->next)
             v = k->out[0]->id == waiting[i]->id ? k->out[0] : v;
         ncc_k210_spill(g, v, place);
-        if (!try(c, g, &t) || !is_better(&t, &least))
+        if (!try(c, g, &t) || !is_better(&t, &least)) {
+            ncc_arena_rewind(&c->scratch, &before);
             continue;
+        }
         least = t;
         best = (struct way){.graph = g, .trial = t, .us = ncc_k210_placed_us(t.placed, &c->k210), .spilled = waiting[i]};
     }

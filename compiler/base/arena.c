@@ -19,7 +19,7 @@ enum { FIRST_BLOCK = 64 << 10, LAST_BLOCK = 16 << 20, MAX_ALIGN = 64 };
 #ifdef __SANITIZE_ADDRESS__
 enum { MAX_SPARE = 0 };
 #else
-enum { MAX_SPARE = 128 << 20 };
+enum { MAX_SPARE = 48 << 20 };
 #endif
 
 struct arena_block {

@@ -29,8 +29,6 @@ struct choosing {
 
 /* ---- what came into question ---- */
 
-enum { N_NEAR = 24 }; /* ways that are compared by the time of the whole graph */
-
 static void keep(struct choosing *c, struct band_choice choice, const int *node)
 {
     choice.node = NCC_NEW(c->arena, int, choice.n);
@@ -50,11 +48,6 @@ static void keep_best(struct choosing *c, int n)
         v[at] = one;
     }
     c->found.n = c->found.n < n ? c->found.n : n;
-}
-
-static void time_found(struct choosing *c, int from)
-{
-    ncc_bands_time(c->g, c->options, c->arena, c->found.v + from, c->found.n - from);
 }
 
 /* ---- the number of pieces ---- */
@@ -234,15 +227,14 @@ static void find(struct choosing *c, int node, int max)
             grow(c, begin, node);
             tried++;
         }
-    if (c->found.n > N_NEAR) {
+    if (c->found.n > max)
         ncc_bands_time_near(c->g, c->options, c->arena, c->found.v, c->found.n);
-        keep_best(c, N_NEAR);
-    }
-    time_found(c, 0);
     keep_best(c, max);
-    const int n_best = c->found.n;
     add_entering(c);
-    time_found(c, n_best);
+    if (c->found.n > max)
+        ncc_bands_time_near(c->g, c->options, c->arena, c->found.v, c->found.n);
+    keep_best(c, max);
+    ncc_bands_time(c->g, c->options, c->arena, c->found.v, c->found.n);
     keep_best(c, max);
 }
 

@@ -49,9 +49,9 @@ static struct value *diagonal(struct lowering *l, const void *job, int unused, c
     return ncc_lower_diagonal(l, job, why);
 }
 
-static struct value *pieces(struct lowering *l, const void *job, int block, const char **why)
+static struct value *pieces(struct lowering *l, const void *job, int least, const char **why)
 {
-    return ncc_lower_depthwise_pieces(l, job, block, why);
+    return ncc_lower_depthwise_pieces(l, job, least, why);
 }
 
 static struct value *lines(struct lowering *l, const void *job, int unused, const char **why)
@@ -105,11 +105,10 @@ struct value *ncc_lower_conv(struct lowering *l, const struct conv_job *j, const
     if (j->depthwise && is_large(j)) {
         ways[0].build = diagonal;
         ways[n++] = (struct lower_way){as_it_is, 0}; /* two taps at a distance of two are in one layer's reach */
-        const bool at_once = j->one_scale && j->stride == 1 && !j->pool; /* then blocks are never quicker */
-        if (at_once)
+        if (j->one_scale && j->stride == 1 && !j->pool) /* then blocks are never quicker */
             ways[n++] = (struct lower_way){lines, 0};
-        for (int block = least_block(j->out_c); !at_once && block < 2 * j->out_c && n < MAX_WAYS; block *= 2)
-            ways[n++] = (struct lower_way){pieces, block < j->out_c ? block : (j->out_c + 3) / 4 * 4};
+        else if (least_block(j->out_c) < 2 * j->out_c)
+            ways[n++] = (struct lower_way){pieces, least_block(j->out_c)};
     }
     for (int parts = 2; parts <= j->groups && n < MAX_WAYS; parts++)
         if (j->groups % parts == 0 && parts_fill_lines(j, parts))

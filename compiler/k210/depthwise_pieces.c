@@ -64,8 +64,13 @@ static bool is_read(const struct taps *t, int kernel, int copy)
     return false;
 }
 
-static struct value *block_of_channels(struct lowering *l, const struct cover *v, int begin, int count, const char **why)
+static struct value *block_of_channels(struct lowering *l, const void *cover, int begin, int count, const char **why)
 {
+    const struct cover *v = cover;
+    if (v->row.n_copies * v->col.n_copies * ((count + 3) / 4 * 4) > NCC_KPU_MAX_C) {
+        *why = "the pieces have more than 1024 channels together";
+        return NULL;
+    }
     struct value *part[NCC_MAX_COPIES * NCC_MAX_COPIES];
     int n = 0;
     for (int r = 0; r < v->row.n_copies; r++)
@@ -75,24 +80,22 @@ static struct value *block_of_channels(struct lowering *l, const struct cover *v
     return ncc_lower_total(l, v->j, part, NULL, n, begin, why);
 }
 
-struct value *ncc_lower_depthwise_pieces(struct lowering *l, const struct conv_job *job, int block, const char **why)
+struct value *ncc_lower_depthwise_pieces(struct lowering *l, const struct conv_job *job, int least, const char **why)
 {
     struct cover v = {.j = job};
-    const int c = job->x->shape.dim[1], n_blocks = (c + block - 1) / block;
+    const int c = job->x->shape.dim[1];
     if (!ncc_lower_taps(job, &v.row, &v.col, why))
         return NULL;
-    if (v.row.n_copies * v.col.n_copies * ((block + 3) / 4 * 4) > NCC_KPU_MAX_C) {
-        *why = "the pieces have more than 1024 channels together";
-        return NULL;
-    }
     for (int r = 0; r < v.row.n_copies; r++)
         for (int k = 0; k < v.col.n_copies; k++)
             v.copy[v.n++] = ncc_lower_shift_far(l, job->x, v.row.copy[r], v.col.copy[k]);
+    const int block = ncc_lower_best_block(l, block_of_channels, &v, c, least, why);
+    const int n_blocks = block ? (c + block - 1) / block : 0;
     struct value **y = NCC_NEW(l->g->arena, struct value *, n_blocks);
     for (int b = 0; b < n_blocks; b++) {
         const int begin = b * block, count = c - begin < block ? c - begin : block;
         if (!(y[b] = block_of_channels(l, &v, begin, count, why)))
             return NULL;
     }
-    return ncc_lower_beside(l, y, n_blocks, ncc_name(l->g, job->name, "blocks"));
+    return block ? ncc_lower_beside(l, y, n_blocks, ncc_name(l->g, job->name, "blocks")) : NULL;
 }

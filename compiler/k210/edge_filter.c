@@ -186,8 +186,9 @@ static int n_channels_in(const struct filtering *f, int begin, int count)
 }
 
 /* Slots begin .. begin + count - 1 of all pieces, as one layer; its outputs are the channels there. */
-static struct value *block_of_slots(struct lowering *l, const struct filtering *f, int begin, int count, const char **why)
+static struct value *block_of_slots(struct lowering *l, const void *filtering, int begin, int count, const char **why)
 {
+    const struct filtering *f = filtering;
     const int group = ncc_kpu_layout_of(f->x->shape.dim[3]).group, step = (count + group - 1) / group * group;
     const bool own = f->pieces.n == 0;
     struct pieces p = f->pieces;
@@ -289,6 +290,10 @@ struct value *ncc_lower_edge_filter(struct lowering *l, const struct edge_filter
         return NULL;
     if (room && kernel_of(job) == 1 && job->one_scale)
         return line_by_line(l, &f, why);
+    if (job->n_channels == d[1]) { /* no slot is empty: blocks are alike */
+        const int block = ncc_lower_best_block(l, block_of_slots, &f, d[1], LEAST_BLOCK, why);
+        return block ? in_blocks(l, &f, block, why) : NULL;
+    }
     struct lower_way ways[N_BLOCK_SIZES];
     int n = 0;
     for (int block = LEAST_BLOCK; n < N_BLOCK_SIZES && (n == 0 || block < 2 * d[1]); block *= 2)

@@ -262,8 +262,8 @@ struct value *ncc_lower_maps_beside(struct lowering *l, struct value **map, int 
 
 /* ---- depthwise_pieces.c ---- */
 
-/* A depthwise job with any kernel as depthwise layers and a sum, in blocks of channels (a multiple of 4). */
-struct value *ncc_lower_depthwise_pieces(struct lowering *l, const struct conv_job *job, int block, const char **why);
+/* A depthwise job with any kernel as depthwise layers and a sum, in blocks of channels: `least` (a multiple of 4) or more. */
+struct value *ncc_lower_depthwise_pieces(struct lowering *l, const struct conv_job *job, int least, const char **why);
 
 /* ---- sum_in_place.c ---- */
 
@@ -302,6 +302,13 @@ struct lower_way {
  * `why` is what the first said. All canvases that the ways read must exist before. */
 struct value *ncc_lower_cheapest(struct lowering *l, const struct lower_way *ways, int n, const void *job,
                                  const char **why);
+
+/* Of a job that can be done in parts which are alike: `count` channels from `begin` on. NULL: not possible. */
+typedef struct value *lower_part(struct lowering *l, const void *job, int begin, int count, const char **why);
+
+/* The quickest size of blocks for `total` channels: `least`, or that doubled any number of times; the last may be larger
+ * than total. Of each size one block is built, and the one that is left over. 0: none is possible. */
+int ncc_lower_best_block(struct lowering *l, lower_part *build, const void *job, int total, int least, const char **why);
 
 /* ---- settle.c ---- */
 
