@@ -40,12 +40,22 @@ static bool is_layer(const struct node *n)
 
 /* ---- maps declared as one ---- */
 
-/* Does a layer compute with v, as it is or beside others? */
+/* pool_type codes 5 to 7: one element of each window (doc/kpu.md section 6). */
+static bool picks_pixels(const struct node *copy)
+{
+    const int pool = ((const struct kpu_conv_attrs *)copy->attrs)->pool;
+    return pool >= 5 && pool <= 7;
+}
+
+/* Does a layer compute with v, as it is or beside others, or with a copy of all its pixels? What picks some of them may
+ * bring channels back that a view took apart. */
 static bool is_computed_with(const struct value *v)
 {
     for (const struct use *u = v->uses; u; u = u->next) {
-        const bool layer = u->node->op == OP_kpu_conv;
-        if (layer ? !ncc_quant_is_copy(u->node) : ncc_kpu_moves(u->node) && is_computed_with(u->node->out[0]))
+        const struct node *n = u->node;
+        const bool copy = ncc_quant_is_copy(n);
+        if ((n->op == OP_kpu_conv && !copy) ||
+            ((copy ? !picks_pixels(n) : ncc_kpu_moves(n)) && is_computed_with(n->out[0])))
             return true;
     }
     return false;

@@ -399,12 +399,15 @@ static void test_by_channel(void **state)
     for (int c = 0; c < 3; c++)
         assert_true(moved->quant.scale[c] == y->quant.scale[(c + 1) % 3]);
     ncc_arena_release(&w.arena);
-    /* A layer that computes with the lines of all channels as one map has one factor for them. */
+    /* A layer that computes with the lines of all channels as one map, or with a copy of it, has one factor for them. */
     static const struct kpu_view_attrs views[] = {{.c = 1, .canvas_h = 6, .canvas_w = 64, .h = 6, .w = 64},
                                                   {.c = 3, .canvas_h = 6, .canvas_w = 9, .h = 6, .w = 8}};
-    for (int own = 0; own < 2; own++) {
+    for (int i = 0; i < 4; i++) {
+        const bool own = i % 2, copied = i / 2;
         y = of_three_sizes(&w, chains[0].act);
         struct value *view = NCC_OP(w.g, OP_kpu_view, "view", &views[own], y);
+        if (copied)
+            view = conv(&w, view, (struct kpu_conv_attrs){.kernel = 3, .depthwise = true, .copy = true}, own ? 3 : 1, false);
         struct value *beside = ncc_op(w.g, OP_kpu_concat, "beside", NULL, &view, 1);
         ncc_graph_output(w.g, NCC_OP(w.g, OP_kpu_download, "down", NULL, conv(&w, beside, linear_1x1, 2, false)), "y");
         assign(&w);
