@@ -163,10 +163,10 @@ bool ncc_step_equalise(struct compilation *c)
            (c->made_up || ncc_quant_see_factors(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch));
 }
 
-/* Multiply-adds spent on rounding weights well: some 10 ms, or some seconds. */
+/* Multiply-adds spent on rounding weights well: some 50 ms, or some seconds. */
 static double rounding_budget(enum ncc_rounding rounding)
 {
-    return rounding == NCC_ROUNDING_NONE ? 0 : rounding == NCC_ROUNDING_QUICK ? 5e7 : 5e9;
+    return rounding == NCC_ROUNDING_NONE ? 0 : rounding == NCC_ROUNDING_QUICK ? 2e8 : 5e9;
 }
 
 static struct gather_options gathering(const struct compilation *c)
