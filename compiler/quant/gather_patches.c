@@ -3,11 +3,12 @@
 #include "compiler/ops/attrs.h"
 #include "compiler/quant/families.h"
 
+#include <math.h>
 #include <stdlib.h>
 
-/* Per layer: many where the budget covers all layers, else fewer for more layers. */
-/* Fewer than some times the weights of a sum are fitted too closely. */
-enum { QUICK_POINTS = 1024, THOROUGH_POINTS = 3072 };
+/* Per layer: as many as the budget covers for all layers. More bring nothing; fewer are fitted too closely, and some
+ * layers have none then. */
+enum { LEAST_POINTS = 256, QUICK_POINTS = 1024, THOROUGH_POINTS = 3072 };
 /* Of each channel's sum, for a table: so that there are this many of all channels together. */
 enum { TABLE_VALUES = 8192, TABLE_MIN_POINTS = 16 };
 
@@ -73,8 +74,11 @@ struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, cons
         if (is_layer(k) && gathers[k->out[0]->id])
             layer[n++] = k;
     qsort(layer, n, sizeof *layer, by_work);
-    const int points = options->thorough ? THOROUGH_POINTS : QUICK_POINTS;
-    double budget = options->budget;
+    double budget = options->budget, all = 1;
+    for (int i = 0; i < n; i++)
+        all += work(layer[i]);
+    const int points =
+        (int)fmin(fmax(budget / all, LEAST_POINTS), options->thorough ? THOROUGH_POINTS : QUICK_POINTS);
     for (int i = 0; i < n; i++) {
         struct patches *p = &table.v[layer[i]->out[0]->id];
         budget -= work(layer[i]) * points;

@@ -13,7 +13,8 @@ struct gather_options {
     bool tables;   /* a few points for all other layers whose activation is curved, to fit its table */
 };
 
-/* Room for the patches of the kpu_conv nodes of g, smallest layers first, as long as the budget lasts. Layers that only
+/* Room for the patches of the kpu_conv nodes of g: as many points (256 to 1024, thorough 3072) as the budget covers for all
+ * layers; where it does not cover 256, the smallest layers have them as long as it lasts. Layers that only
  * copy get none. */
 struct patch_table ncc_gather_prepare(const struct graph *g, int n_samples, const struct gather_options *options,
                                       struct arena *a);
