@@ -6,7 +6,8 @@
  *
  * Both directions multiply: one layer over up to four maps - whole, without rows, without columns, without both - which
  * hold the same codes, so there is one rounding. It is a layer of all channels of a block, since a depthwise one
- * does not add maps, or of lines (sum_lines.c) where it reads no neighbours; where no edge is told apart it is depthwise.
+ * does not add maps, or of lines (sum_lines.c) where it reads no neighbours; where no edge is told apart it is
+ * depthwise.
  */
 #include "compiler/k210/edge_filter.h"
 #include "kpu/layout.h"
@@ -56,7 +57,8 @@ static struct value *whole(struct lowering *l, const struct edge_filter_job *job
     const int h = w->top + outputs(w->h, &job->row), width = w->left + outputs(w->w, &job->col);
     struct value *x = job->x;
     if (h > x->shape.dim[2] || width > x->shape.dim[3])
-        x = ncc_lower_grow(l, x, h > x->shape.dim[2] ? h : x->shape.dim[2], width > x->shape.dim[3] ? width : x->shape.dim[3]);
+        x = ncc_lower_grow(l, x, h > x->shape.dim[2] ? h : x->shape.dim[2],
+                           width > x->shape.dim[3] ? width : x->shape.dim[3]);
     return x ? ncc_lower_surround(l, x, h, width, OUT_ZERO, END_SAME_PLACE) : NULL;
 }
 
@@ -73,8 +75,8 @@ static struct value *declared(struct lowering *l, struct value *x, const struct 
 }
 
 /* x with zeros in place of the edges that are told apart: *y, NULL if there is nothing else. False: not possible. */
-static bool without_edges(struct lowering *l, struct value *x, const struct edge_filter *row, const struct edge_filter *col,
-                          struct value **y)
+static bool without_edges(struct lowering *l, struct value *x, const struct edge_filter *row,
+                          const struct edge_filter *col, struct value **y)
 {
     const struct window all = x->window;
     struct window w = {.top = all.top, .left = all.left, .h = all.h, .w = all.w, .outside = OUT_JUNK};
@@ -89,7 +91,8 @@ static bool without_edges(struct lowering *l, struct value *x, const struct edge
     return *y != NULL;
 }
 
-static void add_piece(struct pieces *p, const struct edge_filter_job *job, struct value *x, bool no_rows, bool no_columns)
+static void add_piece(struct pieces *p, const struct edge_filter_job *job, struct value *x, bool no_rows,
+                      bool no_columns)
 {
     float row[3], col[3];
     if (!x)
@@ -160,8 +163,8 @@ static void put_kernel(const struct piece *p, int k, float *w)
 }
 
 /* Weights [channels in the block][pieces, each on lines of its own][k][k]. */
-static const float *weights_of(struct lowering *l, const struct filtering *f, const struct pieces *p, int begin, int count, int step,
-                               int out_c)
+static const float *weights_of(struct lowering *l, const struct filtering *f, const struct pieces *p, int begin,
+                               int count, int step, int out_c)
 {
     const int k = kernel_of(f->job);
     const size_t in_c = (size_t)((p->n - 1) * step + count), taps = (size_t)(k * k);

@@ -1,5 +1,5 @@
-/* Which nodes make maps larger by a power of two without computing anything, or little. What a resize takes is asked output by output, whatever it is called in
- * the model. */
+/* Which nodes make maps larger by a power of two without computing anything, or little. What a resize takes is asked
+ * output by output, whatever it is called in the model. */
 #include "compiler/k210/enlarge.h"
 #include "compiler/ops/resize.h"
 
@@ -53,7 +53,7 @@ static struct enlarging resizing(const struct node *n)
 {
     const struct resize_attrs *a = n->attrs;
     const int *x = n->in[0]->shape.dim;
-    for (int f = 2; f <= 2 * a->out_h && f <= 2 * a->out_w; f *= 2) {
+    for (int f = 2; f <= 2 * a->out_h || f <= 2 * a->out_w; f *= 2) {
         struct enlarging e = {.factor = f, .between = ENLARGE_REPEAT};
         if (a->mode == RESIZE_NEAREST ? nearest_by(a, x, f, &e) : bilinear_by(a, x, f, &e))
             return e;

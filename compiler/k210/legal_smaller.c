@@ -1,9 +1,11 @@
 /* Resizing to a whole fraction: every s-th pixel, or the mean of two that are neighbours, which are pools.
  *
- *     output o stands at pixel s o + r        r whole: the pixel itself          r = 1/2 more: the mean of it and the next
+ *     output o stands at pixel s o + r        r whole: the pixel itself          r = 1/2 more: the mean of it and the
+ * next
  *
- *     halves, centres alike    r = 1/2: average pool 2x2 s2          thirds, centres alike    r = 1: every third from the second on
- *     quarters                 r = 3/2: 2x2 s4 from the second on    corners, nearest         r = 0: every s-th
+ *     halves, centres alike    r = 1/2: average pool 2x2 s2          thirds, centres alike    r = 1: every third from
+ * the second on quarters                 r = 3/2: 2x2 s4 from the second on    corners, nearest         r = 0: every
+ * s-th
  *
  * Exact. By estimate. Rows and columns may have different s and r.
  */
@@ -86,7 +88,8 @@ bool ncc_legal_smaller(const struct legaliser *l, struct node *n)
     struct value *x = n->in[0];
     const int *d = x->shape.dim;
     const bool smaller = a->out_h <= d[2] && a->out_w <= d[3] && a->out_h * a->out_w < d[2] * d[3];
-    if (!smaller || d[0] != 1 || x->dtype != DT_F32 || x->data || ncc_legal_us(l, n, &x, 1, as_pool) >= ncc_legal_us(l, n, &x, 1, as_is))
+    if (!smaller || d[0] != 1 || x->dtype != DT_F32 || x->data ||
+        ncc_legal_us(l, n, &x, 1, as_pool) >= ncc_legal_us(l, n, &x, 1, as_is))
         return false;
     return ncc_match_become(l->g, n, as_pool(l->g, n, &x), NULL);
 }

@@ -156,6 +156,8 @@ static const struct rule_case {
      "input %x f32 1x8x5x7\n%y = resize(%x) out_h=15 out_w=21 half_pixel=true\n"},
     {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) out_h=11 out_w=15\n",
      "input %x f32 1x8x5x7\n%y = resize(%x) out_h=12 out_w=15\n"},
+    {OP_resize, ENLARGED, "input %x f32 1x8x1x7\n%y = resize(%x) out_h=1 out_w=28\n",
+     "input %x f32 1x8x1x7\n%y = resize(%x) out_h=1 out_w=21\n"},
     {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) mode=bilinear out_h=10 out_w=14\n",
      "input %x f32 1x8x5x7\n%y = resize(%x) mode=bilinear out_h=10 out_w=13\n"},
     {OP_resize, ENLARGED, "input %x f32 1x8x5x7\n%y = resize(%x) mode=bilinear out_h=9 out_w=13 align_corners=true\n",
