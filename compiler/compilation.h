@@ -35,6 +35,7 @@ struct compilation {
     bool trying;           /* only to see whether it fits (what_fits.h) */
     bool evaluating;       /* the samples are to be run, not to calibrate with */
     struct observations seen;
+    struct graph *canonical; /* before the forms that suit the KPU */
     struct graph *legal;   /* before it was lowered; kept for --min-sqnr, else NULL */
     struct graph *real;    /* the lowered graph with its quants, before it became integers */
     struct plan plan;

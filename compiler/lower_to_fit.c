@@ -378,17 +378,38 @@ static bool make_room(struct compilation *c, struct trial *now)
     return true;
 }
 
+static bool fit_kpu_ram(struct compilation *c, struct trial *t)
+{
+    do {
+        if (!try(c, c->graph, t))
+            return false;
+        while (make_room(c, t))
+            ;
+    } while (t->overflow > 0 && bar_one(c, t));
+    return true;
+}
+
+/* Where the board's RAM is short, once more without what takes some of it for the sake of speed. */
+static bool fit_ram(struct compilation *c, struct trial *t)
+{
+    if (!fit_kpu_ram(c, t))
+        return false;
+    if (c->k210.short_of_ram || c->k210.cpu_only || !ncc_is_short_of_ram(c, t->lowered, &t->plan))
+        return true;
+    c->k210.short_of_ram = true;
+    if (c->options->min_sqnr > 0)
+        return true; /* nodes that must stay in floating point are told by their places in this graph */
+    c->graph = ncc_graph_copy(c->canonical, &c->arena, &c->diags);
+    c->report.bands.n = c->report.spills.n = 0;
+    return ncc_k210_legalise(c->graph, &c->k210, &c->scratch) && fit_kpu_ram(c, t);
+}
+
 bool ncc_step_lower(struct compilation *c)
 {
     const double macs = ncc_graph_macs(c->graph);
     struct trial t;
-    do {
-        if (!try(c, c->graph, &t))
-            return false;
-        while (make_room(c, &t))
-            ;
-    } while (t.overflow > 0 && bar_one(c, &t));
-    c->k210.short_of_ram = ncc_is_short_of_ram(c, t.lowered, &t.plan);
+    if (!fit_ram(c, &t))
+        return false;
     c->report.bands_extra = macs > 0 ? fmax(ncc_graph_macs(c->graph) / macs - 1, 0) : 0;
     c->graph = lower(c, c->graph, &c->arena, NULL);
     return c->graph != NULL;

@@ -132,6 +132,7 @@ static enum range_method method_of(const struct compilation *c)
 
 bool ncc_step_legalise(struct compilation *c)
 {
+    c->canonical = ncc_graph_copy(c->graph, &c->arena, &c->diags);
     if (!c->k210.cpu_only && !ncc_k210_legalise(c->graph, &c->k210, &c->scratch))
         return false;
     if (c->options->min_sqnr > 0)

@@ -25,7 +25,7 @@ struct k210_options {
     bool even_tables; /* activation tables with the least largest error, whatever they see */
     enum ncc_kpu_runtime runtime; /* whose copying costs count */
     int weight_bits; /* of KPU layers: 8, or 16, which kmodel v3 has */
-    bool short_of_ram; /* main memory holds nothing for the sake of speed */
+    bool short_of_ram; /* neither main memory nor the kmodel holds anything for the sake of speed */
     bool inputs_on_kpu; /* a piece of a graph on trial: inputs of four dimensions are in KPU RAM already */
     bool kmodel_v3; /* CPU kernels are those of kmodel v3: few, and of codes only those that move them */
 };

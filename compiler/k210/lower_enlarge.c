@@ -115,6 +115,10 @@ static bool enlarge(struct lowering *l, const struct node *n, struct slotted *m,
 
 bool ncc_lower_op_enlarge(struct lowering *l, struct node *n, const char **why)
 {
+    if (l->options->short_of_ram) { /* its picks have many weights */
+        *why = "its layers take RAM that the board does not have";
+        return false;
+    }
     const struct enlarging e = ncc_lower_enlarging(n);
     const int *at = NULL;
     const bool phases = e.between == ENLARGE_PHASES; /* they have to lie where they are counted */

@@ -204,8 +204,26 @@ static void in_codes(void **unused)
     ncc_sim_free(sim);
 }
 
+/* The picks' weights are what makes it quick; a board without room for them gets the CPU's kernel. */
+static void not_where_ram_is_short(void **unused)
+{
+    (void)unused;
+    const struct k210_options scarce = {.runtime = NCC_KPU_RUNTIME_V4, .short_of_ram = true};
+    for (int is_short = 0; is_short < 2; is_short++) {
+        struct net n;
+        net_open(&n);
+        net_parse(&n, "input %x f32 1x8x16x16\nconst %w f32 8x8x1x1 = random 1\n%a = conv2d(%x, %w, _)\n%y = resize(%a) "
+                      "out_h=32 out_w=32\noutput %y\n");
+        net_force_on_kpu(n.g);
+        assert_true(ncc_k210_lower(n.g, is_short ? &scarce : &options, &n.scratch));
+        assert_int_equal(net_count(n.g, OP_resize), is_short);
+        net_close(&n);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(in_real_numbers), cmocka_unit_test(in_codes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(in_real_numbers), cmocka_unit_test(in_codes),
+                                       cmocka_unit_test(not_where_ram_is_short)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
