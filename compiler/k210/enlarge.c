@@ -270,7 +270,7 @@ static struct kpu_view_attrs result_view(const struct value *x, int line, int c)
                                    .left = 2 * w->left,
                                    .h = 2 * w->h,
                                    .w = 2 * w->w,
-                                   .outside = w->outside == OUT_ZERO && width >= least && c == x->shape.dim[1] ? OUT_ZERO : OUT_JUNK};
+                                   .outside = w->outside == OUT_ZERO && width >= least && c == x->shape.dim[1] && !has_gaps(x) ? OUT_ZERO : OUT_JUNK};
 }
 
 /* The channels of the halves follow each other, at once where no line of filling lies between them. */

@@ -47,15 +47,14 @@ static bool picks_pixels(const struct node *copy)
     return pool >= 5 && pool <= 7;
 }
 
-/* Does a layer compute with v, as it is or beside others, or with a copy of all its pixels? What picks some of them may
- * bring channels back that a view took apart. */
+/* Does somebody take v's codes for numbers, or those of a copy of all its pixels: a layer that computes, a download? What
+ * picks some pixels may bring channels back that a view took apart. */
 static bool is_computed_with(const struct value *v)
 {
     for (const struct use *u = v->uses; u; u = u->next) {
         const struct node *n = u->node;
-        const bool copy = ncc_quant_is_copy(n);
-        if ((n->op == OP_kpu_conv && !copy) ||
-            ((copy ? !picks_pixels(n) : ncc_kpu_moves(n)) && is_computed_with(n->out[0])))
+        const bool picks = ncc_quant_is_copy(n) && picks_pixels(n);
+        if (!ncc_kpu_moves(n) || (!picks && is_computed_with(n->out[0])))
             return true;
     }
     return false;

@@ -118,6 +118,24 @@ static bool unite_origins(const struct code_groups *s, struct value *v,
     return changed;
 }
 
+/* A view that lays several channels into one map: all that it shows. */
+static bool unite_merged(const struct code_groups *s, struct value *v)
+{
+    enum { SOME = 8 };
+    const struct window *w = &v->window;
+    struct value *first = NULL;
+    bool changed = false;
+    for (int i = 0; i < v->shape.dim[1] * SOME * SOME; i++) {
+        struct kpu_pixel p = {v, i / (SOME * SOME), w->top + i / SOME % SOME, w->left + i % SOME};
+        if (i / SOME % SOME >= w->h || i % SOME >= w->w || !go_back(s, &p, false))
+            continue;
+        if (first)
+            changed |= ncc_group_unite(s, first, p.v);
+        first = p.v;
+    }
+    return changed;
+}
+
 /* One zero point, with scales of their own; if it turns out that they cannot have one, one quant. */
 static bool equal_zeros(const struct code_groups *s, struct value *v)
 {
@@ -146,6 +164,8 @@ bool ncc_mixed_unite(const struct code_groups *s)
         if (!v || !s->mixed[id])
             continue;
         const enum need need = need_of_readers(s, v);
+        if (ncc_quant_merges(v->def))
+            changed |= unite_merged(s, v);
         if (need == NEED_ONE_QUANT)
             changed |= unite_origins(s, v, ncc_group_unite);
         else if (need == NEED_EQUAL_ZERO)
