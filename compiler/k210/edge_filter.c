@@ -136,22 +136,14 @@ static int kernel_of(const struct edge_filter_job *job)
 static struct conv_job layer_of(const struct edge_filter_job *job, struct value *x)
 {
     const int h = outputs(x->window.h, &job->row), w = outputs(x->window.w, &job->col), k = kernel_of(job);
-    return (struct conv_job){.name = job->name,
-                             .origin = job->origin,
-                             .x = x,
-                             .kh = k,
-                             .kw = k,
-                             .dil_h = 1,
-                             .dil_w = 1,
-                             .stride = 1,
-                             .pad_top = k / 2,
-                             .pad_left = k / 2,
-                             .out_h = h,
-                             .out_w = w,
-                             .pooled_h = h,
-                             .pooled_w = w,
-                             .act = job->act,
-                             .tied = job->tied};
+    struct conv_job j = ncc_lower_pointwise_job(job->name, job->origin, x, 0);
+    j.kh = j.kw = k;
+    j.pad_top = j.pad_left = k / 2;
+    j.out_h = j.pooled_h = h;
+    j.out_w = j.pooled_w = w;
+    j.act = job->act;
+    j.tied = job->tied;
+    return j;
 }
 
 static void put_kernel(const struct piece *p, int k, float *w)
