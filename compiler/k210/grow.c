@@ -71,8 +71,8 @@ static bool is_depthwise_layer(const struct value *x)
 struct growth {
     struct value *x;
     int h; /* rows that are wanted */
-    int *
-        *slot; /* where the channels are in the end, NULL: where they are counted. No pointer: no other order will do */
+    /* Where the channels are in the end, NULL: where they are counted. No pointer: no other order will do. */
+    int **slot;
 };
 
 static int n_groups(const struct growth *job)

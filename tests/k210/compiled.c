@@ -23,18 +23,6 @@ static void must(struct net *n, const struct graph *g, bool good, const char *na
     fail_msg("%s: %s failed", name, what);
 }
 
-struct feeding {
-    const struct graph *g;
-    uint64_t seed;
-};
-
-static bool feed_sample(void *ctx, int sample, int input, struct tensor *to)
-{
-    const struct feeding *f = ctx;
-    net_feed(f->g->inputs.v[input], input, f->seed + (uint64_t)sample, to);
-    return true;
-}
-
 bool compile_planned(struct net *n, struct graph *g, struct compiled *out)
 {
     const struct plan_options o = {.solve_seconds = 0.01, .kpu_limit = NCC_KPU_RAM_SIZE};
@@ -56,8 +44,8 @@ struct compiled compile_net(struct net *n, const struct k210_options *options, b
 {
     struct compiled c = {0};
     struct graph *g = ncc_graph_copy(n->g, &n->arena, &n->diags);
-    struct feeding f = {g, seed};
-    must(n, n->g, ncc_quant_see_factors(g, feed_sample, &f, 8, &n->scratch), name, "see factors");
+    struct net_feeding f = {g, seed};
+    must(n, n->g, ncc_quant_see_factors(g, net_feed_sample, &f, 8, &n->scratch), name, "see factors");
     must(n, n->g, ncc_k210_legalise(g, options, &n->scratch), name, "legalise");
     if (force)
         net_force_on_kpu(g);
@@ -67,7 +55,7 @@ struct compiled compile_net(struct net *n, const struct k210_options *options, b
     must(n, n->g, ncc_k210_cpu_forms(g) && ncc_graph_verify(g, "cpu forms"), name, "cpu forms");
     struct observations seen;
     const struct observe_options o = {.quiet = true};
-    must(n, g, ncc_quant_observe(g, feed_sample, &f, 8, &o, &n->arena, &seen), name, "observe");
+    must(n, g, ncc_quant_observe(g, net_feed_sample, &f, 8, &o, &n->arena, &seen), name, "observe");
     must(n, g, ncc_quant_assign(g, &seen, &(struct assign_options){.method = RANGE_MINMAX, .joint = JOINT_CONCAT | JOINT_SUM}, &n->scratch), name, "assign");
     c.real = ncc_graph_copy(g, &n->arena, &n->diags);
     must(n, c.real, ncc_k210_integers(g, options, NULL, &n->scratch) && ncc_graph_verify(g, "integers"), name,

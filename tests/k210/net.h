@@ -79,6 +79,12 @@ struct tensor *net_evaluate_with(struct arena *a, const struct graph *g, uint64_
 
 /* Fills an input tensor as net_evaluate does; `input` is its number. */
 void net_feed(const struct value *v, int input, uint64_t seed, struct tensor *t);
+/* The same as a feed for many samples, that of `seed` first; ctx: a struct net_feeding. */
+struct net_feeding {
+    const struct graph *g;
+    uint64_t seed;
+};
+bool net_feed_sample(void *ctx, int sample, int input, struct tensor *to);
 
 /* Outside of a window that promises zeros there must be some: the name of a value that breaks it, or NULL. */
 const char *net_broken_promise(const struct graph *g, const struct tensor *t);
@@ -87,6 +93,10 @@ const char *net_broken_promise(const struct graph *g, const struct tensor *t);
  * of the largest value on the way. False: why (200 bytes). */
 bool net_same(const struct graph *a, const struct tensor *x, const struct graph *b, const struct tensor *y,
               double tolerance, char *why);
+
+/* Fails the test, with the name and the graph, unless g, lowered from n's, has legal layers only, keeps what its windows
+ * promise, and means the same in real numbers, on the inputs of `seed`. */
+void net_expect_same(struct net *n, const struct graph *g, uint64_t seed, const char *name);
 
 /* The kpu_conv layers that the chip is not proven to do: text of the first, or NULL. */
 const char *net_illegal_layer(const struct graph *g);

@@ -2,6 +2,7 @@
 #include "tests/k210/net.h"
 
 #include "compiler/ir/eval.h"
+#include "compiler/ir/text.h"
 #include "compiler/ops/attrs.h"
 #include "kpu/layout.h"
 
@@ -22,6 +23,13 @@ void net_feed(const struct value *v, int input, uint64_t seed, struct tensor *t)
                                         ? (float)((code - v->quant.zero_point[0]) * v->quant.scale[0])
                                         : (float)(code - 128) / 64.0f;
     }
+}
+
+bool net_feed_sample(void *ctx, int sample, int input, struct tensor *to)
+{
+    const struct net_feeding *f = ctx;
+    net_feed(f->g->inputs.v[input], input, f->seed + (uint64_t)sample, to);
+    return true;
 }
 
 /* Channels of a kpu_concat that no input gives. */
@@ -193,4 +201,16 @@ bool net_same(const struct graph *a, const struct tensor *x, const struct graph 
             return false;
     }
     return true;
+}
+
+void net_expect_same(struct net *n, const struct graph *g, uint64_t seed, const char *name)
+{
+    char why[200] = "";
+    const char *illegal = net_illegal_layer(g);
+    const struct tensor *x = net_evaluate(&n->arena, n->g, seed, false), *y = net_evaluate(&n->arena, g, seed, true);
+    const char *promise = net_broken_promise(g, y);
+    if (!illegal && !promise && net_same(n->g, x, g, y, 1e-5, why))
+        return;
+    fprintf(stderr, "%s", ncc_text_print(n->g, false, &n->arena));
+    fail_msg("%s: %s", name, illegal ? illegal : promise ? promise : why);
 }

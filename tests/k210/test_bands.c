@@ -186,24 +186,12 @@ static struct graph *lowered(struct net *n, const struct graph *from)
     return g;
 }
 
-struct feeding {
-    const struct graph *g;
-    uint64_t seed;
-};
-
-static bool feed(void *ctx, int sample, int input, struct tensor *to)
-{
-    const struct feeding *f = ctx;
-    net_feed(f->g->inputs.v[input], input, f->seed + (uint64_t)sample, to);
-    return true;
-}
-
 static struct observations observe(struct net *n, const struct graph *g, uint64_t seed)
 {
-    struct feeding f = {g, seed};
+    struct net_feeding f = {g, seed};
     struct observations seen;
     const struct observe_options o = {.quiet = true};
-    assert_true(ncc_quant_observe(g, feed, &f, 8, &o, &n->arena, &seen));
+    assert_true(ncc_quant_observe(g, net_feed_sample, &f, 8, &o, &n->arena, &seen));
     for (int i = 0; i < seen.n; i++)
         seen.v[i].mean = NULL; /* pixels that two pieces compute count twice */
     return seen;

@@ -150,7 +150,6 @@ static int n_cases(int usual)
 
 static void real_case(const char *name, uint64_t state, enum how how)
 {
-    char why[200] = "";
     struct net n;
     net_open(&n);
     make(&n, &state, how);
@@ -159,13 +158,7 @@ static void real_case(const char *name, uint64_t state, enum how how)
     assert_true(ncc_k210_lower(g, &options, &n.scratch));
     assert_true(ncc_graph_verify(g, "lower"));
     expect_on_kpu(&n, g, name);
-    const char *illegal = net_illegal_layer(g);
-    const struct tensor *x = net_evaluate(&n.arena, n.g, state, false), *y = net_evaluate(&n.arena, g, state, true);
-    const char *promise = net_broken_promise(g, y);
-    if (illegal || promise || !net_same(n.g, x, g, y, 1e-5, why)) {
-        fprintf(stderr, "%s", ncc_text_print(n.g, false, &n.arena));
-        fail_msg("%s: %s", name, illegal ? illegal : promise ? promise : why);
-    }
+    net_expect_same(&n, g, state, name);
     net_close(&n);
 }
 

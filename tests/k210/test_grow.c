@@ -2,7 +2,6 @@
  * that it does not take a layer for each group of channels. */
 #include "tests/k210/compiled.h"
 
-#include "compiler/ir/text.h"
 #include "compiler/ops/attrs.h"
 
 #include <ncc/sim.h>
@@ -53,18 +52,12 @@ static void in_real_numbers(void **unused)
     const uint64_t seed = net_seed("grow");
     for (int i = 0; i < 150; i++) {
         uint64_t state = seed * 1000003 + (uint64_t)i;
-        char why[200] = "";
+        char name[40];
+        snprintf(name, sizeof name, "case %d", i);
         struct net n;
         net_open(&n);
         make_any(&n, &state);
-        struct graph *g = lowered(&n);
-        const char *illegal = net_illegal_layer(g);
-        const struct tensor *x = net_evaluate(&n.arena, n.g, state, false), *y = net_evaluate(&n.arena, g, state, true);
-        const char *promise = net_broken_promise(g, y);
-        if (illegal || promise || !net_same(n.g, x, g, y, 1e-5, why)) {
-            fprintf(stderr, "%s", ncc_text_print(n.g, false, &n.arena));
-            fail_msg("case %d: %s", i, illegal ? illegal : promise ? promise : why);
-        }
+        net_expect_same(&n, lowered(&n), state, name);
         net_close(&n);
     }
 }

@@ -14,23 +14,11 @@
 
 enum { N_SAMPLES = 3 };
 
-struct feeding {
-    const struct graph *g;
-    uint64_t seed;
-};
-
-static bool feed(void *ctx, int sample, int input, struct tensor *to)
-{
-    const struct feeding *f = ctx;
-    net_feed(f->g->inputs.v[input], input, f->seed + (uint64_t)sample, to);
-    return true;
-}
-
 static struct layer_errors measure(struct net *n, const struct compiled *c, uint64_t seed)
 {
-    struct feeding f = {c->real, seed};
+    struct net_feeding f = {c->real, seed};
     struct layer_errors e;
-    assert_true(ncc_quant_layer_errors(c->real, c->codes, feed, &f, N_SAMPLES, true, &n->arena, &e));
+    assert_true(ncc_quant_layer_errors(c->real, c->codes, net_feed_sample, &f, N_SAMPLES, true, &n->arena, &e));
     return e;
 }
 

@@ -11,18 +11,6 @@ enum { N_SAMPLES = 40, CHANNELS = 6 };
 
 static const double budget = 1e9;
 
-struct feeding {
-    const struct graph *g;
-    uint64_t seed;
-};
-
-static bool feed(void *ctx, int sample, int input, struct tensor *to)
-{
-    const struct feeding *f = ctx;
-    net_feed(f->g->inputs.v[input], input, f->seed + (uint64_t)sample, to);
-    return true;
-}
-
 /* Two layers; the last with this activation or none. */
 static struct compiled compile_pair(struct net *n, const char *activation, uint64_t seed)
 {
@@ -41,9 +29,9 @@ static struct compiled compile_pair(struct net *n, const char *activation, uint6
 
 static struct mean_errors measure(struct net *n, const struct compiled *c, uint64_t seed, int n_samples, double macs)
 {
-    struct feeding f = {c->real, seed};
+    struct net_feeding f = {c->real, seed};
     struct mean_errors e;
-    assert_true(ncc_quant_mean_errors(c->real, c->codes, feed, &f, n_samples, macs, &n->arena, &e));
+    assert_true(ncc_quant_mean_errors(c->real, c->codes, net_feed_sample, &f, n_samples, macs, &n->arena, &e));
     return e;
 }
 
