@@ -15,6 +15,15 @@
 
 #include <math.h>
 
+/* Halves that the convolution makes, or that the next one reads, are values rounded once less, and each has codes of its
+ * own. That is worth so many times the time; where RAM is short nothing, since it takes weights. */
+#define A_ROUNDING 1.4
+
+static double worth(const struct legaliser *l)
+{
+    return l->options->short_of_ram ? 1 : A_ROUNDING;
+}
+
 static float slope_at(const struct node *prelu, int c)
 {
     const float *s = prelu->in[1]->data;
@@ -102,7 +111,7 @@ bool ncc_legal_conv_on_halves(const struct legaliser *l, struct node *n)
     if (!prelu || !ncc_match_is_layer(n) || ((const struct conv2d_attrs *)n->attrs)->groups != 1)
         return false;
     struct value *x = prelu->in[0]->def->in[0];
-    const double us = ncc_legal_us(l, n, &x, 1, next_on_halves);
+    const double us = ncc_legal_us(l, n, &x, 1, next_on_halves) / worth(l);
     if (us >= ncc_legal_us(l, n, &x, 1, next_as_is) || us >= ncc_legal_us(l, n, &x, 1, next_after_prelu_in_conv))
         return false;
     return ncc_match_become(l->g, n, next_on_halves(l->g, n, &x), NULL);
@@ -118,7 +127,7 @@ bool ncc_legal_prelu_in_conv(const struct legaliser *l, struct node *n)
         ((const struct conv2d_attrs *)conv->attrs)->groups != 1)
         return false;
     struct value *x = conv->in[0];
-    if (ncc_legal_us(l, n, &x, 1, prelu_in_conv) >= ncc_legal_us(l, n, &x, 1, prelu_as_is))
+    if (ncc_legal_us(l, n, &x, 1, prelu_in_conv) / worth(l) >= ncc_legal_us(l, n, &x, 1, prelu_as_is))
         return false;
     return ncc_match_become(l->g, n, prelu_in_conv(l->g, n, &x), conv);
 }
