@@ -127,6 +127,7 @@ static void list_variants(struct variants *all, struct ncc_quant_steps own)
 {
     add(all, "as given", own);
     add(all, "--no-slices", own)->no_slices = true;
+    add(all, "--no-fine-outputs", own)->no_fine_outputs = true;
     add(all, "--no-equalise", own)->equalise = 0;
     add_kinds(all, own);
     add(all, "--no-channel-scales", own)->no_channel_scales = true;

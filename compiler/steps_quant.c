@@ -158,8 +158,10 @@ bool ncc_step_equalise(struct compilation *c)
         return true;
     /* What a smaller input would take is tried with samples that are made up; so near the limit nothing may depend on
      * the samples. */
-    const bool slices = !steps->no_slices && !c->made_up && ncc_has_room(c);
-    return (!slices || ncc_quant_slice(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch)) &&
+    const bool may = !c->made_up && ncc_has_room(c);
+    const unsigned finer = (may && !steps->no_slices ? FINER_VALUES : 0U) |
+                           (may && !steps->no_fine_outputs && !c->k210.kmodel_v3 ? FINER_OUTPUTS : 0U);
+    return (!finer || ncc_quant_make_finer(c->graph, finer, ncc_compilation_feed, c, c->data.n, &c->scratch)) &&
            ncc_quant_equalise(c->graph, steps->equalise, ncc_compilation_feed, c, c->data.n, &c->scratch) &&
            (c->made_up || ncc_quant_see_factors(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch));
 }

@@ -92,6 +92,8 @@ const struct option ncc_options[] = {
     {0, "no-equalise", NULL, RESULT, KIND_NO_SET, AT(compile.steps.equalise), NULL, "the same as --equalise none"},
     {0, "no-slices", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_slices), NULL,
      "leave out: what costs the outputs most in slices with finer codes"},
+    {0, "no-fine-outputs", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_fine_outputs), NULL,
+     "leave out: small outputs computed several times, for codes that are as much finer"},
     {0, "no-channel-scales", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_channel_scales), NULL,
      "leave out: scales of their own for the channels of a tensor"},
     {0, "joint-scales", "KINDS", RESULT, KIND_SET, AT(compile.steps.joint_scales), joint,

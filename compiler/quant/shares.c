@@ -234,14 +234,15 @@ static int affordable(double macs, double each, int least, int most)
 }
 
 bool ncc_quant_shares(struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx,
-                      int n_samples, struct value *const *v, int n, struct arena *scratch, struct share *out,
-                      double *all)
+                      int n_samples, struct value *const *v, int n, int certain, struct arena *scratch,
+                      struct share *out, double *all)
 {
     const double macs = ncc_graph_macs(g);
     struct trials t = {.g = g, .feed = feed, .ctx = ctx, .n_all = n_samples, .scratch = scratch};
     t.n_range = affordable(RANGE_MACS, macs, LEAST_RANGE, MOST_RANGE);
     t.n_trials = affordable(TRIAL_MACS, macs, LEAST_TRIALS, MOST_TRIALS);
-    const int n_values = affordable(ALL_MACS, macs * t.n_trials, LEAST_VALUES, n > LEAST_VALUES ? n : LEAST_VALUES);
+    const int n_values = certain + affordable(ALL_MACS, macs * t.n_trials, LEAST_VALUES,
+                                              n - certain > LEAST_VALUES ? n - certain : LEAST_VALUES);
     if (!observe(&t) || !run_clean(&t))
         return false;
     *all = error_of(&t, NULL);

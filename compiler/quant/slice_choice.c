@@ -1,14 +1,18 @@
-/* Which values are sliced, and how finely: slices are added where they take the most off the outputs' error for what
- * they cost, until nothing is left that is worth a slice or the budget is spent.
+/* Which values are sliced, and how finely, and which outputs are staggered: slices, or copies, are added where they take
+ * the most off the outputs' error for what they cost, until nothing is left that is worth one or the budget is spent.
  */
 #include "compiler/ops/attrs.h"
 #include "compiler/quant/range.h"
 #include "compiler/quant/shares.h"
 #include "compiler/quant/slices.h"
+#include "compiler/quant/staggered.h"
 
 #include <math.h>
 
 enum { MAX_CHANNELS = 64, MAX_SLICES = 4, MAX_CANDIDATES = 24 };
+
+/* Outputs that may be staggered: their elements, and how many. */
+enum { MAX_ELEMENTS = 256, MAX_OUTPUTS = 4 };
 
 /* The canvas of the slices, in bytes of KPU RAM (of 2 MiB). */
 enum { MAX_CANVAS = 1 << 20 };
@@ -31,19 +35,27 @@ static const struct price dear = {0.3, 1};
  */
 static const struct price behind_clips = {1, 0.1};
 #define LAYER_WORK 7e4
+/* An element of a copy, brought to the CPU and added there. */
+#define ELEMENT_WORK 1.7e3
 
 struct candidate {
     struct value *y;
     float max; /* where it is clipped */
     struct share share;
-    int slices; /* 0: as it is */
+    int slices; /* or copies; 0: as it is */
 };
 
+/* Outputs come first, and then values between layers. */
 struct chooser {
     const struct graph *g;
     struct candidate v[MAX_CANDIDATES];
-    int n;
+    int n, n_outputs;
 };
+
+static bool is_output(const struct chooser *c, const struct candidate *k)
+{
+    return k < c->v + c->n_outputs;
+}
 
 /* ---- what convolutions cost ---- */
 
@@ -78,6 +90,8 @@ static double all_work(const struct chooser *c)
     double sum = 0;
     for (const struct node *n = c->g->first; n; n = n->next)
         sum += LAYER_WORK + (n->op == OP_conv2d ? conv_work(n, outs_of(c, n), slices_of(c, n->in[0])) : 0);
+    for (int i = 0; i < c->n_outputs; i++)
+        sum += ELEMENT_WORK * slices_of(c, c->v[i].y) * (double)ncc_shape_count(c->v[i].y->shape);
     return sum;
 }
 
@@ -88,24 +102,41 @@ static bool is_small(const struct shape *s, int n_slices)
     return s->dim[1] <= MAX_CHANNELS && (int64_t)n_slices * s->dim[1] * s->dim[2] * s->dim[3] <= MAX_CANVAS;
 }
 
-/* With finer codes more headroom costs little. */
+/* How far finer codes go beyond what was seen: with them more headroom costs little. */
+static double room_of(const struct candidate *k)
+{
+    return pow(ncc_quant_headroom(k->share.n_seen), 2);
+}
+
 static struct slicing slicing_of(const struct candidate *k, int n)
 {
     const struct extremes *all = &k->share.whole;
-    const double headroom = pow(ncc_quant_headroom(k->share.n_seen), 2);
-    return ncc_quant_slicing(headroom * (double)all->lo, fmin(headroom * (double)all->hi, (double)k->max), n);
+    return ncc_quant_slicing(room_of(k) * (double)all->lo, fmin(room_of(k) * (double)all->hi, (double)k->max), n);
 }
 
-/* What is left of a value's share with n slices, 0: none. */
-static double left_with(const struct candidate *k, int n)
+/* What is left of a value's share with n slices, or copies; 0: none. */
+static double left_with(const struct chooser *c, const struct candidate *k, int n)
 {
     const struct extremes *all = &k->share.whole;
-    const double reach = (double)all->hi - (double)all->lo, width = n ? (double)slicing_of(k, n).width : reach;
+    const double reach = (double)all->hi - (double)all->lo;
+    double width = reach;
+    if (is_output(c, k))
+        width = n ? reach * room_of(k) / n : reach * ncc_quant_headroom(k->share.n_seen);
+    else if (n)
+        width = (double)slicing_of(k, n).width;
     return width > 0 ? k->share.of_all * pow(width / reach, 2) : INFINITY;
 }
 
+static void find_outputs(struct chooser *c)
+{
+    for (struct node *n = c->g->first; n && c->n < MAX_OUTPUTS; n = n->next)
+        if (n->n_out == 1 && ncc_shape_count(n->out[0]->shape) <= MAX_ELEMENTS && ncc_quant_can_stagger(c->g, n->out[0]))
+            c->v[c->n++] = (struct candidate){.y = n->out[0], .max = INFINITY};
+    c->n_outputs = c->n;
+}
+
 /* The first ones, in the order of the graph: their errors meet all others. */
-static void find_candidates(struct chooser *c)
+static void find_values(struct chooser *c)
 {
     struct sliceable s;
     for (struct node *n = c->g->first; n && c->n < MAX_CANDIDATES; n = n->next) {
@@ -143,9 +174,9 @@ static struct choice best_step(const struct chooser *c, struct candidate *k, dou
     const double room = before * (1 + price.budget) - now, rate = price.rate * sqrt(FAIR / error) / before;
     struct choice best = {k, 0, 0, 1};
     const int had = k->slices;
-    for (int n = had ? had + 1 : 2; n <= MAX_SLICES && is_small(&k->y->shape, n); n++) {
+    for (int n = had ? had + 1 : 2; n <= MAX_SLICES && (is_output(c, k) || is_small(&k->y->shape, n)); n++) {
         k->slices = n;
-        const struct choice s = {k, n, left_with(k, had) - left_with(k, n), fmax(all_work(c) - now, 1)};
+        const struct choice s = {k, n, left_with(c, k, had) - left_with(c, k, n), fmax(all_work(c) - now, 1)};
         k->slices = had;
         const bool worth = s.gain > LEAST_GAIN && s.gain >= rate * s.cost;
         if (worth && s.cost <= room && better(s, best))
@@ -173,11 +204,30 @@ static void choose(struct chooser *c, double error)
     }
 }
 
-bool ncc_quant_slice(struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx,
-                     int n_samples, struct arena *scratch)
+static bool stagger(struct graph *g, const struct candidate *k)
+{
+    const float room = (float)room_of(k);
+    return ncc_quant_stagger(g, k->y, room * k->share.whole.lo, room * k->share.whole.hi, k->slices);
+}
+
+static bool slice(struct graph *g, const struct candidate *k, struct arena *scratch)
+{
+    struct sliceable s;
+    if (!ncc_quant_can_slice(g, k->y, &s))
+        return true;
+    struct slicing how = slicing_of(k, k->slices);
+    how.gain = isfinite(k->max) ? NULL : gains_of(&k->share, scratch); /* a clip says how far all may go */
+    return ncc_quant_slice_value(g, &s, how);
+}
+
+bool ncc_quant_make_finer(struct graph *g, unsigned what, bool (*feed)(void *ctx, int sample, int input, struct tensor *to),
+                          void *ctx, int n_samples, struct arena *scratch)
 {
     struct chooser c = {.g = g};
-    find_candidates(&c);
+    if (what & FINER_OUTPUTS)
+        find_outputs(&c);
+    if (what & FINER_VALUES)
+        find_values(&c);
     if (!c.n || !n_samples)
         return true;
     struct value *v[MAX_CANDIDATES];
@@ -185,21 +235,17 @@ bool ncc_quant_slice(struct graph *g, bool (*feed)(void *ctx, int sample, int in
     for (int i = 0; i < c.n; i++)
         v[i] = c.v[i].y;
     double error;
-    if (!ncc_quant_shares(g, feed, ctx, n_samples, v, c.n, scratch, share, &error))
+    if (!ncc_quant_shares(g, feed, ctx, n_samples, v, c.n, c.n_outputs, scratch, share, &error))
         return false;
     for (int i = 0; i < c.n; i++)
         c.v[i].share = share[i];
     choose(&c, error);
-    for (int i = c.n - 1; i >= 0; i--) {
-        /* From the last: a value's own convolution may be the reader of one before it. */
-        const struct candidate *k = &c.v[i];
-        struct sliceable s;
-        if (!k->slices || !ncc_quant_can_slice(g, k->y, &s))
-            continue;
-        struct slicing how = slicing_of(k, k->slices);
-        how.gain = isfinite(k->max) ? NULL : gains_of(&k->share, scratch); /* a clip says how far all may go */
-        if (!ncc_quant_slice_value(g, &s, how))
+    /* From the last: a value's own convolution may be the reader of one before it. */
+    for (int i = 0; i < c.n_outputs; i++)
+        if (c.v[i].slices && !stagger(g, &c.v[i]))
             return false;
-    }
+    for (int i = c.n - 1; i >= c.n_outputs; i--)
+        if (c.v[i].slices && !slice(g, &c.v[i], scratch))
+            return false;
     return true;
 }

@@ -47,9 +47,15 @@ struct slicing ncc_quant_slicing(double lo, double hi, int n);
 /* Rewrites the graph for one value. False: no memory (reported). */
 bool ncc_quant_slice_value(struct graph *g, const struct sliceable *s, struct slicing how);
 
-/* Chooses values and slices them. On the canonical graph. `feed` as in eval_hooks. False: feed said so, or no memory
- * (reported). */
-bool ncc_quant_slice(struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx,
-                     int n_samples, struct arena *scratch);
+/* What may have finer codes; a set. */
+enum finer {
+    FINER_VALUES = 1 << 0,  /* in slices */
+    FINER_OUTPUTS = 1 << 1, /* staggered (staggered.h); the runtime must be able to take means */
+};
+
+/* Chooses what has finer codes, and makes it so. On the canonical graph. `feed` as in eval_hooks. False: feed said so,
+ * or no memory (reported). */
+bool ncc_quant_make_finer(struct graph *g, unsigned what, bool (*feed)(void *ctx, int sample, int input, struct tensor *to),
+                          void *ctx, int n_samples, struct arena *scratch);
 
 #endif

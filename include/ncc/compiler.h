@@ -81,7 +81,7 @@ enum ncc_joint_scales {
 struct ncc_quant_steps {
     unsigned equalise; /* set of enum ncc_equalise; 0: no equalising */
     unsigned joint_scales; /* set of enum ncc_joint_scales */
-    bool no_slices, no_channel_scales, no_bias_correction, no_truncation_correction, no_fitted_tables;
+    bool no_slices, no_fine_outputs, no_channel_scales, no_bias_correction, no_truncation_correction, no_fitted_tables;
     enum ncc_rounding rounding;
 };
 

@@ -62,7 +62,7 @@ done
 NCC_THREADS=1 "$ncc" compile "$model" 1.kmodel --dataset "$digits/calib" --adaptive-rounding thorough --quiet || fail compile
 same 1.kmodel other.kmodel
 expect 0 "steps of quantisation" eval "$model" a.kmodel --dataset "$digits/test" --calibration "$digits/calib" --gains
-for option in --no-slices --no-equalise "--equalise no-concat" "--equalise +prelu" "--joint-scales no-sum" --no-channel-scales --no-bias-correction --no-truncation-correction --no-fitted-tables "--adaptive-rounding none"; do
+for option in --no-slices --no-fine-outputs --no-equalise "--equalise no-concat" "--equalise +prelu" "--joint-scales no-sum" --no-channel-scales --no-bias-correction --no-truncation-correction --no-fitted-tables "--adaptive-rounding none"; do
     says "$option"
 done
 

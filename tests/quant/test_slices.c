@@ -215,7 +215,7 @@ static void test_choice(void **state)
     static struct world w;
     for (int c = 4; c <= 68; c += 64) {
         build(&w, c, OP_relu);
-        assert_true(ncc_quant_slice(w.g, feed, &w, 1, &w.arena));
+        assert_true(ncc_quant_make_finer(w.g, FINER_VALUES, feed, &w, 1, &w.arena));
         assert_true(ncc_graph_verify(w.g, "slices"));
         assert_true(c == 4 ? widest_clip(w.g) >= 8 : widest_clip(w.g) == 0);
         ncc_arena_release(&w.arena);
