@@ -3,6 +3,7 @@
 #include "compiler/base/cpu.h"
 #include "compiler/base/parallel.h"
 #include "compiler/ops/attrs.h"
+#include "compiler/quant/compare.h"
 
 #include <math.h>
 #include <string.h>
@@ -26,7 +27,8 @@ struct trials {
     struct arena *scratch;
     struct extremes *seen; /* [thread][first[value id] + channel] */
     int *first, n_seen;
-    float **clean; /* [sample][output]: as real numbers give it */
+    float **clean; /* [sample][output]: as real numbers give it; in front of a softmax that makes it */
+    float **noisy; /* [thread]: the same of one output with roundings */
     double *error; /* [sample][output]: squared, over the squared signal */
 };
 
@@ -142,11 +144,11 @@ static bool is_activation(const struct node *n)
     return n && (n->op == OP_relu || n->op == OP_leaky_relu || n->op == OP_prelu || n->op == OP_clip);
 }
 
-/* Values that become codes of their own: not those that a layer makes on its way. */
+/* Values that become codes of their own: not those that a layer makes on its way, nor what the CPU makes of them. */
 static bool is_rounded(const struct graph *g, const struct value *v)
 {
     return v->dtype == DT_F32 && v->shape.rank >= 2 && !(ncc_op_desc(v->def->op)->flags & OP_SAME_QUANT) &&
-           !is_activation(ncc_value_only_use(g, v));
+           v->def->op != OP_softmax && !is_activation(ncc_value_only_use(g, v));
 }
 
 static bool round_value(const struct trials *t, struct graph *g, struct value *v)
@@ -170,13 +172,24 @@ static bool round_value(const struct trials *t, struct graph *g, struct value *v
     return true;
 }
 
+/* Output k, or what stands in front of its softmax. */
+static void compared(const struct trials *t, int k, const struct tensor *output, float *to)
+{
+    const struct along softmax = ncc_softmax_of(t->g->outputs.v[k].value);
+    if (softmax.n)
+        ncc_before_softmax(output->data, softmax, to);
+    else
+        memcpy(to, output->data, (size_t)ncc_shape_count(output->shape) * sizeof(float));
+}
+
 static void compare(void *ctx, int sample, int thread, const struct tensor *const *outputs)
 {
-    (void)thread;
     const struct trials *t = ctx;
     for (int k = 0; k < t->g->outputs.n; k++) {
-        const float *x = outputs[k]->data, *want = t->clean[sample * t->g->outputs.n + k];
+        const float *want = t->clean[sample * t->g->outputs.n + k];
+        float *x = t->noisy[thread];
         double signal = 0, error = 0;
+        compared(t, k, outputs[k], x);
         for (int64_t i = 0, n = ncc_shape_count(outputs[k]->shape); i < n; i++) {
             const double d = (double)x[i] - (double)want[i];
             signal += (double)want[i] * (double)want[i];
@@ -213,8 +226,7 @@ static void keep(void *ctx, int sample, int thread, const struct tensor *const *
     (void)thread;
     const struct trials *t = ctx;
     for (int k = 0; k < t->g->outputs.n; k++)
-        memcpy(t->clean[sample * t->g->outputs.n + k], outputs[k]->data,
-               (size_t)ncc_shape_count(outputs[k]->shape) * sizeof(float));
+        compared(t, k, outputs[k], t->clean[sample * t->g->outputs.n + k]);
 }
 
 static bool run_clean(struct trials *t)
@@ -222,8 +234,15 @@ static bool run_clean(struct trials *t)
     const int n_out = t->g->outputs.n, n = t->n_trials * n_out;
     t->clean = NCC_NEW(t->scratch, float *, n);
     t->error = NCC_NEW(t->scratch, double, n);
-    for (int i = 0; i < n; i++)
-        t->clean[i] = NCC_NEW(t->scratch, float, ncc_shape_count(t->g->outputs.v[i % n_out].value->shape));
+    int64_t largest = 0;
+    for (int i = 0; i < n; i++) {
+        const int64_t count = ncc_shape_count(t->g->outputs.v[i % n_out].value->shape);
+        t->clean[i] = NCC_NEW(t->scratch, float, count);
+        largest = count > largest ? count : largest;
+    }
+    t->noisy = NCC_NEW(t->scratch, float *, ncc_parallel_threads());
+    for (int i = 0; i < ncc_parallel_threads(); i++)
+        t->noisy[i] = NCC_NEW(t->scratch, float, largest);
     const struct eval_hooks hooks = {.ctx = t, .feed = feed_some, .done = keep};
     return run(t, t->g, t->n_trials, &hooks);
 }

@@ -1,4 +1,4 @@
-/* Which values' rounding matters for the outputs.
+/* Which values' rounding matters for the outputs, or for what stands in front of their softmax.
  *
  *     share = what rounding this value alone does to the outputs / what rounding all values does      (squared errors)
  *
