@@ -7,11 +7,19 @@
 #include "compiler/judge.h"
 
 #include "compiler/data/labels.h"
+#include "compiler/quant/layer_effect.h"
 #include "compiler/quant/layer_error.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { MAX_LAYER_SAMPLES = 64 };
+
+/* Following every layer to the outputs: some seconds, and a minute or two for a large network. */
+static const struct effect_budget effect_budget = {2e10, 1e12};
+
+/* A layer that makes less of an output's error than that, in percent, and is precise by itself, needs no reason. */
+#define LEAST_SHARE 1
 
 /* ---- the verdict ---- */
 
@@ -35,12 +43,11 @@ static bool judge_labels(struct judging *j)
     return true;
 }
 
-static struct judged_layer describe(const struct layer_error *e, struct arena *a)
+static struct judged_layer describe(const struct layer_error *e)
 {
     const struct layer_sums *s = &e->sum;
     return (struct judged_layer){.name = e->node->name,
                                  .origin = e->node->origin,
-                                 .op = ncc_report_op(e->node, a),
                                  .own_db = ncc_layer_db(s->signal, s->own),
                                  .total_db = ncc_layer_db(s->signal, s->total),
                                  .input_db = ncc_layer_db(s->signal, s->input),
@@ -49,7 +56,38 @@ static struct judged_layer describe(const struct layer_error *e, struct arena *a
                                  .used = e->used,
                                  .n_channels = e->n_channels,
                                  .n_silent = e->n_silent,
-                                 .reason = ncc_layer_reason(e, a)};
+                                 .worst_output = -1};
+}
+
+static void add_effect(struct judged_layer *l, const struct layer_effects *f, int layer, struct arena *a)
+{
+    double *db = NCC_NEW(a, double, f->n_outputs);
+    for (int k = 0; k < f->n_outputs; k++)
+        db[k] = ncc_layer_effect_db(f, layer, k);
+    l->outputs_db = db;
+    l->worst_output = ncc_layer_effect_worst(f, layer);
+    l->share = l->worst_output < 0 ? 0 : 100 * ncc_layer_effect_share(f, layer, l->worst_output);
+}
+
+static void add_layers(struct judging *j, const struct layer_errors *e, const struct layer_effects *f)
+{
+    struct arena *a = &j->c.arena;
+    j->result.n_effect_samples = f->n_samples;
+    if (!f->n_samples)
+        j->result.no_effects =
+            ncc_arena_printf(a,
+                             "to follow each layer to the outputs takes %.3g multiply-adds a sample, "
+                             "more than %.0e",
+                             f->work, effect_budget.most);
+    for (int i = 0; i < e->n; i++) {
+        struct judged_layer l = describe(&e->v[i]);
+        l.op = ncc_report_op(e->v[i].node, a);
+        if (f->n_samples)
+            add_effect(&l, f, i, a);
+        if (l.own_db < NCC_LAYER_GOOD_DB || l.share >= LEAST_SHARE)
+            l.reason = ncc_layer_reason(&e->v[i], a);
+        NCC_PUSH(a, &j->result.layers, l);
+    }
 }
 
 static bool judge_layers(struct judging *j)
@@ -60,14 +98,16 @@ static bool judge_layers(struct judging *j)
                               "samples as --calibration) every layer is shown";
         return true;
     }
+    const struct graph *real = j->again.real, *codes = j->again.graph;
+    const bool quiet = c->options->quiet;
     struct layer_errors errors;
+    struct layer_effects effects;
     const int n = c->data.n < MAX_LAYER_SAMPLES ? c->data.n : MAX_LAYER_SAMPLES;
-    if (!ncc_quant_layer_errors(j->again.real, j->again.graph, ncc_judge_feed, j, n, c->options->quiet, &c->scratch,
-                                &errors))
+    if (!ncc_quant_layer_errors(real, codes, ncc_judge_feed, j, n, quiet, &c->scratch, &errors) ||
+        !ncc_quant_layer_effects(real, codes, ncc_judge_feed, j, n, effect_budget, quiet, &c->scratch, &effects))
         return false;
     j->result.n_layer_samples = n;
-    for (int i = 0; i < errors.n; i++)
-        NCC_PUSH(&c->arena, &j->result.layers, describe(&errors.v[i], &c->arena));
+    add_layers(j, &errors, &effects);
     return true;
 }
 

@@ -61,6 +61,7 @@ static void compare(const struct job *j, struct store *s, int layer, struct laye
     const struct tensor *input = ncc_layer_rounded(s->real, l, &s->layer);
     const float *y = s->real[l->y->id].data;
     sum->n = ncc_window_count(l->y);
+    sum->own = own ? 0 : (double)NAN;
     for (int64_t i = 0; i < sum->n; i++) {
         const struct place_in p = ncc_window_element(l->y, i);
         const double want = (double)y[p.at];

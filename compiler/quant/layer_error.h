@@ -17,7 +17,7 @@
 /* Sums of squares over all elements of all samples, inside the window. */
 struct layer_sums {
     double signal;     /* of the real result */
-    double own, total; /* of the errors */
+    double own, total; /* of the errors; own NAN: an input has no counterpart in the real graph */
     double input;      /* of the error when only the inputs are codes */
     double output;     /* when only the result is; and the part of it that lies beyond the codes' ends: */
     double clipped;
@@ -41,7 +41,10 @@ struct layer_errors {
 /* Signal to noise in dB, INFINITY when exact. */
 double ncc_layer_db(double signal, double noise);
 
-/* Why the own error is what it is, as a text in the arena; NULL when there is nothing to say (above 40 dB). */
+/* An own error of so many dB is worth no look for its own sake. */
+#define NCC_LAYER_GOOD_DB 40
+
+/* Why the own error is what it is, as a text in the arena; NULL when the layer is exact or has no signal. */
 const char *ncc_layer_reason(const struct layer_error *e, struct arena *a);
 
 /* `feed` as in eval_hooks, for the inputs of the real graph. False: feed said so, or no memory (reported).

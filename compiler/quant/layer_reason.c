@@ -5,11 +5,8 @@
 
 double ncc_layer_db(double signal, double noise)
 {
-    return noise > 0 ? 10 * log10(signal / noise) : INFINITY;
+    return noise == 0 ? INFINITY : 10 * log10(signal / noise);
 }
-
-/* Above this nobody needs to look. */
-#define GOOD_DB 40
 
 static const char *output_reason(const struct layer_error *e, struct arena *a)
 {
@@ -25,7 +22,7 @@ static const char *output_reason(const struct layer_error *e, struct arena *a)
 const char *ncc_layer_reason(const struct layer_error *e, struct arena *a)
 {
     const struct layer_sums *s = &e->sum;
-    if (ncc_layer_db(s->signal, s->own) >= GOOD_DB)
+    if (!(s->own > 0 && s->signal > 0))
         return NULL;
     const double rest = fmax(s->own - s->input - s->output, 0);
     const char *text = s->output >= s->input && s->output >= rest ? output_reason(e, a)

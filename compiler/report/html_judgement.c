@@ -1,8 +1,8 @@
 /* What ncc eval measured as one HTML page.
  *
- *     dB |  +-+           a column is a layer alone, the line goes through all layers up to each;
- *        |  | |--*--+-+   the least precise layers have a colour and a number
- *        |  | |  +-+| |
+ *     dB |  +-+  <>       a column is a layer alone, the line goes through all layers up to each; a diamond is
+ *        |  | |--*--+-+   the worst output when only that layer is in codes: those that cost the outputs most
+ *        |  | |  +-+| |   have a colour and a number
  *        +---------------- layers in the order of running
  */
 #include "compiler/report/html.h"
@@ -20,7 +20,7 @@ struct judgement_page {
     int worst[N_WORST], n_worst;
 };
 
-/* 1 for the least precise layer; 0: not one of the worst. */
+/* 1 for the first layer to look at; 0: not one of these. */
 static int rank_of(const struct judgement_page *jp, int layer)
 {
     for (int i = 0; i < jp->n_worst; i++)
@@ -51,6 +51,7 @@ static struct plot plot_of(const struct judgement *j)
         const struct judged_layer *l = &j->layers.v[i];
         plot.top = isfinite(l->own_db) ? fmax(plot.top, l->own_db) : plot.top;
         plot.top = isfinite(l->total_db) ? fmax(plot.top, l->total_db) : plot.top;
+        plot.top = isfinite(ncc_judged_outputs_db(l)) ? fmax(plot.top, ncc_judged_outputs_db(l)) : plot.top;
     }
     plot.top = fmin(ceil(plot.top / 10) * 10, 80);
     return plot;
@@ -77,14 +78,28 @@ static void put_grid(struct page *p, const struct plot *plot, double right)
     ncc_page_put(p, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">dB</text>\n", LEFT - 6, TOP - 14);
 }
 
-static void put_key(struct page *p)
+/* A diamond, 9 pixels high. */
+static void put_diamond(struct page *p, double x, double y)
+{
+    ncc_page_put(p, "<path class=\"effect\" d=\"M%.1f %.1fl4.5 4.5l-4.5 4.5l-4.5 -4.5z\"/>", x, y - 4.5);
+}
+
+enum { KEY_WIDTH = 720 };
+
+static void put_key(struct page *p, bool effects)
 {
     ncc_page_put(p,
                  "<rect x=\"%d\" y=\"10\" width=\"12\" height=\"10\" class=\"own\"/><text x=\"%d\" y=\"19\">this layer "
                  "alone</text><rect x=\"%d\" y=\"10\" width=\"12\" height=\"10\" class=\"bad\"/><text x=\"%d\" "
-                 "y=\"19\">the least precise ones</text><line x1=\"%d\" x2=\"%d\" y1=\"15\" y2=\"15\" class=\"total\"/>"
+                 "y=\"19\">%s</text><line x1=\"%d\" x2=\"%d\" y1=\"15\" y2=\"15\" class=\"total\"/>"
                  "<text x=\"%d\" y=\"19\">all layers up to this one</text>\n",
-                 LEFT + 4, LEFT + 22, LEFT + 124, LEFT + 142, LEFT + 282, LEFT + 304, LEFT + 310);
+                 LEFT + 4, LEFT + 22, LEFT + 124, LEFT + 142,
+                 effects ? "those that cost the outputs most" : "the least precise ones", LEFT + 346, LEFT + 368,
+                 LEFT + 374);
+    if (!effects)
+        return;
+    put_diamond(p, LEFT + 524, 15);
+    ncc_page_put(p, "<text x=\"%d\" y=\"19\">worst output, this layer alone</text>\n", LEFT + 536);
 }
 
 static void put_column(struct judgement_page *jp, const struct plot *plot, int i)
@@ -101,9 +116,21 @@ static void put_column(struct judgement_page *jp, const struct plot *plot, int i
     if (rank)
         ncc_page_put(p, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" class=\"rank\">%d</text>", x,
                      TOP + HEIGHT - 5, rank);
-    ncc_page_put(p, "<title>%d %s, %s: %s dB alone, %s dB with all before it</title></a>\n", i,
-                 ncc_page_escape(p, l->name), ncc_page_escape(p, l->op), db_text(p, l->own_db),
-                 db_text(p, l->total_db));
+    ncc_page_put(p, "<title>%d %s, %s: %s dB alone, %s dB with all before it", i, ncc_page_escape(p, l->name),
+                 ncc_page_escape(p, l->op), db_text(p, l->own_db), db_text(p, l->total_db));
+    if (l->worst_output >= 0)
+        ncc_page_put(p, ", %s dB at %s", db_text(p, ncc_judged_outputs_db(l)),
+                     ncc_page_escape(p, jp->j->outputs.v[l->worst_output].name));
+    ncc_page_put(p, "</title></a>\n");
+}
+
+static void put_effects(struct judgement_page *jp, const struct plot *plot)
+{
+    for (int i = 0; i < jp->j->layers.n; i++) {
+        const double db = ncc_judged_outputs_db(&jp->j->layers.v[i]);
+        if (isfinite(db))
+            put_diamond(&jp->page, middle_of(plot, i), y_of(plot, db));
+    }
 }
 
 static void put_line(struct judgement_page *jp, const struct plot *plot)
@@ -132,20 +159,22 @@ static void put_plot(struct judgement_page *jp)
     struct page *p = &jp->page;
     const struct plot plot = plot_of(jp->j);
     const double right = LEFT + plot.step * jp->j->layers.n;
-    const double width = fmax(right + RIGHT, LEFT + 460);
+    const double width = fmax(right + RIGHT, LEFT + KEY_WIDTH);
     ncc_page_put(
         p,
         "<h2>Signal to noise, layer by layer</h2>\n<p class=\"soft\">Decibels on %d samples: 6 dB are one bit. "
         "Columns: the layer has real inputs, and only it works on codes. Line: everything before it does too. "
-        "Columns without filling are exact. Point at one for its name; it leads to its row below.</p>\n"
+        "Columns without filling are exact. Diamonds: the worst output when only this layer works on codes. Point at a "
+        "column for its name; it leads to its row below.</p>\n"
         "<div class=\"wrap\"><svg class=\"plot\" viewBox=\"0 0 %.0f %d\" style=\"width:%.0fpx;max-width:%s\" "
         "role=\"img\">\n",
         jp->j->n_layer_samples, width, TOP + HEIGHT + BOTTOM, width, plot.step > 10 ? "100%" : "none");
-    put_key(p);
+    put_key(p, jp->j->n_effect_samples > 0);
     put_grid(p, &plot, right);
     for (int i = 0; i < jp->j->layers.n; i++)
         put_column(jp, &plot, i);
     put_line(jp, &plot);
+    put_effects(jp, &plot);
     put_numbers(jp, &plot);
     ncc_page_put(p, "</svg></div>\n");
 }
@@ -182,41 +211,68 @@ static void put_outputs(struct page *p, const struct judgement *j)
 static void put_worst(struct judgement_page *jp)
 {
     struct page *p = &jp->page;
+    const bool effects = jp->j->n_effect_samples > 0;
     if (!jp->n_worst)
         return;
-    ncc_page_put(p, "<h2>Where precision is lost</h2>\n<div class=\"wrap\"><table><tr><th></th><th>layer</th><th "
-                    "class=\"n\">alone, dB</th><th>likely reason</th></tr>\n");
+    ncc_page_put(p,
+                 "<h2>%s</h2>\n<div class=\"wrap\"><table><tr><th></th><th>layer</th>%s<th class=\"n\">alone, "
+                 "dB</th><th>likely reason</th></tr>\n",
+                 effects ? "What costs the outputs most" : "Where precision is lost",
+                 effects ? "<th class=\"n\">outputs, dB</th><th class=\"n\">share</th><th>of the error of</th>" : "");
     for (int i = 0; i < jp->n_worst; i++) {
         const struct judged_layer *l = &jp->j->layers.v[jp->worst[i]];
         ncc_page_put(p,
                      "<tr><td><span class=\"tag cpu\">%d</span></td><td class=\"name\"><a href=\"#j%d\">%s</a><div "
-                     "class=\"soft\">%s"
-                     "</div></td><td class=\"n\">%s</td><td class=\"reason\">%s</td></tr>\n",
-                     i + 1, jp->worst[i], ncc_page_escape(p, l->name), ncc_page_escape(p, l->op), db_text(p, l->own_db),
+                     "class=\"soft\">%s</div></td>",
+                     i + 1, jp->worst[i], ncc_page_escape(p, l->name), ncc_page_escape(p, l->op));
+        if (effects)
+            ncc_page_put(p, "<td class=\"n\">%s</td><td class=\"n\">%.0f %%</td><td>%s</td>",
+                         db_text(p, ncc_judged_outputs_db(l)), l->share,
+                         ncc_page_escape(p, jp->j->outputs.v[l->worst_output].name));
+        ncc_page_put(p, "<td class=\"n\">%s</td><td class=\"reason\">%s</td></tr>\n", db_text(p, l->own_db),
                      ncc_page_escape(p, l->reason));
     }
     ncc_page_put(p, "</table></div>\n");
 }
 
-static void put_layers(struct judgement_page *jp)
+static void put_layers_head(struct page *p, const struct judgement *j)
 {
-    struct page *p = &jp->page;
-    ncc_page_put(p, "<h2>Layers</h2>\n<p class=\"soft\"><b>input</b>, <b>result</b>: if only the inputs, or only the "
+    ncc_page_put(p, "<h2>Layers</h2>\n<p class=\"soft\">");
+    if (j->n_effect_samples)
+        ncc_page_put(
+            p,
+            "<b>outputs</b>: the worst output when only this layer works on codes, on %d sample%s, and what that "
+            "is of what all layers do to it, one by one. ",
+            j->n_effect_samples, j->n_effect_samples == 1 ? "" : "s");
+    else if (j->no_effects)
+        ncc_page_put(p, "<b>outputs</b> is not shown: %s. ", ncc_page_escape(p, j->no_effects));
+    ncc_page_put(p, "<b>input</b>, <b>result</b>: if only the inputs, or only the "
                     "result, were rounded to codes. <b>clipped</b>: share of the results beyond the codes' ends. "
                     "<b>range</b>: share of the range that holds 99.9 %% of the results.</p>\n<div class=\"wrap\">"
                     "<table><tr><th class=\"n\">#</th><th>layer</th><th class=\"n\">alone</th><th class=\"n\">with all "
-                    "before</th><th class=\"n\">input</th><th class=\"n\">result</th><th class=\"n\">clipped</th><th "
+                    "before</th><th class=\"n\">outputs</th><th class=\"n\">share</th><th class=\"n\">input</th><th "
+                    "class=\"n\">result</th><th class=\"n\">clipped</th><th "
                     "class=\"n\">range</th><th class=\"n\">silent channels</th></tr>\n");
+}
+
+static void put_layers(struct judgement_page *jp)
+{
+    struct page *p = &jp->page;
+    put_layers_head(p, jp->j);
     for (int i = 0; i < jp->j->layers.n; i++) {
         const struct judged_layer *l = &jp->j->layers.v[i];
         ncc_page_put(
             p,
             "<tr id=\"j%d\"%s><td class=\"n\">%d</td><td class=\"name\">%s<div class=\"soft\">%s</div></td><td "
-            "class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td><td "
-            "class=\"n\">%.3f %%</td><td class=\"n\">%.0f %%</td><td class=\"n\">",
+            "class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">",
             i, rank_of(jp, i) ? " class=\"worst\"" : "", i, ncc_page_escape(p, l->name), ncc_page_escape(p, l->op),
-            db_text(p, l->own_db), db_text(p, l->total_db), db_text(p, l->input_db), db_text(p, l->output_db),
-            l->clipped, 100 * l->used);
+            db_text(p, l->own_db), db_text(p, l->total_db), db_text(p, ncc_judged_outputs_db(l)));
+        if (l->worst_output >= 0)
+            ncc_page_put(p, "%.1f %%", l->share);
+        ncc_page_put(p,
+                     "</td><td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">%.3f %%</td><td "
+                     "class=\"n\">%.0f %%</td><td class=\"n\">",
+                     db_text(p, l->input_db), db_text(p, l->output_db), l->clipped, 100 * l->used);
         if (l->n_silent)
             ncc_page_put(p, "%d of %d", l->n_silent, l->n_channels);
         ncc_page_put(p, "</td></tr>\n");

@@ -6,15 +6,30 @@
 
 #include <math.h>
 
+double ncc_judged_outputs_db(const struct judged_layer *l)
+{
+    return l->outputs_db && l->worst_output >= 0 ? l->outputs_db[l->worst_output] : (double)NAN;
+}
+
+/* What layers are ranked by: less is worse. */
+static double rank_of(const struct judgement *j, int layer)
+{
+    const struct judged_layer *l = &j->layers.v[layer];
+    if (!j->n_effect_samples)
+        return l->own_db;
+    const double db = ncc_judged_outputs_db(l);
+    return isnan(db) ? INFINITY : db;
+}
+
 int ncc_judgement_worst(const struct judgement *j, int *index, int n)
 {
     int found = 0;
     for (int i = 0; i < j->layers.n; i++) {
-        const struct judged_layer *l = &j->layers.v[i];
-        if (!l->reason)
+        const double rank = rank_of(j, i);
+        if (!j->layers.v[i].reason || !(rank < INFINITY))
             continue;
         int at = found < n ? found++ : n;
-        for (; at > 0 && j->layers.v[index[at - 1]].own_db > l->own_db; at--)
+        for (; at > 0 && rank_of(j, index[at - 1]) > rank; at--)
             if (at < n)
                 index[at] = index[at - 1];
         if (at < n)
@@ -27,7 +42,7 @@ int ncc_judgement_worst(const struct judgement *j, int *index, int n)
 
 static const char *db_text(double db, char text[16])
 {
-    if (isinf(db))
+    if (!isfinite(db))
         snprintf(text, 16, "%s", db > 0 ? "exact" : "-");
     else
         snprintf(text, 16, "%.1f", db);
@@ -51,14 +66,30 @@ static void print_outputs(const struct judgement *j, FILE *out)
 
 static void print_layers(const struct judgement *j, FILE *out)
 {
-    char own[16], total[16], input[16], output[16];
-    fprintf(out, "\n%-32s %-24s %8s %8s %8s %8s %8s %6s   (dB; %d samples)\n", "layer", "operation", "own", "total",
-            "input", "result", "clipped", "range", j->n_layer_samples);
+    char own[16], total[16], outputs[16], input[16], output[16];
+    fprintf(out, "\nlayers, in dB on %d sample%s", j->n_layer_samples, j->n_layer_samples == 1 ? "" : "s");
+    if (j->n_effect_samples)
+        fprintf(out, "; outputs: what the layer alone costs the worst output, on %d", j->n_effect_samples);
+    fprintf(out, "\n%-38s %-22s %7s %7s %7s %7s %7s %8s %6s\n", "layer", "operation", "own", "total", "outputs",
+            "input", "result", "clipped", "range");
     for (int i = 0; i < j->layers.n; i++) {
         const struct judged_layer *l = &j->layers.v[i];
-        fprintf(out, "%-32.32s %-24.24s %8s %8s %8s %8s %7.3f%% %5.0f%%\n", l->name, l->op, db_text(l->own_db, own),
-                db_text(l->total_db, total), db_text(l->input_db, input), db_text(l->output_db, output), l->clipped,
-                100 * l->used);
+        fprintf(out, "%-38.38s %-22.22s %7s %7s %7s %7s %7s %7.3f%% %5.0f%%\n", l->name, l->op, db_text(l->own_db, own),
+                db_text(l->total_db, total), db_text(ncc_judged_outputs_db(l), outputs), db_text(l->input_db, input),
+                db_text(l->output_db, output), l->clipped, 100 * l->used);
+    }
+    if (j->no_effects)
+        fprintf(out, "outputs          not shown: %s\n", j->no_effects);
+}
+
+/* Without effects: by themselves. */
+static void print_worst_alone(const struct judgement *j, const int *worst, int n, FILE *out)
+{
+    char own[16];
+    for (int i = 0; i < n; i++) {
+        const struct judged_layer *l = &j->layers.v[worst[i]];
+        fprintf(out, "%s%-40.40s %8s dB alone: %s\n", i ? "" : "\nleast precise layers\n", l->name,
+                db_text(l->own_db, own), l->reason);
     }
 }
 
@@ -67,10 +98,16 @@ static void print_worst(const struct judgement *j, FILE *out)
     enum { N_WORST = 5 };
     int worst[N_WORST];
     const int n = ncc_judgement_worst(j, worst, N_WORST);
-    char own[16];
-    for (int i = 0; i < n; i++) {
+    char outputs[16], own[16];
+    if (!j->n_effect_samples)
+        print_worst_alone(j, worst, n, out);
+    for (int i = 0; i < n && j->n_effect_samples; i++) {
         const struct judged_layer *l = &j->layers.v[worst[i]];
-        fprintf(out, "%s%-40.40s %8s dB alone: %s\n", i ? "" : "\nleast precise layers\n", l->name,
+        if (!i)
+            fprintf(out, "\n%-38s %7s %7s  %-28s %10s\n", "what costs the outputs most", "dB", "share", "of the error of",
+                    "own, dB");
+        fprintf(out, "%-38.38s %7s %6.1f%%  %-28.28s %10s\n    %s\n", l->name,
+                db_text(ncc_judged_outputs_db(l), outputs), l->share, j->outputs.v[l->worst_output].name,
                 db_text(l->own_db, own), l->reason);
     }
 }
@@ -136,6 +173,18 @@ static void add_outputs(cJSON *root, const struct judgement *j)
     }
 }
 
+/* What a layer does to the outputs: to the worst, and to each in their order. */
+static void add_effect(cJSON *o, const struct judgement *j, const struct judged_layer *l)
+{
+    add_db(o, "outputs_db", ncc_judged_outputs_db(l));
+    cJSON_AddStringToObject(o, "worst_output", l->worst_output < 0 ? "" : j->outputs.v[l->worst_output].name);
+    cJSON_AddNumberToObject(o, "share_percent", l->share);
+    cJSON *each = cJSON_AddArrayToObject(o, "each_output_db");
+    for (int k = 0; k < j->outputs.n; k++)
+        cJSON_AddItemToArray(each,
+                             isfinite(l->outputs_db[k]) ? cJSON_CreateNumber(l->outputs_db[k]) : cJSON_CreateNull());
+}
+
 static void add_layers(cJSON *root, const struct judgement *j)
 {
     cJSON *list = cJSON_AddArrayToObject(root, "layers");
@@ -147,6 +196,8 @@ static void add_layers(cJSON *root, const struct judgement *j)
         cJSON_AddStringToObject(o, "op", l->op);
         add_db(o, "own_db", l->own_db);
         add_db(o, "total_db", l->total_db);
+        if (l->outputs_db)
+            add_effect(o, j, l);
         add_db(o, "input_db", l->input_db);
         add_db(o, "result_db", l->output_db);
         cJSON_AddNumberToObject(o, "clipped_percent", l->clipped);
@@ -175,6 +226,9 @@ char *ncc_judgement_json(const struct judgement *j, struct arena *a)
     if (j->no_layers)
         cJSON_AddStringToObject(root, "no_layers", j->no_layers);
     cJSON_AddNumberToObject(root, "layer_samples", j->n_layer_samples);
+    cJSON_AddNumberToObject(root, "effect_samples", j->n_effect_samples);
+    if (j->no_effects)
+        cJSON_AddStringToObject(root, "no_effects", j->no_effects);
     add_layers(root, j);
     cJSON *gains = cJSON_AddArrayToObject(root, "steps");
     for (int i = 0; i < j->gains.n; i++) {

@@ -64,8 +64,8 @@ static void print_precision(const struct report_precision *p, FILE *out)
         fprintf(out, "%-16s the %s %d of %d nodes stay in floating point for it\n", "", p->head ? "first" : "last",
                 p->n_float, p->n_nodes);
     if (p->reason)
-        fprintf(out, "%-16s least precise: %.60s, %.1f dB alone: %s; ncc eval shows all\n", "", p->layer, p->layer_db,
-                p->reason);
+        fprintf(out, "%-16s least precise: %.60s, %.1f dB alone: %s; ncc eval shows what costs the outputs most\n", "",
+                p->layer, p->layer_db, p->reason);
 }
 
 void ncc_report_text(const struct report *r, bool verbose, FILE *out)

@@ -9,6 +9,8 @@ expect 0 "" compile "$model" a.kmodel --dataset "$digits/calib"
 expect 0 "layer " eval "$model" a.kmodel --dataset "$digits/test" --calibration "$digits/calib" --labels "$digits/labels.csv"
 says "300 labelled samples"
 says "conv 3x3"
+says "what costs the outputs most"
+says "%  softmax_11"
 grep -q "not shown" stdout && fail "layers are not shown"
 agreement=$(awk '/^softmax_11 .*%/ { sub(/\..*/, "", $NF); print $NF; exit }' stdout)
 [ "${agreement:-0}" -ge 98 ] || fail "float model and kmodel agree on ${agreement:-0} %"
@@ -34,7 +36,7 @@ fi
 # As JSON, and as a file.
 expect 0 '"worst_cosine"' eval "$model" a.kmodel --dataset "$digits/calib" --json --report eval.json
 same stdout eval.json
-for member in version model kmodel samples outputs sqnr_error_db layers layer_samples own_db total_db reason; do
+for member in version model kmodel samples outputs sqnr_error_db layers layer_samples effect_samples own_db total_db outputs_db share_percent each_output_db reason; do
     grep -q "\"$member\":" eval.json || fail "no member $member"
 done
 
