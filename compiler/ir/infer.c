@@ -83,10 +83,12 @@ bool ncc_infer_node(const struct node *n, struct inferred *r)
 {
     const struct op_desc *desc = ncc_op_desc(n->op);
     struct infer i = {.node = n, .in = n->in, .out = r->out, .error = r->error};
-    memset(r, 0, sizeof *r);
+    r->n_out = 0;
+    r->error[0] = 0;
     if (!arity_valid(&i, desc) || !attrs_valid(&i, desc))
         return false;
     r->n_out = count_outputs(desc, n->attrs);
+    memset(r->out, 0, (size_t)r->n_out * sizeof *r->out);
     for (int k = 0; k < r->n_out; k++) {
         r->out[k].dtype = n->in[0]->dtype;
         r->out[k].shape = n->in[0]->shape;

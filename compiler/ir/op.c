@@ -43,22 +43,28 @@ static void fill_default(const struct op_desc *desc, void *attrs)
     }
 }
 
+static void *new_attrs(const struct op_desc *desc, struct arena *a)
+{
+    return desc->attrs_size ? ncc_arena_alloc(a, 1, desc->attrs_size, alignof(max_align_t)) : NULL;
+}
+
 void *ncc_attrs_default(enum op op, struct arena *a)
 {
     const struct op_desc *desc = ncc_op_desc(op);
-    if (desc->attrs_size == 0)
-        return NULL;
-    void *attrs = ncc_arena_alloc(a, 1, desc->attrs_size, alignof(max_align_t));
-    fill_default(desc, attrs);
+    void *attrs = new_attrs(desc, a);
+    if (attrs)
+        fill_default(desc, attrs);
     return attrs;
 }
 
 void *ncc_attrs_copy(enum op op, const void *attrs, struct arena *a)
 {
     const struct op_desc *desc = ncc_op_desc(op);
-    void *copy = ncc_attrs_default(op, a);
-    if (!copy || !attrs)
-        return copy;
+    if (!attrs)
+        return ncc_attrs_default(op, a);
+    void *copy = new_attrs(desc, a);
+    if (!copy)
+        return NULL;
     memcpy(copy, attrs, desc->attrs_size);
     for (const struct attr_desc *d = desc->attrs; d && d->name; d++) {
         if (d->kind != ATTR_ACT)

@@ -8,25 +8,40 @@
 struct value *ncc_lower_cheapest(struct lowering *l, const struct lower_way *ways, int n, const void *job,
                                  const char **why)
 {
+    struct decision d = {-1, *why};
+    if (n == 1)
+        return ways[0].build(l, job, ways[0].arg, why);
+    if (ncc_lower_recalled(l, &d)) {
+        *why = d.why;
+        return d.way < 0 ? NULL : ways[d.way].build(l, job, ways[d.way].arg, why);
+    }
     const struct attempt a = ncc_lower_begin(l);
-    const char *first_why = *why, *w = *why;
+    struct search_log log = ncc_lower_search(l);
+    const char *w = *why;
     double best_us = INFINITY;
-    int best = 0;
     l->trying++;
-    for (int i = 0; i < n && n > 1; i++) {
+    for (int i = 0; i < n; i++) {
+        ncc_lower_search_next(l, &log);
         const struct value *y = ways[i].build(l, job, ways[i].arg, &w);
         const double us = y ? ncc_lower_spent(l, &a, y) : INFINITY;
         ncc_lower_undo(l, &a);
         if (i == 0)
-            first_why = w;
+            d.why = w;
         if (us < best_us) {
             best_us = us;
-            best = i;
+            d.way = i;
+            ncc_lower_search_keep(l, &log);
         }
     }
     l->trying--;
-    *why = first_why;
-    return best_us < INFINITY || n == 1 ? ways[best].build(l, job, ways[best].arg, why) : NULL;
+    *why = d.why;
+    ncc_lower_search_end(l, &log, d);
+    if (d.way < 0)
+        return NULL;
+    ncc_lower_replay(l, &log);
+    struct value *best = ways[d.way].build(l, job, ways[d.way].arg, why);
+    ncc_lower_replayed(l);
+    return best;
 }
 
 /* ---- blocks ---- */
@@ -45,21 +60,29 @@ static double part_us(struct lowering *l, lower_part *build, const void *job, in
 
 int ncc_lower_best_block(struct lowering *l, lower_part *build, const void *job, int total, int least, const char **why)
 {
+    struct decision d = {0, *why};
+    if (ncc_lower_recalled(l, &d)) {
+        *why = d.why;
+        return d.way;
+    }
+    const struct search_log log = ncc_lower_search(l);
     const char *w = *why;
     double best_us = INFINITY;
-    int best = 0;
     l->trying++;
     for (int block = least; block < 2 * total || block == least; block *= 2) {
         const int n = total / block, rest = total % block;
+        ncc_lower_search_next(l, &log);
         const double whole = n ? n * part_us(l, build, job, 0, block, &w) : 0;
         const double us = whole < best_us ? whole + part_us(l, build, job, n * block, rest, &w) : INFINITY;
         if (block == least)
-            *why = w;
+            d.why = w;
         if (us < best_us) {
             best_us = us;
-            best = block;
+            d.way = block;
         }
     }
     l->trying--;
-    return best;
+    ncc_lower_search_end(l, &log, d);
+    *why = d.why;
+    return d.way;
 }

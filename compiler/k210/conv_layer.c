@@ -68,14 +68,58 @@ static bool pool_sees_nothing_else(const struct conv_job *j, const struct fit *f
     return !(below || right) || (j->copy && outside == OUT_LOWEST) || (j->tied && outside == OUT_ZERO);
 }
 
-static bool choose(const struct conv_job *j, struct fit *f, const char **why)
+/* What ncc_taps_choose said of an axis. The same ones come again and again, in every attempt. */
+struct known_taps {
+    struct axis axis;
+    struct taps taps;
+    bool good;
+    const char *why; /* NULL: nothing is known here */
+};
+enum { N_KNOWN = 64 };
+
+void ncc_lower_taps_new(struct lowering *l, struct arena *a)
+{
+    l->taps = NCC_NEW(a, struct known_taps, N_KNOWN);
+}
+
+static bool same_axis(const struct axis *a, const struct axis *b)
+{
+    return a->canvas == b->canvas && a->start == b->start && a->size == b->size && a->zero_out == b->zero_out &&
+           a->kernel == b->kernel && a->dilation == b->dilation && a->stride == b->stride && a->pad == b->pad &&
+           a->n_out == b->n_out && a->pool == b->pool && a->phase == b->phase && a->n_pooled == b->n_pooled;
+}
+
+static unsigned slot_of(const struct axis *a)
+{
+    const int part[] = {a->canvas, a->start, a->size, a->zero_out, a->kernel, a->dilation,
+                        a->stride, a->pad,   a->n_out, a->pool,    a->phase,  a->n_pooled};
+    unsigned h = 0;
+    for (size_t i = 0; i < sizeof part / sizeof *part; i++)
+        h = (h ^ (unsigned)part[i]) * 0x9e3779b1U;
+    return h >> 16 & (N_KNOWN - 1);
+}
+
+static bool choose_taps(const struct lowering *l, const struct axis *a, struct taps *out, const char **why)
+{
+    struct known_taps *k = &l->taps[slot_of(a)];
+    if (!k->why || !same_axis(&k->axis, a)) {
+        k->axis = *a;
+        k->good = ncc_taps_choose(a, &k->taps, &k->why);
+    }
+    *why = k->why;
+    if (k->good)
+        *out = k->taps;
+    return k->good;
+}
+
+static bool choose(const struct lowering *l, const struct conv_job *j, struct fit *f, const char **why)
 {
     const bool picks = j->stride > 1;
     f->pool = picks ? j->stride : ncc_kpu_pool_info(j->pool)->stride;
     struct axis rows = axis_of(j, true, f->pool), cols = axis_of(j, false, f->pool);
     if (picks && j->stride == 2)
         cols.phase = 3; /* codes 5 and 6: left or right column */
-    if (!ncc_taps_choose(&rows, &f->row, why) || !ncc_taps_choose(&cols, &f->col, why))
+    if (!choose_taps(l, &rows, &f->row, why) || !choose_taps(l, &cols, &f->col, why))
         return false;
     f->code = picks ? pick_code(j->stride, f->col.first) : j->pool;
     const bool centre = f->row.only_centre && f->col.only_centre && !j->depthwise;
@@ -92,12 +136,12 @@ static bool choose(const struct conv_job *j, struct fit *f, const char **why)
     return true;
 }
 
-bool ncc_lower_taps(const struct conv_job *job, struct taps *row, struct taps *col, const char **why)
+bool ncc_lower_taps(const struct lowering *l, const struct conv_job *job, struct taps *row, struct taps *col, const char **why)
 {
     struct conv_job j = *job;
     struct fit f;
     j.depthwise = false;
-    if (!choose(&j, &f, why))
+    if (!choose(l, &j, &f, why))
         return false;
     *row = f.row;
     *col = f.col;
@@ -287,7 +331,7 @@ static struct value *on_grown_canvas(struct lowering *l, const struct conv_job *
     probe.window.outside = OUT_JUNK;
     wide.x = &probe;
     struct fit f;
-    if (!choose(&wide, &f, why) || !legal(l, &wide, &f, why))
+    if (!choose(l, &wide, &f, why) || !legal(l, &wide, &f, why))
         return NULL;
     /* As few rows as will do: rows cost layers, columns nothing. */
     if (f.row.first / pool + j->pooled_h <= h / pool && h / pool >= NCC_KPU_MIN_H)
@@ -296,7 +340,7 @@ static struct value *on_grown_canvas(struct lowering *l, const struct conv_job *
     wide.x = ncc_lower_grow_spread(l, j->x, probe.shape.dim[2], probe.shape.dim[3], &slot);
     if (wide.x)
         wide.w = ncc_lower_slotted(l, j->w, j->out_c, j->kh * j->kw, j->x->shape.dim[1], slot, wide.x->shape.dim[1]);
-    if (!wide.x || !choose(&wide, &f, why) || !legal(l, &wide, &f, why))
+    if (!wide.x || !choose(l, &wide, &f, why) || !legal(l, &wide, &f, why))
         return NULL;
     return emit(l, &wide, &f);
 }
@@ -335,7 +379,7 @@ struct value *ncc_lower_conv_as_is(struct lowering *l, const struct conv_job *j,
         return in_two_steps(l, j, why);
     if (j->depthwise && j->x->shape.dim[1] > NCC_KPU_MAX_C)
         return ncc_lower_depthwise_ranges(l, j, why);
-    if (choose(j, &f, why)) {
+    if (choose(l, j, &f, why)) {
         if (legal(l, j, &f, why))
             return emit(l, j, &f);
         if (!j->depthwise && in_channels(j, &f) > NCC_KPU_MAX_C)
@@ -414,7 +458,7 @@ struct value *ncc_lower_diagonal(struct lowering *l, const struct conv_job *job,
     j.depthwise = false;
     struct fit f;
     const int c = job->x->shape.dim[1], few = c < BLOCK_IN_STEPS ? c : BLOCK_IN_STEPS;
-    const int block = choose(&j, &f, why) ? best_block(l, &j, &f) : few;
+    const int block = choose(l, &j, &f, why) ? best_block(l, &j, &f) : few;
     const int n = (c + block - 1) / block;
     struct value **part = NCC_NEW(l->g->arena, struct value *, n);
     for (int i = 0; i < n; i++) {

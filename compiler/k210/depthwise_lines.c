@@ -155,7 +155,7 @@ static struct value *some_channels(struct lowering *l, const struct conv_job *jo
 {
     struct value *part[MAX_PIECES];
     struct channels c = {.j = job};
-    if (!ncc_lower_taps(job, &c.row, &c.col, why))
+    if (!ncc_lower_taps(l, job, &c.row, &c.col, why))
         return NULL;
     sort_pieces(l, &c);
     for (int k = 0; k < c.n; k++)

@@ -84,7 +84,7 @@ struct value *ncc_lower_depthwise_pieces(struct lowering *l, const struct conv_j
 {
     struct cover v = {.j = job};
     const int c = job->x->shape.dim[1];
-    if (!ncc_lower_taps(job, &v.row, &v.col, why))
+    if (!ncc_lower_taps(l, job, &v.row, &v.col, why))
         return NULL;
     for (int r = 0; r < v.row.n_copies; r++)
         for (int k = 0; k < v.col.n_copies; k++)

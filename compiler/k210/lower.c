@@ -184,11 +184,14 @@ void ncc_lower_walk(struct lowering *l, struct arena *scratch)
     l->set = NCC_NEW(scratch, int, NCC_LOWER_N_FORMS * l->n_forms);
     l->spans = NCC_NEW(scratch, struct span, l->n_forms + 1);
     l->families = NCC_NEW(scratch, struct family, l->n_forms + 1);
+    ncc_lower_decisions_new(l, scratch);
+    ncc_lower_taps_new(l, scratch);
     for (struct node *n = g->first, *next; n; n = next) {
         next = n->next;
         g->cursor = n;
         l->span = &l->spans[n->out[0]->id];
         l->span->first = g->next_id;
+        l->decisions.n = 0;
         visit(l, n);
         l->span->end = g->next_id;
     }

@@ -24,6 +24,19 @@ struct family {
     int *v, n, cap; /* ids of their results */
 };
 
+/* A choice that was made: decisions.c. */
+struct decision {
+    int way;         /* -1: there is none */
+    const char *why; /* what stood against the others, or against all */
+};
+
+struct decisions {
+    struct decision *v;
+    int n;       /* that were written; those that found no room are counted as well */
+    int at, end; /* what is read back next, and up to where */
+    bool replaying;
+};
+
 struct lowering {
     struct graph *g;
     const struct k210_options *options;
@@ -45,6 +58,8 @@ struct lowering {
         size_t n;
     } unread;             /* the weights of all that is only tried */
     size_t most_unread;   /* that was ever asked for */
+    struct decisions decisions; /* of the node that is being lowered */
+    struct known_taps *taps; /* conv_layer.c */
 };
 
 /* Lowers every node with on_kpu set, all others on main memory; sweeps. Needs g and options, fills the rest. */
@@ -88,6 +103,34 @@ void ncc_lower_replace(struct lowering *l, const struct value *x);
 /* Microseconds of the copies between the memories, and of what the CPU does to them, since. */
 double ncc_lower_copied(const struct lowering *l, const struct attempt *a);
 void ncc_lower_undo(struct lowering *l, const struct attempt *a);
+
+/* ---- decisions.c ----
+ *
+ *     struct decision d;
+ *     if (!ncc_lower_recalled(l, &d)) {
+ *         struct search_log log = ncc_lower_search(l);
+ *         for each way:
+ *             ncc_lower_search_next(l, &log);
+ *             ...                                  it is tried and undone
+ *             ncc_lower_search_keep(l, &log);      if it is the best so far
+ *         ncc_lower_search_end(l, &log, d);
+ *         ncc_lower_replay(l, &log);               only if what was kept is built now
+ *         ...
+ *         ncc_lower_replayed(l);
+ *     }
+ */
+struct search_log {
+    int start, kept; /* of the list; kept -1: too many */
+};
+void ncc_lower_decisions_new(struct lowering *l, struct arena *a);
+/* True: this choice was made before, and the answer is in *d. */
+bool ncc_lower_recalled(struct lowering *l, struct decision *d);
+struct search_log ncc_lower_search(struct lowering *l);
+void ncc_lower_search_next(struct lowering *l, const struct search_log *log);
+void ncc_lower_search_keep(struct lowering *l, struct search_log *log);
+void ncc_lower_search_end(struct lowering *l, const struct search_log *log, struct decision d);
+void ncc_lower_replay(struct lowering *l, const struct search_log *log);
+void ncc_lower_replayed(struct lowering *l);
 
 /* Zeroed room for n weights. While something is only tried, nobody will read them: they all lie in the same place, and hold
  * anything; who fills many need not. */
@@ -320,7 +363,9 @@ struct value *ncc_lower_settled(struct lowering *l, const struct conv_job *job, 
 
 /* How the taps of a job are covered by shifted copies of its input, as if it were regular. */
 struct taps;
-bool ncc_lower_taps(const struct conv_job *job, struct taps *row, struct taps *col, const char **why);
+bool ncc_lower_taps(const struct lowering *l, const struct conv_job *job, struct taps *row, struct taps *col,
+                    const char **why);
+void ncc_lower_taps_new(struct lowering *l, struct arena *a);
 /* x shifted by any distance, in steps of one. */
 struct value *ncc_lower_shift_far(struct lowering *l, struct value *x, int a, int b);
 

@@ -74,13 +74,13 @@ static int fewest_copies(int kernel, int dilation)
 }
 
 /* Does the canvas's edge ask for more copies than the kernel does? */
-static bool wants_margin(const struct conv_job *j)
+static bool wants_margin(const struct lowering *l, const struct conv_job *j)
 {
     struct taps row, col;
     const char *ignored;
     if (j->copy || j->tied)
         return false;
-    return !ncc_lower_taps(j, &row, &col, &ignored) || row.n_copies > fewest_copies(j->kh, j->dil_h) ||
+    return !ncc_lower_taps(l, j, &row, &col, &ignored) || row.n_copies > fewest_copies(j->kh, j->dil_h) ||
            col.n_copies > fewest_copies(j->kw, j->dil_w);
 }
 
@@ -94,7 +94,7 @@ static struct value *with_margin(struct lowering *l, const struct conv_job *j, c
     const int h = most(x->shape.dim[2], way == MARGIN_COLUMN ? 0 : x->window.h + 1);
     const int w = most(x->shape.dim[3], x->window.w + 1);
     const bool only_here = v && !x->uses && ncc_value_only_use(l->g, v);
-    if (!wants_margin(j) || (way != MARGIN_COLUMN && (h == x->shape.dim[2] || l->no_margins)))
+    if (!wants_margin(l, j) || (way != MARGIN_COLUMN && (h == x->shape.dim[2] || l->no_margins)))
         return NULL;
     if (way == MARGIN && ncc_kpu_groups(x->shape.dim[1], w) > MAX_GROUPS)
         return NULL;
@@ -174,16 +174,39 @@ static struct value *by_way(struct lowering *l, const void *settling, int way, c
     return on.x ? layers_of(l, &on, why) : NULL;
 }
 
-struct value *ncc_lower_settled(struct lowering *l, const struct conv_job *j, struct value *v, const char **why)
+/* Does it take a single layer as it is? Then all else adds to it, and *y is that layer. */
+static bool is_single(struct lowering *l, const struct conv_job *j, const char **why, struct value **y)
 {
+    struct decision d;
+    if (ncc_lower_recalled(l, &d)) {
+        *why = d.why;
+        *y = d.way ? layers_of(l, j, why) : NULL;
+        return d.way;
+    }
     const struct attempt a = ncc_lower_begin(l);
+    struct search_log log = ncc_lower_search(l);
     l->trying++;
-    const struct value *y = layers_of(l, j, why);
-    const bool single = y && y->def->op == OP_kpu_conv && y->def->in[0] == j->x && !reaches_for_pick(j, y->def);
+    const struct value *tried = layers_of(l, j, why);
+    d.way = tried && tried->def->op == OP_kpu_conv && tried->def->in[0] == j->x && !reaches_for_pick(j, tried->def);
+    d.why = *why;
     l->trying--;
     ncc_lower_undo(l, &a);
-    if (single)
-        return layers_of(l, j, why); /* all else adds to it */
+    if (d.way)
+        ncc_lower_search_keep(l, &log);
+    ncc_lower_search_end(l, &log, d);
+    if (!d.way)
+        return false;
+    ncc_lower_replay(l, &log);
+    *y = layers_of(l, j, why);
+    ncc_lower_replayed(l);
+    return true;
+}
+
+struct value *ncc_lower_settled(struct lowering *l, const struct conv_job *j, struct value *v, const char **why)
+{
+    struct value *y;
+    if (is_single(l, j, why, &y))
+        return y;
     struct lower_way ways[N_WAYS];
     for (int i = 0; i < N_WAYS; i++)
         ways[i] = (struct lower_way){by_way, i};
