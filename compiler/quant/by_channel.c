@@ -38,6 +38,46 @@ static bool is_layer(const struct node *n)
     return n->op == OP_kpu_conv && !((const struct kpu_conv_attrs *)n->attrs)->tied;
 }
 
+/* ---- readers ---- */
+
+enum reader { READER_REFUSED, READER_ENDS, READER_HANDS_ON /* what it makes is as good as what it reads */ };
+
+static int n_uses(const struct value *v)
+{
+    int n = 0;
+    for (const struct use *u = v->uses; u; u = u->next)
+        n++;
+    return n;
+}
+
+/* Does `judge` accept all that read v, which a node made, or what is handed on? Once along the nodes, since there may be
+ * any number of ways to one. */
+static bool all_readers(const struct graph *g, const struct value *v,
+                        enum reader (*judge)(const struct graph *, const struct node *))
+{
+    const struct arena_mark before = ncc_arena_mark(g->arena);
+    bool *reached = NCC_NEW(g->arena, bool, g->next_id);
+    bool accepted = true;
+    int n_open = n_uses(v);
+    reached[v->id] = true;
+    for (const struct node *n = v->def->next; n && n_open > 0 && accepted; n = n->next) {
+        int n_read = 0;
+        for (int i = 0; i < n->n_in; i++)
+            n_read += n->in[i] && reached[n->in[i]->id];
+        if (!n_read)
+            continue;
+        const enum reader r = judge(g, n);
+        n_open -= n_read;
+        accepted = r != READER_REFUSED;
+        if (r == READER_HANDS_ON) {
+            reached[n->out[0]->id] = true;
+            n_open += n_uses(n->out[0]);
+        }
+    }
+    ncc_arena_rewind(g->arena, &before);
+    return accepted;
+}
+
 /* ---- maps declared as one ---- */
 
 /* pool_type codes 5 to 7: one element of each window (doc/kpu.md section 6). */
@@ -49,15 +89,12 @@ static bool picks_pixels(const struct node *copy)
 
 /* Does somebody take v's codes for numbers, or those of a copy of all its pixels: a layer that computes, a download? What
  * picks some pixels may bring channels back that a view took apart. */
-static bool is_computed_with(const struct value *v)
+static enum reader not_computed_with(const struct graph *g, const struct node *n)
 {
-    for (const struct use *u = v->uses; u; u = u->next) {
-        const struct node *n = u->node;
-        const bool picks = ncc_quant_is_copy(n) && picks_pixels(n);
-        if (!ncc_kpu_moves(n) || (!picks && is_computed_with(n->out[0])))
-            return true;
-    }
-    return false;
+    (void)g;
+    if (!ncc_kpu_moves(n))
+        return READER_REFUSED;
+    return ncc_quant_is_copy(n) && picks_pixels(n) ? READER_ENDS : READER_HANDS_ON;
 }
 
 /* Where a pixel of a channel comes from; v NULL: from nowhere. */
@@ -86,9 +123,9 @@ static bool is_of_many(struct value *v, int c)
     return false;
 }
 
-bool ncc_quant_merges(const struct node *n)
+bool ncc_quant_merges(const struct graph *g, const struct node *n)
 {
-    if (n->op != OP_kpu_view || !is_computed_with(n->out[0]))
+    if (n->op != OP_kpu_view || all_readers(g, n->out[0], not_computed_with))
         return false;
     const int last = n->out[0]->shape.dim[1] - 1;
     return is_of_many(n->out[0], 0) || is_of_many(n->out[0], last / 2) || is_of_many(n->out[0], last);
@@ -96,23 +133,20 @@ bool ncc_quant_merges(const struct node *n)
 
 /* ---- who may have them ---- */
 
-static bool only_layers_read(const struct graph *g, const struct value *v)
+static enum reader layer_or_mover(const struct graph *g, const struct node *n)
 {
-    if (ncc_value_is_output(g, v))
-        return false;
-    for (const struct use *u = v->uses; u; u = u->next) {
-        const struct node *n = u->node;
-        if (ncc_quant_merges(n) || (ncc_kpu_moves(n) ? !only_layers_read(g, n->out[0]) : !is_layer(n)))
-            return false;
-    }
-    return true;
+    const bool moves = ncc_kpu_moves(n);
+    if (ncc_quant_merges(g, n) || (moves ? ncc_value_is_output(g, n->out[0]) : !is_layer(n)))
+        return READER_REFUSED;
+    return moves ? READER_HANDS_ON : READER_ENDS;
 }
 
 bool ncc_quant_by_channel(const struct graph *g, const struct value *v)
 {
     const struct node *n = v->def;
     return n && n->op == OP_kpu_conv && !ncc_quant_is_copy(n) && v->shape.dim[1] > 1 && !v->quant.n_channels &&
-           !v->range.known && one_table(&((const struct kpu_conv_attrs *)n->attrs)->act) && only_layers_read(g, v);
+           !v->range.known && one_table(&((const struct kpu_conv_attrs *)n->attrs)->act) && !ncc_value_is_output(g, v) &&
+           all_readers(g, v, layer_or_mover);
 }
 
 /* Channels with less than this share of the range, silent ones among them, are treated as if they had it: they may

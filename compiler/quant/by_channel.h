@@ -32,7 +32,7 @@ bool ncc_quant_is_difference(const struct node *n);
 
 /* A kpu_view with which a layer computes as it is, and a channel of which holds several of those that were made: these need
  * one quant. */
-bool ncc_quant_merges(const struct node *n);
+bool ncc_quant_merges(const struct graph *g, const struct node *n);
 
 /* Whether the channels of v may have different scales, with one zero point. */
 bool ncc_quant_by_channel(const struct graph *g, const struct value *v);

@@ -69,7 +69,7 @@ static enum need need_of_readers(const struct code_groups *s, const struct value
 static enum need need_of(const struct code_groups *s, const struct node *n)
 {
     if (n->op == OP_kpu_view) /* its channels are not those of its input: what they need, all of these need */
-        return ncc_quant_merges(n) ? NEED_ONE_QUANT : need_of_readers(s, n->out[0]);
+        return ncc_quant_merges(s->g, n) ? NEED_ONE_QUANT : need_of_readers(s, n->out[0]);
     if (n->op != OP_kpu_conv)
         return ncc_kpu_moves(n) ? NEED_NOTHING : NEED_ONE_QUANT;
     const struct kpu_conv_attrs *a = n->attrs;
@@ -85,8 +85,10 @@ static enum need need_of(const struct code_groups *s, const struct node *n)
 static enum need need_of_readers(const struct code_groups *s, const struct value *v)
 {
     enum need need = ncc_value_is_output(s->g, v) ? NEED_ONE_QUANT : NEED_NOTHING;
-    for (const struct use *u = v->uses; u; u = u->next)
-        need = need_of(s, u->node) > need ? need_of(s, u->node) : need;
+    for (const struct use *u = v->uses; u; u = u->next) {
+        const enum need own = need_of(s, u->node);
+        need = own > need ? own : need;
+    }
     return need;
 }
 
@@ -164,7 +166,7 @@ bool ncc_mixed_unite(const struct code_groups *s)
         if (!v || !s->mixed[id])
             continue;
         const enum need need = need_of_readers(s, v);
-        if (ncc_quant_merges(v->def))
+        if (ncc_quant_merges(s->g, v->def))
             changed |= unite_merged(s, v);
         if (need == NEED_ONE_QUANT)
             changed |= unite_origins(s, v, ncc_group_unite);

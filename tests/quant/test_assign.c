@@ -1,6 +1,7 @@
 /* Observing a graph, and which values share their codes. */
 #include "compiler/ops/attrs.h"
 #include "compiler/quant/assign.h"
+#include "compiler/quant/by_channel.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -417,6 +418,26 @@ static void test_by_channel(void **state)
     }
 }
 
+/* As many ways lead to the layer that reads in the end as there are subsets of the levels. */
+static void test_many_ways_to_a_reader(void **state)
+{
+    (void)state;
+    enum { LEVELS = 60 };
+    static const struct act_chain relu = {.n = 1, .step = {{OP_relu, NULL}}};
+    for (int leaves = 0; leaves < 2; leaves++) {
+        struct world w;
+        struct value *y = of_three_sizes(&w, relu), *v = y;
+        for (int i = 0; i < LEVELS; i++) {
+            v = ncc_op(w.g, OP_kpu_concat, "twice", NULL, (struct value *[]){v, v}, 2);
+            v = NCC_OP(w.g, OP_kpu_slice, "once", (&(struct kpu_slice_attrs){0, 3}), v);
+        }
+        v = leaves ? v : conv(&w, v, linear_1x1, 2, false);
+        ncc_graph_output(w.g, NCC_OP(w.g, OP_kpu_download, "down", NULL, v), "y");
+        assert_int_equal(ncc_quant_by_channel(w.g, y), !leaves);
+        ncc_arena_release(&w.arena);
+    }
+}
+
 /* ---- layers that only cut ---- */
 
 /* y = relu(-2 x) or so. */
@@ -516,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_plain),           cmocka_unit_test(test_given),
         cmocka_unit_test(test_concat),          cmocka_unit_test(test_moved_concat),
         cmocka_unit_test(test_by_channel),
+        cmocka_unit_test(test_many_ways_to_a_reader),
         cmocka_unit_test(test_cpu_concat),      cmocka_unit_test(test_cuts),
         cmocka_unit_test(test_shown),           cmocka_unit_test(test_nothing_seen),
     };
