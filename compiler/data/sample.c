@@ -116,24 +116,43 @@ static bool has_norm(const struct input_spec *input, const struct data_source *s
     return input->has_norm && (!input->bytes_only || holds_bytes(source));
 }
 
+/* What the model takes for n numbers of a channel; false: not all are finite. */
+static bool normalise(const struct job *j, int channel, size_t n, float *x)
+{
+    const struct ncc_channel_norm *by = &j->input->by_channel;
+    const float mean = by->n ? by->mean[channel] : j->input->mean, std = by->n ? by->std[channel] : j->input->std;
+    bool finite = true;
+    for (size_t i = 0; i < n && has_norm(j->input, j->source); i++) {
+        x[i] = (x[i] - mean) / std;
+        finite = finite && isfinite(x[i]);
+    }
+    return finite;
+}
+
+/* Bytes by a table of what each of the 256 becomes. */
+static bool normalise_bytes(const struct job *j, int channel, size_t n, const uint8_t *bytes, float *x)
+{
+    float table[256];
+    for (int k = 0; k < 256; k++)
+        table[k] = (float)k / 255.0f;
+    const bool finite = normalise(j, channel, 256, table);
+    for (size_t i = 0; i < n; i++)
+        x[i] = table[bytes[i]];
+    return finite;
+}
+
 static bool load_for_model(struct job *j, void *to)
 {
-    const size_t n = ncc_data_size(j->input);
+    const size_t n = ncc_data_size(j->input), n_channels = j->input->by_channel.n ? (size_t)j->input->by_channel.n : 1;
+    const bool has_bytes = holds_bytes(j->source);
+    uint8_t *bytes = has_bytes ? NCC_NEW(&j->scratch, uint8_t, n) : NULL;
     float *x = to;
-    if (holds_bytes(j->source)) {
-        uint8_t *bytes = NCC_NEW(&j->scratch, uint8_t, n);
-        if (!load_bytes(j, bytes))
-            return false;
-        for (size_t i = 0; i < n; i++)
-            x[i] = (float)bytes[i] / 255.0f;
-    } else if (!load_numbers(j, x)) {
+    if (has_bytes ? !load_bytes(j, bytes) : !load_numbers(j, x))
         return false;
-    }
-    for (size_t i = 0; i < n && has_norm(j->input, j->source); i++) {
-        const struct ncc_channel_norm *by = &j->input->by_channel;
-        const size_t c = by->n ? i / (n / (size_t)by->n) : 0;
-        x[i] = by->n ? (x[i] - by->mean[c]) / by->std[c] : (x[i] - j->input->mean) / j->input->std;
-        if (!isfinite(x[i]))
+    for (size_t c = 0, each = n / n_channels; c < n_channels; c++) {
+        const bool finite = has_bytes ? normalise_bytes(j, (int)c, each, bytes + c * each, x + c * each)
+                                      : normalise(j, (int)c, each, x + c * each);
+        if (!finite)
             return refuse(j, "mean and std lead to values that are not finite");
     }
     return true;

@@ -88,8 +88,10 @@ static void copy_row(const float *row, int in_w, float edge, int at, int stride,
         to[i] = edge;
 }
 
+NCC_FOR_EACH_CPU
 static void fill(float *to, int64_t n, float value)
 {
+#pragma omp simd
     for (int64_t i = 0; i < n; i++)
         to[i] = value;
 }

@@ -1,3 +1,4 @@
+#include "compiler/base/cpu.h"
 #include "compiler/ir/broadcasting.h"
 #include "compiler/ops/conv_float.h"
 #include "compiler/ops/kpu_pool.h"
@@ -34,6 +35,25 @@ static bool infer(struct infer *i)
            ncc_infer_set_window(i, p->top, p->left, p->h, p->w, p->outside);
 }
 
+enum { LANES = 16 };
+
+NCC_FOR_EACH_CPU
+static float lowest_of_row(const float *x, int n, float low)
+{
+    float lane[LANES];
+    int i = 0;
+    for (int k = 0; k < LANES; k++)
+        lane[k] = low;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            lane[k] = x[i + k] < lane[k] ? x[i + k] : lane[k];
+    for (; i < n; i++)
+        low = x[i] < low ? x[i] : low;
+    for (int k = 0; k < LANES; k++)
+        low = lane[k] < low ? lane[k] : low;
+    return low;
+}
+
 /* The smallest value inside of the input's window. Lower than all that a window of a max pool
  * holds, it never wins there, and unlike minus infinity it leaves no NaN in the junk around. */
 static float lowest(const struct tensor *x, struct window win)
@@ -41,13 +61,9 @@ static float lowest(const struct tensor *x, struct window win)
     const int *dim = x->shape.dim;
     const float *data = x->data;
     float low = data[(int64_t)win.top * dim[3] + win.left];
-    for (int c = 0; c < dim[1]; c++) {
-        for (int y = win.top; y < win.top + win.h; y++) {
-            const float *row = data + ((int64_t)c * dim[2] + y) * dim[3];
-            for (int k = win.left; k < win.left + win.w; k++)
-                low = row[k] < low ? row[k] : low;
-        }
-    }
+    for (int c = 0; c < dim[1]; c++)
+        for (int y = win.top; y < win.top + win.h; y++)
+            low = lowest_of_row(data + ((int64_t)c * dim[2] + y) * dim[3] + win.left, win.w, low);
     return low;
 }
 

@@ -34,23 +34,39 @@ static bool infer(struct infer *i)
     return ncc_infer_set_window(i, p->top, p->left, p->h, p->w, p->outside);
 }
 
-/* Bytes that are no element of the input are junk; here they are zero. */
-static void eval(const struct eval_args *a)
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Bytes that are no element of the input are junk; here they are zero. Bytes side by side are elements side by side until
+ * a channel's share of a line ends, in one layout or the other. */
+static void view_row(const struct eval_args *a, int c, int y, char *to)
 {
     const struct kpu_view_attrs *p = a->node->attrs;
     const int *in = a->in[0]->shape.dim, *out = a->out[0]->shape.dim;
     const size_t size = ncc_dtype_size(a->in[0]->dtype);
+    const int in_pitch = ncc_kpu_layout_of(in[3]).pitch, out_pitch = ncc_kpu_layout_of(out[3]).pitch;
+    for (int x = 0, n; x < out[3]; x += n) {
+        const int64_t at = ncc_kpu_address(c, y, x, out[2], out[3]) + (int64_t)p->line * NCC_KPU_LINE_SIZE;
+        const struct ncc_kpu_element e = ncc_kpu_element_at(at, in[2], in[3]);
+        n = least(least(out_pitch - x % out_pitch, in_pitch - e.x % in_pitch), out[3] - x);
+        const int there = e.c >= in[1] || e.x >= in[3] ? 0 : least(n, in[3] - e.x);
+        const char *from = a->in[0]->data;
+        if (there)
+            memcpy(to + x * size, from + (((size_t)e.c * in[2] + e.y) * in[3] + e.x) * size, there * size);
+        memset(to + (x + there) * size, 0, (n - there) * size);
+    }
+}
+
+static void eval(const struct eval_args *a)
+{
+    const int *out = a->out[0]->shape.dim;
+    const size_t row = out[3] * ncc_dtype_size(a->in[0]->dtype);
     char *to = a->out[0]->data;
     for (int c = 0; c < out[1]; c++)
-        for (int y = 0; y < out[2]; y++)
-            for (int x = 0; x < out[3]; x++, to += size) {
-                const int64_t at = ncc_kpu_address(c, y, x, out[2], out[3]) + (int64_t)p->line * NCC_KPU_LINE_SIZE;
-                const struct ncc_kpu_element e = ncc_kpu_element_at(at, in[2], in[3]);
-                if (e.c >= in[1] || e.x >= in[3])
-                    memset(to, 0, size);
-                else
-                    memcpy(to, (const char *)a->in[0]->data + (((size_t)e.c * in[2] + e.y) * in[3] + e.x) * size, size);
-            }
+        for (int y = 0; y < out[2]; y++, to += row)
+            view_row(a, c, y, to);
 }
 
 const struct op_desc ncc_op_kpu_view = {

@@ -11,6 +11,7 @@
 enum { LEAST_POINTS = 256, QUICK_POINTS = 1024, THOROUGH_POINTS = 3072 };
 /* Of each channel's sum, for a table: so that there are this many of all channels together. */
 enum { TABLE_VALUES = 8192, TABLE_MIN_POINTS = 16 };
+enum { MAX_TOGETHER = 64 };
 
 static bool is_layer(const struct node *n)
 {
@@ -110,20 +111,25 @@ static void place_of(const struct node *n, uint32_t seed, int *y, int *x)
     *x = (a->left + (int)(scatter(seed ^ 0x9e3779b9U) % (uint32_t)a->w)) * stride + (a->pool == 6);
 }
 
-static void add_point(const struct node *n, const struct patches *p, int point, const struct tensor *t)
+/* The points of one sample. Their values lie side by side in each row, so it is the rows that are walked along. */
+static void add_points(const struct node *n, const struct patches *p, int first, int count, const struct tensor *t)
 {
     const struct kpu_conv_attrs *a = n->attrs;
     const int h = t->shape.dim[2], w = t->shape.dim[3], k = a->kernel;
-    int y0, x0;
-    place_of(n, (uint32_t)point * 2654435761U, &y0, &x0);
-    const float *map = t->data;
-    float *to = p->data + point;
-    for (int c = 0; c < t->shape.dim[1]; c++, map += (size_t)h * w)
-        for (int ky = 0; ky < k; ky++)
-            for (int kx = 0; kx < k; kx++, to += p->n_points) {
-                const int y = y0 + ky - k / 2, x = x0 + kx - k / 2;
-                *to = y >= 0 && y < h && x >= 0 && x < w ? map[(size_t)y * w + x] : 0;
-            }
+    for (int point = first; point < first + count; point += MAX_TOGETHER) {
+        const int together = first + count - point < MAX_TOGETHER ? first + count - point : MAX_TOGETHER;
+        int y0[MAX_TOGETHER], x0[MAX_TOGETHER];
+        for (int i = 0; i < together; i++)
+            place_of(n, (uint32_t)(point + i) * 2654435761U, &y0[i], &x0[i]);
+        const float *map = t->data;
+        float *to = p->data + point;
+        for (int c = 0; c < t->shape.dim[1]; c++, map += (size_t)h * w)
+            for (int tap = 0; tap < k * k; tap++, to += p->n_points)
+                for (int i = 0; i < together; i++) {
+                    const int y = y0[i] + tap / k - k / 2, x = x0[i] + tap % k - k / 2;
+                    to[i] = y >= 0 && y < h && x >= 0 && x < w ? map[(size_t)y * w + x] : 0;
+                }
+    }
 }
 
 void ncc_gather_add(const struct patch_table *table, int sample, const struct value *v, const struct tensor *t)
@@ -132,9 +138,9 @@ void ncc_gather_add(const struct patch_table *table, int sample, const struct va
         if (u->index != 0 || !is_layer(u->node))
             continue;
         const struct patches *p = &table->v[u->node->out[0]->id];
-        const int first = sample * p->per_sample;
-        for (int i = first; i < first + p->per_sample && i < p->n_points; i++)
-            add_point(u->node, p, i, t);
+        const int first = sample * p->per_sample, left = p->n_points - first;
+        if (left > 0)
+            add_points(u->node, p, first, left < p->per_sample ? left : p->per_sample, t);
     }
 }
 
