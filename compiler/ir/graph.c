@@ -22,11 +22,16 @@ static char *copied(struct arena *a, const char *text)
     return ncc_arena_copy(a, text, strlen(text));
 }
 
+static const char *kept_name(struct graph *g, const char *name)
+{
+    return g->unnamed ? name : copied(g->arena, name);
+}
+
 static struct value *new_value(struct graph *g, const char *name)
 {
     struct value *v = NCC_NEW(g->arena, struct value, 1);
     v->id = g->next_id++;
-    v->name = copied(g->arena, name ? name : "");
+    v->name = kept_name(g, name ? name : "");
     v->addr = -1;
     v->real_id = v->id;
     return v;
@@ -131,7 +136,7 @@ struct node *ncc_node_new(struct graph *g, enum op op, const char *name, const v
 {
     struct node *n = NCC_NEW(g->arena, struct node, 1);
     n->op = op;
-    n->name = copied(g->arena, name ? name : ncc_op_desc(op)->name);
+    n->name = kept_name(g, name ? name : ncc_op_desc(op)->name);
     n->attrs = ncc_attrs_copy(op, attrs, g->arena);
     n->in = NCC_NEW(g->arena, struct value *, n_in);
     n->n_in = n_in;
@@ -350,6 +355,8 @@ int ncc_graph_n_nodes(const struct graph *g)
 
 const char *ncc_name(struct graph *g, const char *base, const char *suffix)
 {
+    if (g->unnamed)
+        return base;
     const size_t n = strlen(base), m = strlen(suffix);
     char *name = ncc_arena_alloc(g->arena, n + m + 2, 1, 1);
     memcpy(name, base, n);

@@ -102,6 +102,8 @@ struct graph {
     const struct outline *outline; /* the source model as its importer saw it (import/outline.h), or NULL; not copied */
     int next_id;
     struct node *cursor; /* new nodes go before it; NULL: to the end */
+    bool unnamed;        /* nobody will read the names of new nodes and values: none are made, and those given are kept as they
+                            are. Not copied */
 };
 
 /* ---- making ---- */
@@ -153,7 +155,7 @@ bool ncc_value_is_output(const struct graph *g, const struct value *v);
 struct node *ncc_value_only_use(const struct graph *g, const struct value *v);
 struct place ncc_node_place(const struct graph *g, const struct node *n);
 int ncc_graph_n_nodes(const struct graph *g);
-/* A name derived from an existing one, for nodes that a pass adds: "conv_3/shift". */
+/* A name derived from an existing one, for nodes that a pass adds: "conv_3/shift". In an unnamed graph that one itself. */
 const char *ncc_name(struct graph *g, const char *base, const char *suffix);
 
 /* ---- verifying: graph/verify.c ---- */

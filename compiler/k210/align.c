@@ -83,7 +83,7 @@ bool ncc_lower_equal_spreads(struct lowering *l, struct value *const *v, int n, 
         return true;
     int best = n;
     double least = 0;
-    l->trying++;
+    ncc_lower_try(l, 1);
     for (int way = -1; way < n; way++) {
         const struct attempt a = ncc_lower_begin(l);
         const bool good = try(l, v, x, n, way, y);
@@ -94,7 +94,7 @@ bool ncc_lower_equal_spreads(struct lowering *l, struct value *const *v, int n, 
             least = us;
         }
     }
-    l->trying--;
+    ncc_lower_try(l, -1);
     if (best == n || !try(l, v, x, n, best, y))
         return false;
     for (int i = 0; i < n; i++) {

@@ -34,6 +34,12 @@ struct attempt ncc_lower_begin(struct lowering *l)
                             l->span->detour_us, l->replaced_us, l->unread, ncc_arena_mark(l->g->arena)};
 }
 
+void ncc_lower_try(struct lowering *l, int more)
+{
+    l->trying += more;
+    l->g->unnamed = l->trying > 0;
+}
+
 static bool is_newer(const struct value *v, const struct attempt *a)
 {
     return v && v->id >= a->first_id;

@@ -155,7 +155,7 @@ static double cut_us(struct lowering *l, const struct sum_of_ranges *s, struct c
     const struct attempt all = ncc_lower_begin(l);
     struct value **part = NCC_NEW(l->g->arena, struct value *, s->n), *y = NULL;
     double us = INFINITY;
-    l->trying++;
+    ncc_lower_try(l, 1);
     if (partial_sums(l, s, (struct range_of_channels){0, cut.block}, part, why)) {
         const struct attempt adding = ncc_lower_begin(l);
         if ((y = total_of_chunk(l, s, part, (struct range_of_channels){0, cut.chunk}, 0, why))) {
@@ -164,7 +164,7 @@ static double cut_us(struct lowering *l, const struct sum_of_ranges *s, struct c
         }
     }
     ncc_lower_undo(l, &all);
-    l->trying--;
+    ncc_lower_try(l, -1);
     return us;
 }
 

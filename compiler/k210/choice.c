@@ -19,7 +19,7 @@ struct value *ncc_lower_cheapest(struct lowering *l, const struct lower_way *way
     struct search_log log = ncc_lower_search(l);
     const char *w = *why;
     double best_us = INFINITY;
-    l->trying++;
+    ncc_lower_try(l, 1);
     for (int i = 0; i < n; i++) {
         ncc_lower_search_next(l, &log);
         const struct value *y = ways[i].build(l, job, ways[i].arg, &w);
@@ -33,7 +33,7 @@ struct value *ncc_lower_cheapest(struct lowering *l, const struct lower_way *way
             ncc_lower_search_keep(l, &log);
         }
     }
-    l->trying--;
+    ncc_lower_try(l, -1);
     *why = d.why;
     ncc_lower_search_end(l, &log, d);
     if (d.way < 0)
@@ -68,7 +68,7 @@ int ncc_lower_best_block(struct lowering *l, lower_part *build, const void *job,
     const struct search_log log = ncc_lower_search(l);
     const char *w = *why;
     double best_us = INFINITY;
-    l->trying++;
+    ncc_lower_try(l, 1);
     for (int block = least; block < 2 * total || block == least; block *= 2) {
         const int n = total / block, rest = total % block;
         ncc_lower_search_next(l, &log);
@@ -81,7 +81,7 @@ int ncc_lower_best_block(struct lowering *l, lower_part *build, const void *job,
             d.way = block;
         }
     }
-    l->trying--;
+    ncc_lower_try(l, -1);
     ncc_lower_search_end(l, &log, d);
     *why = d.why;
     return d.way;

@@ -184,6 +184,7 @@ void ncc_lower_walk(struct lowering *l, struct arena *scratch)
     l->set = NCC_NEW(scratch, int, NCC_LOWER_N_FORMS * l->n_forms);
     l->spans = NCC_NEW(scratch, struct span, l->n_forms + 1);
     l->families = NCC_NEW(scratch, struct family, l->n_forms + 1);
+    ncc_lower_try(l, 0);
     ncc_lower_decisions_new(l, scratch);
     ncc_lower_taps_new(l, scratch);
     for (struct node *n = g->first, *next; n; n = next) {

@@ -93,6 +93,8 @@ struct attempt {
     struct arena_mark memory;
 };
 struct attempt ncc_lower_begin(struct lowering *l);
+/* One attempt more that is only to be compared, or (-1) less. */
+void ncc_lower_try(struct lowering *l, int more);
 /* The forms of v, one of which is set now; undoing takes it back. */
 struct form *ncc_lower_form_to_set(struct lowering *l, const struct value *v);
 /* Microseconds of what was made since and leads to `result`, the bytes of its weights at a clock each, less what was replaced

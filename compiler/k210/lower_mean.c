@@ -152,11 +152,11 @@ static double made_again_us(struct lowering *l, const struct node *n, struct val
     if (x != l->forms[n->in[0]->id].kpu || h % 2 == 0 || h <= 4 || x->window.h < h || x->uses ||
         ncc_value_only_use(l->g, n->in[0]) != n)
         return 0;
-    l->trying++;
+    ncc_lower_try(l, 1);
     const double larger = larger_us(l, x, even(h), even(w), ncc_lower_made_again);
     const double same = larger < INFINITY ? larger_us(l, x, h, w, ncc_lower_made_again) : 0;
     const double grown = larger < INFINITY ? larger_us(l, x, even(h), even(w), ncc_lower_grow) : 0;
-    l->trying--;
+    ncc_lower_try(l, -1);
     return larger < same + grown ? same : 0;
 }
 
@@ -216,10 +216,10 @@ static double sum_us(struct lowering *l, const struct summing *s, sum_form *form
 
 static struct value *sum_of(struct lowering *l, const struct summing *s, const char **why)
 {
-    l->trying++;
+    ncc_lower_try(l, 1);
     const double stays = sum_us(l, s, in_place);
     const double shrinks = stays < INFINITY ? sum_us(l, s, by_reducing) - made_again_us(l, s->n, s->x) : 0;
-    l->trying--;
+    ncc_lower_try(l, -1);
     return stays < INFINITY && stays <= shrinks ? in_place(l, s, why) : by_reducing(l, s, why);
 }
 

@@ -185,11 +185,11 @@ static bool is_single(struct lowering *l, const struct conv_job *j, const char *
     }
     const struct attempt a = ncc_lower_begin(l);
     struct search_log log = ncc_lower_search(l);
-    l->trying++;
+    ncc_lower_try(l, 1);
     const struct value *tried = layers_of(l, j, why);
     d.way = tried && tried->def->op == OP_kpu_conv && tried->def->in[0] == j->x && !reaches_for_pick(j, tried->def);
     d.why = *why;
-    l->trying--;
+    ncc_lower_try(l, -1);
     ncc_lower_undo(l, &a);
     if (d.way)
         ncc_lower_search_keep(l, &log);

@@ -35,6 +35,7 @@ static struct value *nested(struct lowering *l, const void *nest, int way, const
     const bool longer = (way == 1) == (n->depth % 2 == 0);
     for (int i = 0; i < 1 + longer; i++)
         inner.x = ncc_lower_shift(l, inner.x, 0, 0);
+    assert_true((inner.x->name == n->x->name) == (l->trying > 0)); /* only what stays is named */
     if (n->depth == 0) {
         ++*n->n_built;
         return inner.x;
