@@ -138,7 +138,6 @@ static bool run_step(struct compilation *c, const struct step *s)
     const double start = now();
     bool good = s->run(c) && c->diags.n_errors == 0;
     const double seconds = now() - start;
-    c->seconds += seconds;
     if (c->options->verbose)
         fprintf(c->err, "%-10s %8.1f ms\n", s->name, seconds * 1e3);
     if (good && c->graph)

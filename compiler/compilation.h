@@ -41,7 +41,7 @@ struct compilation {
     struct plan plan;
     struct bytes file;     /* the kmodel */
     struct report report;
-    double seconds;        /* of all steps so far */
+    atomic_llong n_made;   /* values that lowering made so far (k210.h) */
 };
 
 /* A step: false when it failed, with a diagnostic. */

@@ -16,6 +16,7 @@ static void k210_options(struct compilation *c)
     const struct ncc_compile_options *o = c->options;
     const enum ncc_element_choice input = o->input == NCC_ELEMENT_DEFAULT ? o->inference : o->input;
     c->k210 = (struct k210_options){
+        .n_made = &c->n_made,
         .allow_untested = o->allow_untested,
         .cpu_only = o->target_cpu || o->inference == NCC_ELEMENT_FLOAT,
         .float_input = input == NCC_ELEMENT_FLOAT,

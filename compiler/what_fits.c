@@ -4,14 +4,22 @@
 
 #include <math.h>
 
-/* Of one search; then the best so far is good enough. */
+/* Of one search; then the best so far is good enough. Work is counted in values that lowering makes, some microseconds each,
+ * and not in seconds, so that what is suggested is the same on every machine. */
 enum { MAX_TRIES = 8 };
-#define MAX_SECONDS 5.0
+#define MAX_WORK       1e6
+#define MACS_PER_VALUE 2e4 /* that a sample takes meanwhile */
 
 enum outcome { FITS, TOO_LARGE, IMPOSSIBLE };
 
+static double work_of(const struct compilation *c)
+{
+    const double macs = c->graph ? c->data.n * ncc_graph_macs(c->graph) : 0;
+    return (double)c->n_made + macs / MACS_PER_VALUE;
+}
+
 /* Compiles as far as the report, without a trace. */
-static enum outcome attempt(const struct ncc_compile_options *changed, double *seconds)
+static enum outcome attempt(const struct ncc_compile_options *changed, double *work)
 {
     struct ncc_compile_options o = *changed;
     o.output = o.report = o.dataset = o.print_after = NULL;
@@ -26,7 +34,7 @@ static enum outcome attempt(const struct ncc_compile_options *changed, double *s
     ncc_compilation_open(&t, &o, nowhere, nowhere);
     t.trying = true;
     const enum ncc_exit e = ncc_compilation_run(&t, ncc_compile_steps, ncc_compile_n_steps);
-    *seconds += t.seconds;
+    *work += work_of(&t);
     ncc_compilation_close(&t);
     fclose(nowhere);
     return e == NCC_EXIT_DONE ? FITS : e == NCC_EXIT_NO_FIT ? TOO_LARGE : IMPOSSIBLE;
@@ -64,14 +72,14 @@ static struct shape scaled_shape(const struct picture *p, int i)
     return s;
 }
 
-static enum outcome with_size(const struct compilation *c, const struct picture *p, int i, double *seconds)
+static enum outcome with_size(const struct compilation *c, const struct picture *p, int i, double *work)
 {
     const struct shape s = scaled_shape(p, i);
     const struct ncc_shape_override shape = {p->name, 4, {s.dim[0], s.dim[1], s.dim[2], s.dim[3]}};
     struct ncc_compile_options o = *c->options;
     o.shapes = &shape;
     o.n_shapes = 1;
-    return attempt(&o, seconds);
+    return attempt(&o, work);
 }
 
 /* By bisection: what fits also fits when it is smaller. */
@@ -83,10 +91,10 @@ const char *ncc_smaller_that_fits(const struct compilation *c, struct arena *a)
     if (longer_side(&p) >= COARSE_FROM)
         p.unit = COARSE;
     int fits = 0, too_large = (longer_side(&p) + p.unit - 1) / p.unit;
-    double seconds = 0;
-    for (int i = 0; i < MAX_TRIES && seconds < MAX_SECONDS && too_large - fits > 1; i++) {
+    double work = 0;
+    for (int i = 0; i < MAX_TRIES && work < MAX_WORK && too_large - fits > 1; i++) {
         const int middle = fits + (too_large - fits) / 2;
-        const enum outcome r = with_size(c, &p, middle, &seconds);
+        const enum outcome r = with_size(c, &p, middle, &work);
         if (r == IMPOSSIBLE)
             break;
         *(r == FITS ? &fits : &too_large) = middle;
@@ -129,12 +137,12 @@ const char *ncc_cut_that_fits(const struct compilation *c, struct arena *a)
         return NULL;
     const char **names = NCC_NEW(a, const char *, ncc_graph_n_nodes(c->source));
     const int n = find_necks(c->source, names, a), step = (n + MAX_TRIES - 1) / MAX_TRIES;
-    double seconds = 0;
-    for (int i = n - 1; i >= 0 && seconds < MAX_SECONDS; i -= step) {
+    double work = 0;
+    for (int i = n - 1; i >= 0 && work < MAX_WORK; i -= step) {
         struct ncc_compile_options o = *c->options;
         o.output_tensors = &names[i];
         o.n_output_tensors = 1;
-        if (attempt(&o, &seconds) == FITS)
+        if (attempt(&o, &work) == FITS)
             return ncc_arena_printf(a, "a cut with --output-tensor '%s'", names[i]);
     }
     return NULL;

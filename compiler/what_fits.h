@@ -1,6 +1,7 @@
 /* What would fit, when a model does not: a smaller input, or the model cut short. Both are found by compiling such
  * models to the end, quietly and with made-up samples; so what is suggested is known to work, in bytes. Each search ends
- * 5 seconds after its start, or with the try that was begun by then, which takes about as long as the model itself did.
+ * after some seconds' work (counted, so that the same is suggested everywhere) with the try that was begun by then, which
+ * takes about as long as the model itself did.
  */
 #ifndef NCC_COMPILER_WHAT_FITS_H
 #define NCC_COMPILER_WHAT_FITS_H

@@ -13,6 +13,8 @@
 #include "compiler/ir/patches.h"
 #include "kpu/timing.h"
 
+#include <stdatomic.h>
+
 struct k210_options {
     bool allow_untested;  /* emit layers that no released compiler emits */
     bool cpu_only;        /* -t cpu */
@@ -28,6 +30,7 @@ struct k210_options {
     bool short_of_ram; /* neither main memory nor the kmodel holds anything for the sake of speed */
     bool inputs_on_kpu; /* a piece of a graph on trial: inputs of four dimensions are in KPU RAM already */
     bool kmodel_v3; /* CPU kernels are those of kmodel v3: few, and of codes only those that move them */
+    atomic_llong *n_made; /* the values that lowering makes, in all attempts, are added: what it took. NULL: nobody asks */
 };
 
 /* May main memory hold a map once more, for an upload in whole lines? Kmodels of version 3 have no kernel that would

@@ -202,6 +202,8 @@ void ncc_lower_walk(struct lowering *l, struct arena *scratch)
     for (int i = 0; i < g->outputs.n; i++)
         g->outputs.v[i].value = ncc_lower_main(l, g->outputs.v[i].value);
     l->span->end = g->next_id;
+    if (l->options->n_made)
+        *l->options->n_made += g->next_id - l->n_forms;
     ncc_graph_sweep(g);
 }
 
