@@ -212,8 +212,9 @@ static struct value *move_channels(struct lowering *l, struct value *x, const st
 
 struct value *ncc_lower_shift(struct lowering *l, struct value *x, int a, int b)
 {
-    char suffix[32];
-    snprintf(suffix, sizeof suffix, a || b ? "shift%+d%+d" : "copy", a, b);
+    char suffix[32] = "";
+    if (!l->g->unnamed)
+        snprintf(suffix, sizeof suffix, a || b ? "shift%+d%+d" : "copy", a, b);
     const struct window win = x->window; /* a shifted copy is read beside x, at the same pixels */
     const struct movement m = {
         a, b, suffix, {.top = win.top, .left = win.left, .h = win.h, .w = win.w, .outside = a || b ? OUT_JUNK : (int)win.outside}};
@@ -222,8 +223,9 @@ struct value *ncc_lower_shift(struct lowering *l, struct value *x, int a, int b)
 
 struct value *ncc_lower_move(struct lowering *l, struct value *x, int a, int b, enum outside pad, bool all)
 {
-    char suffix[32];
-    snprintf(suffix, sizeof suffix, "move%+d%+d", a, b);
+    char suffix[32] = "";
+    if (!l->g->unnamed)
+        snprintf(suffix, sizeof suffix, "move%+d%+d", a, b);
     const struct window win = x->window;
     const struct kpu_conv_attrs k = {.pad_lowest = pad == OUT_LOWEST,
                                      .top = win.top - a,
