@@ -32,7 +32,7 @@ compiler/plan    | compiler/ir compiler/ops compiler/base kpu libc
 compiler/emit    | compiler/plan compiler/ir compiler/ops compiler/base kpu kmodel libc
 compiler/report  | compiler kpu kmodel runtime/kernels.def runtime/kernels_v3.def <ncc/> <cjson/> libc
 compiler         | compiler kpu kmodel <ncc/> libc
-tools            | <ncc/> libc
+tools            | <ncc/> <malloc.h> libc
 include/ncc      | <ncc/> libc
 examples         | <ncc/> libc
 "
