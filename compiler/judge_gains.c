@@ -131,6 +131,7 @@ static void list_variants(struct variants *all, struct ncc_quant_steps own)
     add(all, "--no-equalise", own)->equalise = 0;
     add_kinds(all, own);
     add(all, "--no-channel-scales", own)->no_channel_scales = true;
+    add(all, "--no-channel-reach", own)->no_channel_reach = true;
     add(all, "--no-bias-correction", own)->no_bias_correction = true;
     add(all, "--no-truncation-correction", own)->no_truncation_correction = true;
     add(all, "--no-fitted-tables", own)->no_fitted_tables = true;

@@ -198,7 +198,9 @@ bool ncc_step_observe(struct compilation *c)
 
 bool ncc_step_quantise(struct compilation *c)
 {
-    const struct assign_options o = {.method = method_of(c), .joint = c->options->steps.joint_scales};
+    const struct assign_options o = {.method = method_of(c),
+                                     .joint = c->options->steps.joint_scales,
+                                     .reach_seen = c->made_up || c->options->steps.no_channel_reach};
     return c->k210.cpu_only || ncc_quant_assign(c->graph, &c->seen, &o, &c->scratch);
 }
 

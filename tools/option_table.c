@@ -96,6 +96,8 @@ const struct option ncc_options[] = {
      "leave out: small outputs computed several times, for codes that are as much finer"},
     {0, "no-channel-scales", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_channel_scales), NULL,
      "leave out: scales of their own for the channels of a tensor"},
+    {0, "no-channel-reach", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_channel_reach), NULL,
+     "leave out: how far these reach beyond the samples, by what parts of the samples show that others do not"},
     {0, "joint-scales", "KINDS", RESULT, KIND_SET, AT(compile.steps.joint_scales), joint,
      "whose scales are chosen together: parts of a concat, operands of a sum; no-KIND, +KIND, all or none as above"},
     {0, "no-bias-correction", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_bias_correction), NULL,

@@ -9,6 +9,7 @@
 #include "compiler/quant/by_channel.h"
 #include "compiler/quant/code_groups.h"
 #include "compiler/quant/cuts.h"
+#include "compiler/quant/reach.h"
 
 #include <math.h>
 
@@ -235,7 +236,16 @@ bool ncc_group_channels(const struct code_groups *s, int id, struct channel_rang
         return false;
     const struct observation *o = &s->seen->v[id];
     const int n = v->shape.dim[1];
-    *r = (struct channel_ranges){n, o->channel_min, o->channel_max, group->range, ncc_channels_margin((double)o->n / n)};
+    *r = (struct channel_ranges){.n = n,
+                                 .min = o->channel_min,
+                                 .max = o->channel_max,
+                                 .whole = group->range,
+                                 .margin = ncc_channels_margin((double)o->n / n),
+                                 .limit = ncc_channels_limit(v),
+                                 .reach = NCC_REACH_SEEN};
+    if (s->reach[id].factor == 0)
+        s->reach[id] = s->reach_seen ? NCC_REACH_SEEN : ncc_channels_reach(r, o, s->scratch);
+    r->reach = s->reach[id];
     return true;
 }
 
@@ -340,6 +350,7 @@ bool ncc_quant_assign(struct graph *g, const struct observations *seen, const st
                             .seen = seen,
                             .method = options->method,
                             .joint_zeros = options->joint & JOINT_CONCAT,
+                            .reach_seen = options->reach_seen || options->method != RANGE_AUTO,
                             .scratch = scratch,
                             .n = g->next_id};
     s.value = NCC_NEW(scratch, struct value *, s.n);
@@ -347,6 +358,7 @@ bool ncc_quant_assign(struct graph *g, const struct observations *seen, const st
     s.reaches_upload = NCC_NEW(scratch, bool, s.n);
     s.parent = NCC_NEW(scratch, int, s.n);
     s.zeros = NCC_NEW(scratch, int, s.n);
+    s.reach = NCC_NEW(scratch, struct reach, s.n);
     s.chosen = NCC_NEW(scratch, struct range, s.n);
     s.is_chosen = NCC_NEW(scratch, bool, s.n);
     s.group = NCC_NEW(scratch, struct group, s.n);

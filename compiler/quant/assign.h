@@ -33,7 +33,9 @@ enum joint_scales {
 
 struct assign_options {
     enum range_method method;
-    unsigned joint; /* set of enum joint_scales */
+    unsigned joint;  /* set of enum joint_scales */
+    bool reach_seen; /* scales of channels follow from the extremes that were seen (by_channel.h), as they do with all methods
+                        but RANGE_AUTO; reach.h is left out */
 };
 
 /* What stays is allocated from the graph's arena. False: an error was reported. */

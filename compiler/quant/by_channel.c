@@ -149,6 +149,16 @@ bool ncc_quant_by_channel(const struct graph *g, const struct value *v)
            all_readers(g, v, layer_or_mover);
 }
 
+double ncc_channels_limit(const struct value *v)
+{
+    const struct act_chain *act = &((const struct kpu_conv_attrs *)v->def->attrs)->act;
+    double limit = INFINITY;
+    for (int i = 0; i < act->n; i++)
+        if (act->step[i].op == OP_clip)
+            limit = fmin(limit, (double)((const struct clip_attrs *)act->step[i].attrs)->max);
+    return limit;
+}
+
 /* Channels with less than this share of the range, silent ones among them, are treated as if they had it: they may
  * speak up one day, and the factors between channels must leave room in the layer's sums. */
 #define LEAST_SHARE (1.0 / 256)
@@ -166,13 +176,18 @@ double ncc_channels_scale(const struct channel_ranges *r, int c, int zero_point)
 {
     const double whole = ncc_codes_needed((double)r->whole.lo, (double)r->whole.hi, zero_point);
     const double own = r->margin * ncc_codes_needed((double)r->min[c], (double)r->max[c], zero_point);
-    return isfinite(whole) ? sqrt(whole * fmin(fmax(own, whole * LEAST_SHARE), whole)) : INFINITY;
+    if (!isfinite(whole))
+        return INFINITY;
+    const double scale = own > whole ? fmin(own, whole * r->reach.most) : sqrt(whole * fmax(own, whole * LEAST_SHARE));
+    return fmin(r->reach.factor * scale, r->limit / (255 - zero_point));
 }
 
 int ncc_channels_best_zero(const struct channel_ranges *r)
 {
     int best = 0;
     double least = INFINITY;
+    if (r->whole.lo >= 0)
+        return 0; /* every scale grows with it */
     for (int zero = 0; zero <= 255; zero++) {
         double sum = 0;
         for (int c = 0; c < r->n && sum < least; c++)

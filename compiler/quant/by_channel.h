@@ -18,6 +18,8 @@
  * all of them, results for samples that were not used for calibration get worse, and the codes, larger now, meet the
  * rounding errors of the reader's weights.) z is the one with the least sum of squares of scales.
  *
+ * How far they reach beyond that is chosen from parts of the samples (reach.h).
+ *
  * The reader multiplies its weights for channel c by s_c before it rounds these. So every reader must be a layer (or
  * kpu_concat, kpu_slice, kpu_recanvas or a copy, and their readers again).
  */
@@ -37,13 +39,25 @@ bool ncc_quant_merges(const struct graph *g, const struct node *n);
 /* Whether the channels of v may have different scales, with one zero point. */
 bool ncc_quant_by_channel(const struct graph *g, const struct value *v);
 
+/* How the scales above are changed: a factor on all of them; and a channel that needs more than the whole tensor, whose range
+ * can leave out what few channels have, gets what it needs, up to `most` times as much. reach.h chooses them. */
+struct reach {
+    double factor, most;
+};
+#define NCC_REACH_SEEN ((struct reach){1, 1})
+
 /* What n channels showed, 0 between min and max. */
 struct channel_ranges {
     int n;
     const float *min, *max; /* [n] */
     struct range whole;     /* that would do for all of them together */
     double margin;          /* how much further than min and max a channel's codes should reach: ncc_channels_margin */
+    double limit;           /* of the values, by the layer's function: ncc_channels_limit */
+    struct reach reach;
 };
+
+/* Where a clip in the function of the layer that makes v ends; INFINITY: there is none. Code 255 stands for no more. */
+double ncc_channels_limit(const struct value *v);
 
 /* A factor of at least 1, the larger the fewer values each channel showed. */
 double ncc_channels_margin(double n);

@@ -31,8 +31,10 @@ struct code_groups {
     bool *mixed;
     bool *reaches_upload; /* by id */
     int *parent;          /* union-find by id */
+    bool reach_seen;      /* channels' scales follow from the samples' extremes alone */
     bool joint_zeros;     /* groups may have one zero point and scales of their own: joint_scales.c */
     int *zeros;           /* union-find by id, of groups that have one zero point */
+    struct reach *reach;  /* by id, of channels' scales; factor 0: not chosen yet */
     struct range *chosen; /* by id, filled when first needed */
     bool *is_chosen;
     struct group *group; /* by the id of the group's root */

@@ -70,22 +70,24 @@ static const struct observation *join_halves(const struct observations *seen, co
     return half;
 }
 
+/* Rows of folds and behind them, as in observe.c, the one of all folds. */
 static void join_channels(const struct observations *seen, const struct members *m, struct observation *out,
                           struct arena *a)
 {
-    const int n = channels(m->v[0]);
+    const int n_folds = seen->v[m->v[0]->id].fold.n, n = (n_folds + 1) * channels(m->v[0]);
     float *min = NCC_NEW(a, float, n), *max = NCC_NEW(a, float, n);
     for (int i = 0; i < m->n; i++) {
         const struct observation *o = &seen->v[m->v[i]->id];
         if (!o->channel_max)
             return;
-        for (int c = 0; c < n; c++) {
-            min[c] = fminf(min[c], o->channel_min[c]);
-            max[c] = fmaxf(max[c], o->channel_max[c]);
+        for (int k = 0; k < n; k++) {
+            min[k] = fminf(min[k], o->fold.min[k]);
+            max[k] = fmaxf(max[k], o->fold.max[k]);
         }
     }
-    out->channel_min = min;
-    out->channel_max = max;
+    out->fold = (struct fold_extremes){n_folds, min, max};
+    out->channel_min = min + n - channels(m->v[0]);
+    out->channel_max = max + n - channels(m->v[0]);
 }
 
 /* Weighted by the areas of the windows. */

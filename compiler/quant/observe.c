@@ -16,6 +16,9 @@ enum { N_COUNTED = 4096 };
 /* Four times N_COUNTED per sample, in 32 bits. Later samples give minima and maxima only. */
 enum { MAX_HISTOGRAM_SAMPLES = 1 << 17 };
 
+/* Parts of the samples whose channels' extremes are kept apart. */
+enum { MAX_FOLDS = 16 };
+
 /* Samples whose means are taken. */
 enum { N_MEAN_SAMPLES = 64 };
 
@@ -172,9 +175,10 @@ struct watch {
     struct histogram *hist;   /* [thread][half][slot], or NULL */
     const int *slot;          /* of a value id; -1: not watched */
     int n_slots;
-    float *channel_min, *channel_max; /* [thread][n_channels]; both include 0 */
-    const int64_t *channel_of;        /* by value id: its first channel; -1: one scale will do */
+    float *channel_min, *channel_max; /* [thread][fold][n_channels]; both include 0 */
+    const int64_t *channel_of;        /* by value id: its first channel in a row; -1: one scale will do */
     int64_t n_channels;
+    int n_folds;
     double *sums;          /* [n_sum_samples][n_sums]: means of every canvas' channels; added up in order, since
                               sums of floats depend on it */
     const int64_t *sum_of; /* by value id: its first channel in a row of sums; -1: none */
@@ -243,6 +247,11 @@ static int row_of_sums(const struct watch *w, int sample)
     return sample == first ? row : -1;
 }
 
+static int64_t fold_row(const struct watch *w, int thread, int fold)
+{
+    return ((int64_t)thread * w->n_folds + fold) * w->n_channels;
+}
+
 static void see(void *ctx, int sample, int thread, const struct value *v, const struct tensor *t)
 {
     struct watch *w = ctx;
@@ -253,9 +262,10 @@ static void see(void *ctx, int sample, int thread, const struct value *v, const 
     const int row = w->sum_of[v->id] >= 0 ? row_of_sums(w, sample) : -1;
     if (row >= 0)
         add_means(w->sums + row * w->n_sums + w->sum_of[v->id], t, v->window);
-    if (w->channel_of[v->id] >= 0)
-        add_channels(w->channel_min + thread * w->n_channels + w->channel_of[v->id],
-                     w->channel_max + thread * w->n_channels + w->channel_of[v->id], t, v->window);
+    if (w->channel_of[v->id] >= 0) {
+        const int64_t first = fold_row(w, thread, sample % w->n_folds) + w->channel_of[v->id];
+        add_channels(w->channel_min + first, w->channel_max + first, t, v->window);
+    }
     const size_t part = 2 * (size_t)thread + (size_t)(sample % 2);
     struct histogram *hist = NULL;
     if (w->hist && sample < MAX_HISTOGRAM_SAMPLES)
@@ -299,7 +309,8 @@ static void prepare_means(struct watch *w, const struct graph *g, int n_samples,
     w->sums = NCC_NEW(arena, double, (size_t)w->n_sum_samples * w->n_sums);
 }
 
-static void prepare_channels(struct watch *w, const struct graph *g, bool wanted, int n_threads, struct arena *arena)
+static void prepare_channels(struct watch *w, const struct graph *g, bool wanted, int n_threads, int n_samples,
+                             struct arena *arena)
 {
     int64_t *channel_of = NCC_NEW(arena, int64_t, g->next_id);
     for (int i = 0; i < g->next_id; i++)
@@ -310,25 +321,36 @@ static void prepare_channels(struct watch *w, const struct graph *g, bool wanted
             w->n_channels += node->out[0]->shape.dim[1];
         }
     w->channel_of = channel_of;
-    w->channel_min = NCC_NEW(arena, float, (size_t)n_threads * w->n_channels);
-    w->channel_max = NCC_NEW(arena, float, (size_t)n_threads * w->n_channels);
+    w->n_folds = n_samples < 1 ? 1 : n_samples < MAX_FOLDS ? n_samples : MAX_FOLDS;
+    w->channel_min = NCC_NEW(arena, float, (size_t)fold_row(w, n_threads, 0));
+    w->channel_max = NCC_NEW(arena, float, (size_t)fold_row(w, n_threads, 0));
 }
 
-/* The extremes of all threads; none where one is infinite. */
-static void join_channels(const struct watch *w, int n_threads, const struct value *v, struct observation *seen)
+/* The extremes of all threads, by fold and of all folds; none where one is infinite. */
+static void join_channels(const struct watch *w, int n_threads, const struct value *v, struct observation *seen,
+                          struct arena *arena)
 {
-    const int64_t first = w->channel_of[v->id];
-    bool finite = first >= 0;
-    for (int c = 0; finite && c < v->shape.dim[1]; c++) {
-        float *min = &w->channel_min[first + c], *max = &w->channel_max[first + c];
-        for (int t = 1; t < n_threads; t++) {
-            *min = fminf(*min, min[t * w->n_channels]);
-            *max = fmaxf(*max, max[t * w->n_channels]);
+    if (w->channel_of[v->id] < 0)
+        return;
+    const int n = v->shape.dim[1];
+    float *min = NCC_NEW(arena, float, (size_t)(w->n_folds + 1) * n);
+    float *max = NCC_NEW(arena, float, (size_t)(w->n_folds + 1) * n);
+    bool finite = true;
+    for (int i = 0; i < n_threads * w->n_folds * n; i++) {
+        const int fold = i / n % w->n_folds, c = i % n;
+        const int64_t from = fold_row(w, i / n / w->n_folds, fold) + w->channel_of[v->id] + c;
+        const int to[2] = {fold * n + c, w->n_folds * n + c}; /* the last row is of all folds */
+        for (int k = 0; k < 2; k++) {
+            min[to[k]] = fminf(min[to[k]], w->channel_min[from]);
+            max[to[k]] = fmaxf(max[to[k]], w->channel_max[from]);
         }
-        finite = isfinite(*min) && isfinite(*max);
+        finite = finite && isfinite(w->channel_min[from]) && isfinite(w->channel_max[from]);
     }
-    seen[v->id].channel_min = finite ? w->channel_min + first : NULL;
-    seen[v->id].channel_max = finite ? w->channel_max + first : NULL;
+    if (!finite)
+        return;
+    seen[v->id].channel_min = min + (size_t)w->n_folds * n;
+    seen[v->id].channel_max = max + (size_t)w->n_folds * n;
+    seen[v->id].fold = (struct fold_extremes){w->n_folds, min, max};
 }
 
 /* The means over the samples stand in the first sample's row afterwards. Where one is not finite there are none. */
@@ -472,7 +494,7 @@ bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample
     if (options->histograms)
         w.hist = new_histograms(2 * (size_t)n_threads * w.n_slots, arena);
     prepare_means(&w, g, options->no_means ? 0 : n_samples, arena);
-    prepare_channels(&w, g, !options->no_channels, n_threads, arena);
+    prepare_channels(&w, g, !options->no_channels, n_threads, n_samples, arena);
     w.patches = ncc_gather_prepare(g, n_samples, &options->gather, arena);
     w.progress = ncc_progress_begin("calibrating", n_samples, options->quiet);
     const bool ok = run(g, &w, n_samples, options->limit);
@@ -481,7 +503,7 @@ bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample
         return false;
     struct observation *seen = join_all(&w, n_threads, arena);
     for (const struct node *node = g->first; node; node = node->next)
-        join_channels(&w, n_threads, node->out[0], seen);
+        join_channels(&w, n_threads, node->out[0], seen, arena);
     join_all_means(&w, g, seen);
     ncc_gather_finish(&w.patches, g);
     *out = (struct observations){.n = w.n_values, .v = seen, .patches = w.patches};

@@ -16,6 +16,12 @@
 #include "compiler/quant/gather_patches.h"
 #include "compiler/quant/histogram.h"
 
+/* The same of parts of the samples, which take turns: sample s belongs to fold s % n. */
+struct fold_extremes {
+    int n;                  /* 0: there are none */
+    const float *min, *max; /* [n + 1][channels], the last row of all samples; 0 between them */
+};
+
 struct observation {
     float min, max;               /* only valid when n > 0 */
     int64_t n;                    /* finite elements seen */
@@ -23,6 +29,7 @@ struct observation {
     const struct histogram *hist; /* NULL: not asked for, or nothing seen */
     /* Of values whose channels may have scales of their own (by_channel.h), else NULL; with 0 between them: */
     const float *channel_min, *channel_max;
+    struct fold_extremes fold;
     const struct observation *half; /* NULL, or the same of the samples of even and of odd number (min to hist only) */
     const double *mean;             /* of a canvas: per channel, inside the window, over the first samples; else NULL */
 };

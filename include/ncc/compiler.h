@@ -83,6 +83,7 @@ struct ncc_quant_steps {
     unsigned joint_scales; /* set of enum ncc_joint_scales */
     bool no_slices, no_fine_outputs, no_channel_scales, no_bias_correction, no_truncation_correction, no_fitted_tables;
     enum ncc_rounding rounding;
+    bool no_channel_reach;
 };
 
 struct ncc_compile_options {

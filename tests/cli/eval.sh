@@ -67,6 +67,8 @@ expect 0 "steps of quantisation" eval "$model" a.kmodel --dataset "$digits/test"
 for option in --no-slices --no-fine-outputs --no-equalise "--equalise no-concat" "--equalise +prelu" "--joint-scales no-sum" --no-channel-scales --no-bias-correction --no-truncation-correction --no-fitted-tables "--adaptive-rounding none"; do
     says "$option"
 done
+expect 0 "" compile "$model" seen.kmodel --dataset "$digits/calib" --no-channel-reach
+cmp -s a.kmodel seen.kmodel && fail "--no-channel-reach changes nothing"
 
 # What equalising may go through: a list, or all but some.
 expect 0 "" compile "$model" whole.kmodel --dataset "$digits/calib" --equalise all

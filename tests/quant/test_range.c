@@ -2,6 +2,7 @@
 #include "compiler/quant/by_channel.h"
 #include "compiler/quant/compare.h"
 #include "compiler/quant/range.h"
+#include "compiler/quant/reach.h"
 #include "tests/quant/random.h"
 
 #include <setjmp.h>
@@ -379,7 +380,13 @@ static void test_channels_leave_room(void **state)
             const struct range whole = {true, 0, (float)(ncc_quant_headroom(seen) * (double)most)};
             struct exit out = {0};
             struct arena a = ncc_arena_make(&out);
-            const struct channel_ranges ranges = {CHANNELS, min, max, whole, ncc_channels_margin((double)seen / CHANNELS)};
+            const struct channel_ranges ranges = {.n = CHANNELS,
+                                                  .min = min,
+                                                  .max = max,
+                                                  .whole = whole,
+                                                  .margin = ncc_channels_margin((double)seen / CHANNELS),
+                                                  .limit = INFINITY,
+                                                  .reach = NCC_REACH_SEEN};
             const struct quant q = ncc_quant_channels(&ranges, ncc_channels_best_zero(&ranges), &a);
             for (int c = 0; c < CHANNELS; c++) {
                 const double plain = sqrt((double)max[c] * (double)whole.hi) / 255;
@@ -394,6 +401,94 @@ static void test_channels_leave_room(void **state)
         printf("%5d values per channel: %.2f of the error without a margin\n", rows[row].pixels * PICTURES, error[0] / error[1]);
         assert_true(error[0] <= rows[row].share * error[1]);
     }
+}
+
+/* ---- how far channels reach ---- */
+
+enum { REACH_CHANNELS = 16, REACH_FOLDS = 8, REACH_PIXELS = 625 };
+
+/* Pictures of channels as seen by an observation, one a fold. */
+struct pictures {
+    float x[REACH_FOLDS][REACH_CHANNELS][REACH_PIXELS];
+    float min[REACH_FOLDS + 1][REACH_CHANNELS], max[REACH_FOLDS + 1][REACH_CHANNELS];
+    struct histogram hist;
+    struct observation seen;
+    struct channel_ranges ranges;
+};
+
+/* Values of channel c end at size[c], in one picture at `strange` times that. */
+static void fill_pictures(struct pictures *p, const double *size, double strange)
+{
+    memset(p->min, 0, sizeof p->min);
+    memset(p->max, 0, sizeof p->max);
+    for (int f = 0; f < REACH_FOLDS; f++)
+        for (int c = 0; c < REACH_CHANNELS; c++)
+            for (int i = 0; i < REACH_PIXELS; i++) {
+                const float x = (float)(random_between(0.001, 1) * size[c] * (f == 3 ? strange : 1));
+                p->x[f][c][i] = x;
+                p->max[f][c] = fmaxf(p->max[f][c], x);
+                p->max[REACH_FOLDS][c] = fmaxf(p->max[REACH_FOLDS][c], x);
+            }
+    p->seen = observe_part(&p->x[0][0][0], REACH_FOLDS * REACH_CHANNELS * REACH_PIXELS, &p->hist);
+    p->seen.fold = (struct fold_extremes){REACH_FOLDS, p->min[0], p->max[0]};
+    p->ranges = (struct channel_ranges){.n = REACH_CHANNELS,
+                                        .min = p->min[REACH_FOLDS],
+                                        .max = p->max[REACH_FOLDS],
+                                        .whole = {true, 0, p->seen.max},
+                                        .margin = 1,
+                                        .limit = INFINITY,
+                                        .reach = NCC_REACH_SEEN};
+}
+
+static struct reach reach_of(const struct pictures *p)
+{
+    struct exit out = {0};
+    struct arena a = ncc_arena_make(&out);
+    const struct reach reach = ncc_channels_reach(&p->ranges, &p->seen, &a);
+    ncc_arena_release(&a);
+    return reach;
+}
+
+/* Where one picture goes beyond all others, another may; where none does, little room will do. */
+static void test_reach_follows_folds(void **state)
+{
+    (void)state;
+    random_start("reach");
+    static struct pictures p;
+    double size[REACH_CHANNELS];
+    for (int c = 0; c < REACH_CHANNELS; c++)
+        size[c] = 1;
+    fill_pictures(&p, size, 1);
+    const double calm = reach_of(&p).factor;
+    fill_pictures(&p, size, 3);
+    const double wild = reach_of(&p).factor;
+    printf("factor %.2f where pictures are alike, %.2f where one is three times as strong\n", calm, wild);
+    assert_true(calm < 2 && wild > 1.4 * calm);
+    /* What clips values clips them in pictures that are strange as well. */
+    p.ranges.limit = (double)p.seen.max;
+    p.ranges.reach = reach_of(&p);
+    for (int c = 0; c < REACH_CHANNELS; c++)
+        assert_true(ncc_channels_scale(&p.ranges, c, 0) * 255 <= (double)p.seen.max * (1 + 1e-9));
+    p.seen.fold.n = 1; /* nothing to judge by */
+    assert_true(reach_of(&p).factor == 1 && reach_of(&p).most == 1);
+}
+
+/* A range that leaves out what only one channel has holds for the others; that one gets what it needs. */
+static void test_reach_of_one_channel(void **state)
+{
+    (void)state;
+    random_start("reach of one");
+    static struct pictures p;
+    double size[REACH_CHANNELS];
+    for (int c = 0; c < REACH_CHANNELS; c++)
+        size[c] = c ? 1 : 6;
+    fill_pictures(&p, size, 1);
+    p.ranges.whole.hi = 1.2f;
+    p.ranges.reach = reach_of(&p);
+    const double first = ncc_channels_scale(&p.ranges, 0, 0) * 255, other = ncc_channels_scale(&p.ranges, 1, 0) * 255;
+    printf("reaches %.2f where values end at 6, %.2f at 1\n", first, other);
+    assert_true(p.ranges.reach.most > 1);
+    assert_true(first > 4 && other < first / 1.7);
 }
 
 static void test_methods(void **state)
@@ -464,6 +559,8 @@ int main(void)
         cmocka_unit_test(test_codes),           cmocka_unit_test(test_l2),
         cmocka_unit_test(test_all_methods),     cmocka_unit_test(test_methods),
         cmocka_unit_test(test_channels_leave_room),
+        cmocka_unit_test(test_reach_follows_folds),
+        cmocka_unit_test(test_reach_of_one_channel),
         cmocka_unit_test(test_compare),         cmocka_unit_test(test_before_softmax),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
