@@ -10,6 +10,7 @@
 #include "compiler/k210/cpu_integer.h"
 #include "compiler/k210/k210.h"
 #include "compiler/k210/kpu_integer.h"
+#include "compiler/ops/codes.h"
 #include "compiler/ops/resize.h"
 #include "kpu/layer.h"
 
@@ -108,6 +109,19 @@ static void set_inputs(struct integers *t, struct node *n, struct value *(*form)
     for (int i = 0; i < n->n_in; i++)
         if (n->in[i] && !n->in[i]->data)
             ncc_node_set_input(n, i, form(t, n->in[i]), t->g->arena);
+}
+
+/* A constant as the codes of what is to be made of it. */
+static struct value *constant_codes(struct integers *t, const struct value *v, const struct value *as)
+{
+    const int64_t count = ncc_shape_count(v->shape);
+    const struct code_pair pair = ncc_code_pair(&as->quant, 0);
+    uint8_t *codes = ncc_arena_alloc(t->g->arena, (size_t)count, 1, 64);
+    for (int64_t i = 0; i < count; i++)
+        codes[i] = (uint8_t)ncc_code_of(pair, DT_U8, (double)((const float *)v->data)[i]);
+    struct value *y = ncc_const(t->g, ncc_name(t->g, v->name, "q"), DT_U8, v->shape, codes);
+    y->quant = as->quant;
+    return y;
 }
 
 static void become_u8(struct node *n)
@@ -320,6 +334,8 @@ static bool visit(struct integers *t, struct node *n)
 {
     switch ((int)n->op) {
     case OP_kpu_upload:
+        if (n->in[0]->data && n->in[0]->dtype == DT_F32)
+            ncc_node_set_input(n, 0, constant_codes(t, n->in[0], n->out[0]), t->g->arena);
         set_inputs(t, n, as_u8);
         hand_on_quant(n);
         become_u8(n);

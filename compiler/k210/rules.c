@@ -148,7 +148,8 @@ static bool operands_known(const struct node *n, char *found)
     snprintf(found, 120, "%.50s and %.50s", ncc_shape_text(n->in[0]->shape, s), ncc_shape_text(n->in[1]->shape, t));
     if (!a && !b)
         return ncc_shape_equal(n->in[0]->shape, n->in[1]->shape);
-    return a != b && per_channel_constant(n->in[a ? 0 : 1], n->out[0]);
+    return a != b && per_channel_constant(n->in[a ? 0 : 1], n->out[0]) &&
+           ncc_shape_equal(n->in[a ? 1 : 0]->shape, n->out[0]->shape);
 }
 
 static bool both_computed(const struct node *n, char *found)

@@ -121,6 +121,8 @@ static const struct rule_case {
      "input %x f32 1x8193x4x4\nconst %k f32 1 = { 2 }\n%y = mul(%k, %x)\n"},
     {OP_mul, OPERANDS, "input %x f32 1x8x4x4\ninput %z f32 1x8x4x4\n%y = mul(%x, %z)\n",
      "input %x f32 1x8x4x4\ninput %z f32 1x8x1x1\n%y = mul(%x, %z)\n"},
+    {OP_mul, OPERANDS, "input %x f32 1x8x4x4\nconst %k f32 8x1x1 = iota\n%y = mul(%x, %k)\n",
+     "input %x f32 1x1x4x4\nconst %k f32 8x1x1 = iota\n%y = mul(%x, %k)\n"},
     {OP_div, "the divisor must be constant", "input %x f32 1x8x4x4\nconst %k f32 1 = { 2 }\n%y = div(%x, %k)\n",
      "input %x f32 1x8x4x4\nconst %k f32 1 = { 2 }\n%y = div(%k, %x)\n"},
     {OP_div, "1 / divisor must be a finite number",

@@ -80,8 +80,37 @@ static void same_results(void **unused)
     ncc_sim_free(sim);
 }
 
+/* A constant beside a map is uploaded as codes, in whole lines or as it is. */
+static void constants_beside_maps(void **unused)
+{
+    (void)unused;
+    const uint64_t seed = net_seed("constants");
+    struct ncc_sim *sim = ncc_sim_new();
+    static const int size[][2] = {{8, 8}, {20, 33}, {96, 96}};
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++) {
+        char text[400];
+        const int h = size[i][0], w = size[i][1];
+        snprintf(text, sizeof text,
+                 "input %%x f32 1x4x%dx%d !q(0.015686274509803921, 128)\nconst %%k f32 1x3x%dx%d = random 2\n"
+                 "const %%w f32 5x7x1x1 = random 1\n%%a = relu(%%x)\n%%c = concat(%%a, %%k) axis=1\n"
+                 "%%y = conv2d(%%c, %%w, _)\noutput %%y\n",
+                 h, w, h, w);
+        struct net n;
+        net_open(&n);
+        net_parse(&n, text);
+        const struct compiled c = compile_net(&n, &v4, true, seed, "a constant");
+        char why[200] = "";
+        const struct tensor *want = net_evaluate(&n.arena, n.g, seed, false);
+        const void *const *got = compiled_run(&n, &c, c.codes, seed, sim);
+        if (!compiled_same(n.g, want, got, 0.05, 0, why))
+            fail_msg("%dx%d: %s", h, w, why);
+        net_close(&n);
+    }
+    ncc_sim_free(sim);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(in_lines_where_it_pays), cmocka_unit_test(same_results)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(in_lines_where_it_pays), cmocka_unit_test(same_results), cmocka_unit_test(constants_beside_maps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
