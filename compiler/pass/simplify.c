@@ -1,7 +1,7 @@
 /* simplify: one way to write arithmetic, and the operators that exporters take apart.
  *
  * Constants stand second; x - c is x + (-c), x / c is x * (1 / c). Softmax, sigmoid, square and
- * means over the whole map are found whatever they were made of.
+ * means over the whole map are found whatever they were made of, and so are pads.
  */
 #include "compiler/pass/match.h"
 #include "compiler/pass/passes.h"
@@ -185,6 +185,26 @@ static bool div_to_sigmoid(struct graph *g, struct node *n)
            ncc_match_become(g, n, NCC_OP(g, OP_sigmoid, n->name, NULL, minus), d);
 }
 
+/* ---- pads ---- */
+
+/* Zeros that are laid beside a tensor, in front or behind, are a pad. */
+static bool concat_to_pad(struct graph *g, struct node *n)
+{
+    const int axis = ((const struct concat_attrs *)n->attrs)->axis, rank = n->out[0]->shape.rank;
+    int first = 0, end = n->n_in;
+    struct pad_attrs a = {.before = {rank, {0}}, .after = {rank, {0}}};
+    while (first < end && is_uniform(n->in[first], 0))
+        a.before.v[axis] += n->in[first++]->shape.dim[axis];
+    while (end > first && is_uniform(n->in[end - 1], 0))
+        a.after.v[axis] += n->in[--end]->shape.dim[axis];
+    if (first == end || end - first == n->n_in)
+        return false;
+    struct value *rest = n->in[first];
+    if (end - first > 1)
+        rest = ncc_op(g, OP_concat, ncc_name(g, n->name, "rest"), n->attrs, n->in + first, end - first);
+    return ncc_match_become(g, n, NCC_OP(g, OP_pad, n->name, &a, rest), NULL);
+}
+
 bool ncc_pass_simplify(struct graph *g, struct arena *scratch)
 {
     static const struct rewrite set[] = {
@@ -200,6 +220,7 @@ bool ncc_pass_simplify(struct graph *g, struct arena *scratch)
         {"global_mean", OP_avg_pool, global_mean},
         {"div_to_softmax", OP_div, div_to_softmax},
         {"div_to_sigmoid", OP_div, div_to_sigmoid},
+        {"concat_to_pad", OP_concat, concat_to_pad},
     };
     (void)scratch;
     return ncc_rewrite_run(g, set, NCC_COUNT(set));
