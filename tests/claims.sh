@@ -28,11 +28,11 @@ limits() {
     done
 }
 
-claims tflite '^TF_OP([0-9]*, %s,' compiler/import/tflite_ops.def 50
+claims tflite '^TF_.*[( ]%s,' compiler/import/tflite_ops.def 50
 claims onnx '^OX_ROW(%s,' compiler/import/onnx_ops.def 60
 claims caffe '^CF_OP(%s,' compiler/import/caffe_ops.def 30
 
-limits tflite '^TF_OP([0-9]*, %s,' compiler/import/tflite_ops.def
+limits tflite '^TF_.*[( ]%s,' compiler/import/tflite_ops.def
 limits onnx '^OX_ROW(%s,' compiler/import/onnx_ops.def
 limits caffe '^CF_OP(%s,' compiler/import/caffe_ops.def
 

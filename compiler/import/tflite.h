@@ -210,9 +210,11 @@ struct graph *ncc_tflite_import(struct bytes bytes, const char *path, const stru
 
 /* Builders, named in tflite_ops.def. */
 #define TF_OP(code, name, builder, ...) tf_builder ncc_tflite_build_##builder;
+#define TF_CUSTOM(name, builder, ...) tf_builder ncc_tflite_build_##builder;
 #define TF_NAME(code, name)
 #include "compiler/import/tflite_ops.def"
 #undef TF_OP
+#undef TF_CUSTOM
 #undef TF_NAME
 
 #endif

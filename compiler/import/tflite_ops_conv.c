@@ -187,6 +187,46 @@ bool ncc_tflite_build_transpose_conv(struct build *b)
         b, 0, ncc_tflite_op(b, OP_conv2d_transpose, NULL, &attrs, (struct value *[]){x, w, bias}, 3));
 }
 
+/* MediaPipe's own: a transposed convolution of floats without a shape of the result. Its options are three integers:
+ * padding (1 SAME, 2 VALID), stride_w, stride_h. Of the whole result SAME cuts what stands here, the odd pixel behind. */
+static bool cut_whole(struct build *b, int padding, struct extent *e)
+{
+    if (e->stride < 1 || (padding != 1 && padding != 2))
+        return ncc_tflite_refuse(b, "the padding must be SAME or VALID, and the stride at least 1", NULL,
+                                 "padding %d, stride %d", padding, e->stride);
+    const int more = e->kernel - (e->in - 1) % e->stride - 1, cut = padding == 1 && more > 0 ? more : 0;
+    e->before = cut / 2;
+    e->after = cut - e->before;
+    return true;
+}
+
+/* inputs: x, weights [out][h][w][in], bias */
+bool ncc_tflite_build_transpose_conv_bias(struct build *b)
+{
+    enum { N_OPTIONS = 3 };
+    struct value *x = ncc_tflite_map(b, 0), *w = ncc_tflite_weights(b, 1, 4), *bias;
+    struct fb_vector o = ncc_fb_vector(&b->m->fb, b->op->table, F_operator_custom_options, 1);
+    if (!x || !w || !ncc_tflite_bias(b, 2, w->shape.dim[0], 0, 1, &bias))
+        return false;
+    const int out_c = w->shape.dim[0], kh = w->shape.dim[1], kw = w->shape.dim[2], in_c = w->shape.dim[3];
+    if (in_c != x->shape.dim[1] || o.n < N_OPTIONS * 4)
+        return ncc_tflite_refuse(b, "there must be padding and strides, and the weights must fit the channels", NULL,
+                                 "%d bytes of options, %d channels, weights for %d", o.n, x->shape.dim[1], in_c);
+    o.n /= 4, o.item_size = 4;
+    struct extent v = {x->shape.dim[2], kh, ncc_fb_vector_i32(o, 2), 1, 0, 0};
+    struct extent h = {x->shape.dim[3], kw, ncc_fb_vector_i32(o, 1), 1, 0, 0};
+    if (!cut_whole(b, ncc_fb_vector_i32(o, 0), &v) || !cut_whole(b, ncc_fb_vector_i32(o, 0), &h))
+        return false;
+    const struct conv2d_transpose_attrs attrs = {
+        .stride_h = v.stride, .stride_w = h.stride,
+        .pad_top = v.before, .pad_bottom = v.after, .pad_left = h.before, .pad_right = h.after,
+        .dil_h = 1, .dil_w = 1, .groups = 1,
+    };
+    w = turned(b, w, 1, (int64_t)out_c * kh * kw, in_c, ncc_shape_4(in_c, out_c, kh, kw));
+    return ncc_tflite_give_map(
+        b, 0, ncc_tflite_op(b, OP_conv2d_transpose, NULL, &attrs, (struct value *[]){x, w, bias}, 3));
+}
+
 /* weights [out][in], constant or computed; x is cut into rows of `in` elements */
 bool ncc_tflite_build_fully_connected(struct build *b)
 {

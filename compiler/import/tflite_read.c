@@ -8,9 +8,22 @@
 static const struct tf_row rows[] = {
 #define TF_OP(code, name, builder, detail, options, activation, min_in, max_in, n_out)                                 \
     [code] = {#name, ncc_tflite_build_##builder, TF_OPT_##options, activation, min_in, max_in, n_out, detail},
+#define TF_CUSTOM(name, builder, min_in, max_in)
 #define TF_NAME(code, name) [code] = {#name, NULL, 0, -1, 0, INT_MAX, -1, 0},
 #include "compiler/import/tflite_ops.def"
 #undef TF_OP
+#undef TF_CUSTOM
+#undef TF_NAME
+};
+
+static const struct tf_row custom_rows[] = {
+#define TF_OP(code, name, ...)
+#define TF_CUSTOM(name, builder, min_in, max_in)                                                                       \
+    {#name, ncc_tflite_build_##builder, TF_OPT_none, -1, min_in, max_in, 1, 0},
+#define TF_NAME(code, name)
+#include "compiler/import/tflite_ops.def"
+#undef TF_OP
+#undef TF_CUSTOM
 #undef TF_NAME
 };
 
@@ -159,12 +172,18 @@ static bool read_tensors(struct tflite *m, struct fb_table model, struct fb_tabl
 }
 
 /* One custom operator differs from another by its name only. */
-static const char *code_name(struct tflite *m, const struct tf_code *c, struct fb_table table)
+static void read_row(struct tflite *m, struct tf_code *c, struct fb_table table)
 {
     const char *custom = ncc_fb_string(&m->fb, table, F_operator_code_custom_name, m->arena);
-    if (!c->row->name)
-        return ncc_arena_printf(m->arena, "operator code %d", c->code);
-    return *custom ? ncc_arena_printf(m->arena, "%s %s", c->row->name, custom) : c->row->name;
+    c->row = ncc_tflite_row(c->code);
+    c->name = c->row->name;
+    if (!c->name)
+        c->name = ncc_arena_printf(m->arena, "operator code %d", c->code);
+    else if (*custom)
+        c->name = ncc_arena_printf(m->arena, "%s %s", c->row->name, custom);
+    for (size_t i = 0; c->code == TF_CUSTOM_CODE && i < sizeof custom_rows / sizeof *custom_rows; i++)
+        if (strcmp(custom_rows[i].name, custom) == 0)
+            c->row = &custom_rows[i];
 }
 
 static void read_codes(struct tflite *m, struct fb_table model)
@@ -178,8 +197,7 @@ static void read_codes(struct tflite *m, struct fb_table model)
         const int short_code = ncc_fb_i8(&m->fb, table, F_operator_code_short_code, 0);
         const int code = ncc_fb_i32(&m->fb, table, F_operator_code_code, 0);
         c->code = code > short_code ? code : short_code;
-        c->row = ncc_tflite_row(c->code);
-        c->name = code_name(m, c, table);
+        read_row(m, c, table);
     }
 }
 

@@ -20,6 +20,7 @@ enum tf_activation {
     TF_ACT_NONE, TF_ACT_RELU, TF_ACT_RELU_N1_TO_1, TF_ACT_RELU6, TF_ACT_TANH,
     TF_ACT_RELU_0_TO_1 = 1000, /* an operator only; files have bytes here */
 };
+enum { TF_CUSTOM_CODE = 32 }; /* of all custom operators */
 enum { TF_L2_POOL = -1 }; /* among pools, which are operators of the graph else */
 enum tf_mirror { TF_REFLECT, TF_SYMMETRIC };
 

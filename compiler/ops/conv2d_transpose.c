@@ -273,7 +273,7 @@ static double macs(const struct node *n)
 const struct op_desc ncc_op_conv2d_transpose = {
     .name = "conv2d_transpose",
     .doc = "transposed convolution: every input pixel adds its weighted kernel to the result",
-    .tflite = "TRANSPOSE_CONV",
+    .tflite = "TRANSPOSE_CONV,Convolution2DTransposeBias",
     .onnx = "ConvTranspose",
     .caffe = "Deconvolution",
     .min_in = 2,

@@ -11,9 +11,11 @@
 
 static const char *const tflite_names[] = {
 #define TF_OP(code, name, ...) #name,
+#define TF_CUSTOM(name, ...) #name,
 #define TF_NAME(code, name)
 #include "compiler/import/tflite_ops.def"
 #undef TF_OP
+#undef TF_CUSTOM
 #undef TF_NAME
 };
 

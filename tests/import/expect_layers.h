@@ -122,11 +122,11 @@ static void depthwise_dilated(const float *const *x, float *const *y)
     conv(&(struct sliding){7, 6, 3, 3, 4, 3, 3, 2, 1, 1, 0, 0, 2, 2, 3}, x[0], w, NULL, y[0]);
 }
 
-/* Every input pixel adds its kernel to the output; weights [3][k][k][2], tensors 2 and 3. */
-static void deconv(const float *x, float *y, int size, int k, int before)
+/* Every input pixel adds its kernel to the output; weights [3][k][k][2], tensor t and the bias behind it. */
+static void deconv(const float *x, float *y, int size, int k, int before, int t)
 {
     for (int i = 0; i < size * size * 3; i++)
-        y[i] = const_pattern(i % 3, 3);
+        y[i] = const_pattern(i % 3, t + 1);
     for (int iy = 0; iy < 3; iy++)
         for (int ix = 0; ix < 3; ix++)
             for (int ky = 0; ky < k; ky++)
@@ -136,13 +136,15 @@ static void deconv(const float *x, float *y, int size, int k, int before)
                             const int oy = iy * 2 + ky - before, ox = ix * 2 + kx - before;
                             if (oy >= 0 && oy < size && ox >= 0 && ox < size)
                                 y[(oy * size + ox) * 3 + o] +=
-                                    x[(iy * 3 + ix) * 2 + i] * const_pattern(((o * k + ky) * k + kx) * 2 + i, 2);
+                                    x[(iy * 3 + ix) * 2 + i] * const_pattern(((o * k + ky) * k + kx) * 2 + i, t);
                         }
 }
-static void deconv_same(const float *const *x, float *const *y) { deconv(x[0], y[0], 5, 3, 1); }
-static void deconv_even(const float *const *x, float *const *y) { deconv(x[0], y[0], 6, 3, 0); }
-static void deconv_valid(const float *const *x, float *const *y) { deconv(x[0], y[0], 7, 3, 0); }
-static void deconv_gap(const float *const *x, float *const *y) { deconv(x[0], y[0], 6, 1, 0); }
+static void deconv_same(const float *const *x, float *const *y) { deconv(x[0], y[0], 5, 3, 1, 2); }
+static void deconv_even(const float *const *x, float *const *y) { deconv(x[0], y[0], 6, 3, 0, 2); }
+static void deconv_valid(const float *const *x, float *const *y) { deconv(x[0], y[0], 7, 3, 0, 2); }
+static void deconv_gap(const float *const *x, float *const *y) { deconv(x[0], y[0], 6, 1, 0, 2); }
+static void deconv_custom(const float *const *x, float *const *y) { deconv(x[0], y[0], 5, 3, 1, 1); }
+static void deconv_custom_valid(const float *const *x, float *const *y) { deconv(x[0], y[0], 7, 3, 0, 1); }
 
 static void fully_connected(const float *const *x, float *const *y)
 {

@@ -43,7 +43,8 @@ class Model:
     def ints(self, *values, type="i32"):
         return self.const([len(values)], values, type)
 
-    def op(self, name, inputs, out_shapes, kind=None, custom=None, type="f32", quant=None, **options):
+    def op(self, name, inputs, out_shapes, kind=None, custom=None, custom_options=None, type="f32", quant=None,
+           **options):
         code = {"short_code": min(CODES.get(name, name), 127), "code": CODES.get(name, name)} if not custom \
             else {"short_code": 32, "code": 32, "custom": custom}
         if code not in self.codes:
@@ -52,6 +53,8 @@ class Model:
         op = {"code_index": self.codes.index(code), "inputs": list(inputs), "outputs": outs}
         if kind:
             op.update({"options_type": kind, "options": options})
+        if custom_options:
+            op["custom_options"] = list(struct.pack(f"<{len(custom_options)}i", *custom_options))
         self.ops.append(op)
         return outs[0] if len(outs) == 1 else outs
 
@@ -119,6 +122,11 @@ def layers():
         x = m.input([1, 3, 3, 2])
         m.write(m.op("TRANSPOSE_CONV", [m.ints(1, size, size, 3), m.const([3, k, k, 2]), x, m.const([3])],
                      [[1, size, size, 3]], "TransposeConv", padding=padding, stride_h=2, stride_w=2))
+    for file, padding, size in (("convolution2dtransposebias", 1, 5), ("convolution2dtransposebias_valid", 2, 7)):
+        m = Model(file)
+        x = m.input([1, 3, 3, 2])
+        m.write(m.op("CUSTOM", [x, m.const([3, 3, 3, 2]), m.const([3])], [[1, size, size, 3]],
+                     custom="Convolution2DTransposeBias", custom_options=(padding, 2, 2)))
     m = Model("fully_connected")
     x = m.input([1, 2, 3, 4])
     m.write(m.op("FULLY_CONNECTED", [x, m.const([5, 24]), m.const([5])], [[1, 5]], "FullyConnected", act="tanh"))

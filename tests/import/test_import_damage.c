@@ -4,7 +4,7 @@
 
 #include "compiler/import/tflite.h"
 
-static const char *const names[] = {"conv_same", "transpose_conv_same", "fully_connected_keep", "shape",
+static const char *const names[] = {"conv_same", "transpose_conv_same", "convolution2dtransposebias", "fully_connected_keep", "shape",
                                     "strided_slice", "mirror_pad_symmetric", "split", "gather", "resize_bilinear",
                                     "shuffle", "sequence", "dequantize", "concatenation", "pack_unpack",
                                     "reduce_max", "quantize", "densify", "four_bits", "dilated", "gather_nd", "cumsum",

@@ -24,6 +24,8 @@ static const struct op_case cases[] = {
     {"transpose_conv_even", deconv_even, {"1x3x6x6"}},
     {"transpose_conv_valid", deconv_valid, {"1x3x7x7"}},
     {"transpose_conv_gap", deconv_gap, {"1x3x6x6"}},
+    {"convolution2dtransposebias", deconv_custom, {"1x3x5x5"}},
+    {"convolution2dtransposebias_valid", deconv_custom_valid, {"1x3x7x7"}},
     {"fully_connected", fully_connected, {"1x5"}},
     {"fully_connected_keep", fully_connected_keep, {"1x3x2"}},
     {"fully_connected_hybrid", fully_connected_hybrid, {"1x2"}},
@@ -195,9 +197,11 @@ static void no_operator_is_forgotten(void **state)
 {
     static const char *const names[] = {
 #define TF_OP(code, name, ...) #name,
+#define TF_CUSTOM(name, ...) #name,
 #define TF_NAME(code, name)
 #include "compiler/import/tflite_ops.def"
 #undef TF_OP
+#undef TF_CUSTOM
 #undef TF_NAME
     };
     /* tested under another name, or as one of several */

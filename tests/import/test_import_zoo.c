@@ -370,7 +370,6 @@ static void other_models_are_refused(void **state)
     static const struct {
         const char *folder, *name, *says;
     } models[] = {
-        {"tflite", "mp_selfie", "CUSTOM Convolution2DTransposeBias"},
         {"tflite", "tflm_audio_preproc_f32", "CUSTOM SignalPCAN"},
         {"tflite", "tflm_mnist_lstm_int8", "UNIDIRECTIONAL_SEQUENCE_LSTM"},
     };
