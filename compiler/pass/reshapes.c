@@ -159,6 +159,63 @@ static int cut_into_parts(struct shape before, struct shape after, struct part *
     return n;
 }
 
+/* The elements of a part that a slice takes, when it is the same distance from each to the next: as a slice of its
+ * one dimension before. */
+static bool slice_before(const struct slice_attrs *a, struct shape after, const struct part *p, int *begin, int *size,
+                         int *stride)
+{
+    int step = 1, count = 1, first = 0;
+    for (int k = p->n_to - 1, weight = 1; k >= 0; k--) {
+        const int i = p->to[k], own = a->stride.v[i] * weight;
+        first += a->begin.v[i] * weight;
+        weight *= after.dim[i];
+        if (a->size.v[i] == 1)
+            continue;
+        if (count > 1 && own != step * count)
+            return false;
+        step = count > 1 ? step : own;
+        count *= a->size.v[i];
+    }
+    *begin = first, *size = count, *stride = step;
+    return true;
+}
+
+static bool takes_all(const struct slice_attrs *a, struct shape after, const struct part *p)
+{
+    for (int k = 0; k < p->n_to; k++)
+        if (a->size.v[p->to[k]] != after.dim[p->to[k]] || a->stride.v[p->to[k]] != 1)
+            return false;
+    return true;
+}
+
+bool ncc_reshapes_sink_below_slice(struct graph *g, struct node *n)
+{
+    const struct node *r = ncc_match_def(n->in[0], OP_reshape);
+    const struct slice_attrs *a = n->attrs;
+    struct part parts[NCC_MAX_RANK];
+    const int n_parts = r ? cut_into_parts(r->in[0]->shape, n->in[0]->shape, parts) : 0;
+    if (n_parts == 0)
+        return false;
+    const struct shape x = r->in[0]->shape, after = n->in[0]->shape;
+    struct slice_attrs above = {{x.rank, {0}}, {x.rank, {0}}, {x.rank, {0}}};
+    for (int i = 0; i < x.rank; i++) {
+        above.size.v[i] = x.dim[i];
+        above.stride.v[i] = 1;
+    }
+    for (int i = 0; i < n_parts; i++) {
+        const struct part *p = &parts[i];
+        const int from = p->from[0];
+        if (!takes_all(a, after, p) && (p->n_from > 1 || !slice_before(a, after, p, &above.begin.v[from],
+                                                                       &above.size.v[from], &above.stride.v[from])))
+            return false;
+    }
+    struct value *v = NCC_OP(g, OP_slice, n->name, &above, r->in[0]);
+    if (!v)
+        return false;
+    v->range = n->out[0]->range;
+    return ncc_match_become(g, n, ncc_match_reshape(g, r->name, v, n->out[0]->shape), r);
+}
+
 static int n_units(struct shape s)
 {
     return s.rank - extent_of(s).n;

@@ -19,4 +19,10 @@ bool ncc_reshapes_sink_transpose(struct graph *g, struct node *n);
 /* reshape that only joins dimensions, transpose -> transpose, reshape. */
 bool ncc_reshapes_raise_transpose(struct graph *g, struct node *n);
 
+/* What is cut out of dimensions that were cut up can be cut out before:
+ *
+ *     x --reshape--> . --slice--> y      becomes      x --slice--> . --reshape--> y
+ */
+bool ncc_reshapes_sink_below_slice(struct graph *g, struct node *n);
+
 #endif

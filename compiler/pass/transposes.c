@@ -251,6 +251,7 @@ bool ncc_pass_transposes(struct graph *g, struct arena *scratch)
         {"sink_transpose_below_split", OP_reshape, ncc_reshapes_sink_transpose},
         {"raise_transpose_above_merge", OP_transpose, ncc_reshapes_raise_transpose},
         {"sink_reshape", ANY_OP, ncc_reshapes_sink},
+        {"sink_reshape_below_slice", OP_slice, ncc_reshapes_sink_below_slice},
     };
     (void)scratch;
     return ncc_rewrite_run(g, set, NCC_COUNT(set));
