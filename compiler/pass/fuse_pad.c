@@ -1,4 +1,5 @@
-/* fuse_pad: zeros that a pad puts around a map are zeros that the convolution can imagine.
+/* fuse_pad: zeros that a pad puts around a map are zeros that the convolution can imagine, or a mean can count. The
+ * largest of what is never negative does not mind them.
  *
  * Every convolution takes its own copy of the pad; other users keep theirs. Crops (negative
  * amounts), other values, and pads on channels stay as they are.
@@ -36,6 +37,47 @@ static bool pad_into_conv(struct graph *g, struct node *n)
     return ncc_match_become(g, n, ncc_op(g, OP_conv2d, n->name, &a, in, 3), pad);
 }
 
+/* Each window of the pool must see a pixel of the map. */
+static bool add_pads(struct pool_attrs *a, const struct pad_attrs *p)
+{
+    a->pad_top += p->before.v[2];
+    a->pad_left += p->before.v[3];
+    a->pad_bottom += p->after.v[2];
+    a->pad_right += p->after.v[3];
+    return a->pad_top < a->kernel_h && a->pad_bottom < a->kernel_h && a->pad_left < a->kernel_w &&
+           a->pad_right < a->kernel_w;
+}
+
+static bool pad_into_mean(struct graph *g, struct node *n)
+{
+    const struct node *pad = ncc_match_def(n->in[0], OP_pad);
+    struct pool_attrs a = *(const struct pool_attrs *)n->attrs;
+    const bool counts = a.count_pad || (a.pad_top == 0 && a.pad_left == 0 && a.pad_bottom == 0 && a.pad_right == 0);
+    if (!pad || !counts || !is_zero_frame(pad->attrs) || !add_pads(&a, pad->attrs))
+        return false;
+    a.count_pad = true;
+    return ncc_match_become(g, n, NCC_OP(g, OP_avg_pool, n->name, &a, pad->in[0]), pad);
+}
+
+static bool is_never_negative(const struct value *v)
+{
+    const struct node *n = v->def;
+    if (v->range.known && v->range.lo >= 0)
+        return true;
+    if (!n || n->op != OP_clip)
+        return n && (n->op == OP_relu || n->op == OP_sigmoid);
+    return ((const struct clip_attrs *)n->attrs)->min >= 0;
+}
+
+static bool pad_into_max(struct graph *g, struct node *n)
+{
+    const struct node *pad = ncc_match_def(n->in[0], OP_pad);
+    struct pool_attrs a = *(const struct pool_attrs *)n->attrs;
+    if (!pad || !is_zero_frame(pad->attrs) || !is_never_negative(pad->in[0]) || !add_pads(&a, pad->attrs))
+        return false;
+    return ncc_match_become(g, n, NCC_OP(g, OP_max_pool, n->name, &a, pad->in[0]), pad);
+}
+
 static bool has_crop(const struct pad_attrs *a)
 {
     for (int i = 0; i < a->before.n; i++) {
@@ -67,6 +109,8 @@ bool ncc_pass_fuse_pad(struct graph *g, struct arena *scratch)
     static const struct rewrite set[] = {
         {"merge_pads", OP_pad, merge_pads},
         {"pad_into_conv", OP_conv2d, pad_into_conv},
+        {"pad_into_mean", OP_avg_pool, pad_into_mean},
+        {"pad_into_max", OP_max_pool, pad_into_max},
     };
     (void)scratch;
     return ncc_rewrite_run(g, set, NCC_COUNT(set));
