@@ -148,7 +148,7 @@ static double difference(struct loaded *l, const cJSON *meta, const char *golden
     return most / (high > low ? high - low : fmax(fabs(high), 1e-3));
 }
 
-static double worst_difference(struct loaded *l, const char *golden)
+static double worst_difference(struct loaded *l, const char *golden, enum eval_mode mode)
 {
     cJSON *meta = read_meta(l, golden);
     double worst = 0;
@@ -159,7 +159,7 @@ static double worst_difference(struct loaded *l, const char *golden)
         assert_in_range(l->g->outputs.n, 1, 16);
         for (int k = 0; k < l->g->inputs.n; k++)
             in[k] = make_feed(l, meta, golden, k, s);
-        run_graph(l->g, EVAL_FAST, in, out);
+        run_graph(l->g, mode, in, out);
         for (int k = 0; k < l->g->outputs.n; k++) {
             worst = fmax(worst, difference(l, meta, golden, k, s, out[k]));
             free(out[k]);
@@ -249,7 +249,7 @@ static void float_models_agree(void **state)
         const double ms = now() - start;
         expect_graph(&l, models[i]);
         const int n_inner = count_inner_transposes(l.g);
-        const double worst = worst_difference(&l, golden("tflite", models[i], name));
+        const double worst = worst_difference(&l, golden("tflite", models[i], name), EVAL_FAST);
         print_message("%-28s %6.1f ms %4d nodes %3d transposes, %d between layers, %d warnings, difference %.1e\n",
                       models[i], ms, ncc_graph_n_nodes(l.g), count_ops(l.g, OP_transpose), n_inner, l.diags.n_warnings,
                       worst);
@@ -276,7 +276,7 @@ static void quantised_models_agree(void **state)
         char path[400], name[100];
         load_file(&l, zoo_path("tflite", models[i], path), NULL);
         expect_graph(&l, models[i]);
-        const double worst = worst_difference(&l, golden("tflite", models[i], name));
+        const double worst = worst_difference(&l, golden("tflite", models[i], name), EVAL_FAST);
         print_message("%-28s %4d nodes, difference %.1e codes\n", models[i], ncc_graph_n_nodes(l.g), worst);
         n_bad += worst > 1e-4; /* of float outputs it is a part of the range */
         unload(&l);
@@ -300,7 +300,7 @@ static void caffe_models_agree(void **state)
         load_file(&l, path, NULL);
         const double ms = now() - start;
         expect_graph(&l, path);
-        const double worst = worst_difference(&l, golden("caffe", models[i / 2], name));
+        const double worst = worst_difference(&l, golden("caffe", models[i / 2], name), EVAL_FAST);
         print_message("%-28s %6.1f ms %4d nodes, %d warnings, difference %.1e\n", models[i / 2], ms,
                       ncc_graph_n_nodes(l.g), l.diags.n_warnings, worst);
         n_bad += worst > 1e-4;
@@ -315,6 +315,13 @@ static void load_onnx(struct loaded *l, const char *name, const char *path)
     const bool open = strcmp(name, "retinaface_mbnet025") == 0;
     const struct shape_override shape = {"input", ncc_shape_4(1, 3, 320, 320)};
     load_file(l, path, open ? &(const struct import_options){.shapes = &shape, .n_shapes = 1} : NULL);
+}
+
+/* All weights of light_squeezenet are alike, and its classes are so large that a bit more or less decides: a matrix library
+ * that rounds some columns in another way than others, as OpenBLAS does on CPUs with FMA, makes them differ. */
+static enum eval_mode mode_of(const char *name)
+{
+    return strcmp(name, "light_squeezenet") == 0 ? EVAL_REFERENCE : EVAL_FAST;
 }
 
 /* Quantised ones (_q) may differ where a sum lies between two codes. One output of yunet_s_320 is a sigmoid that never
@@ -356,7 +363,7 @@ static void onnx_models_agree(void **state)
         load_onnx(&l, models[i].name, path);
         const double ms = now() - start;
         expect_graph(&l, path);
-        const double worst = worst_difference(&l, golden("onnx", models[i].name, name));
+        const double worst = worst_difference(&l, golden("onnx", models[i].name, name), mode_of(models[i].name));
         print_message("%-28s %6.1f ms %4d nodes, %d warnings, difference %.1e\n", models[i].name, ms,
                       ncc_graph_n_nodes(l.g), l.diags.n_warnings, worst);
         n_bad += worst > models[i].most;
