@@ -6,6 +6,7 @@
 #include "compiler/pass/match.h"
 #include "compiler/pass/passes.h"
 #include "compiler/pass/rewrite.h"
+#include "compiler/pass/sliced.h"
 
 #include <math.h>
 
@@ -221,6 +222,8 @@ bool ncc_pass_simplify(struct graph *g, struct arena *scratch)
         {"div_to_softmax", OP_div, div_to_softmax},
         {"div_to_sigmoid", OP_div, div_to_sigmoid},
         {"concat_to_pad", OP_concat, concat_to_pad},
+        {"merge_slices", OP_slice, ncc_sliced_merge},
+        {"concat_to_blocks", OP_concat, ncc_sliced_to_blocks},
     };
     (void)scratch;
     return ncc_rewrite_run(g, set, NCC_COUNT(set));
