@@ -290,6 +290,12 @@ static void keep_codes(const struct code_groups *s, const struct node *n)
     group->kept = true;
 }
 
+/* Scales of channels that one member was given mean nothing for others, whose channels may come in another order. */
+static void give_up_channels(struct group *group)
+{
+    group->conflict |= group->given && !group->fixed && group->n_members > 1 && group->quant.n_channels > 1;
+}
+
 static void settle(const struct code_groups *s)
 {
     for (int id = 0; id < s->n; id++)
@@ -298,8 +304,10 @@ static void settle(const struct code_groups *s)
         gather(s, step);
     for (int id = 0; id < s->n; id++)
         s->group[ncc_group_root(s, id)].n_members++;
-    for (int id = 0; id < s->n; id++)
+    for (int id = 0; id < s->n; id++) {
+        give_up_channels(&s->group[id]);
         choose_codes(s, id);
+    }
     if (s->joint_zeros)
         ncc_joint_zeros(s);
     for (const struct node *n = s->g->first; n; n = n->next)

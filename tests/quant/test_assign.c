@@ -512,6 +512,23 @@ static void test_shown(void **state)
     ncc_arena_release(&w.arena);
 }
 
+/* Scales of channels that were given, and what goes out in another order: no download has them. */
+static void test_given_channels(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w);
+    struct value *y = conv(&w, canvas(&w, "x", 2, 8, 8), linear_1x1, 2, false);
+    struct value *exchanged = conv(&w, y, (struct kpu_conv_attrs){.kernel = 3, .copy = true}, 2, false);
+    struct value *down = NCC_OP(w.g, OP_kpu_download, "down", NULL, exchanged);
+    ncc_graph_output(w.g, down, "y");
+    static const double scale[] = {0.5, 0.25}, zero[] = {128, 128};
+    y->quant = (struct quant){2, scale, zero};
+    assign(&w);
+    assert_true(same(y, down) && same(y, exchanged) && y->quant.scale[0] >= 0.5);
+    ncc_arena_release(&w.arena);
+}
+
 static void test_nothing_seen(void **state)
 {
     (void)state;
@@ -539,7 +556,8 @@ int main(void)
         cmocka_unit_test(test_by_channel),
         cmocka_unit_test(test_many_ways_to_a_reader),
         cmocka_unit_test(test_cpu_concat),      cmocka_unit_test(test_cuts),
-        cmocka_unit_test(test_shown),           cmocka_unit_test(test_nothing_seen),
+        cmocka_unit_test(test_shown),           cmocka_unit_test(test_given_channels),
+        cmocka_unit_test(test_nothing_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
