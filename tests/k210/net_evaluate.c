@@ -157,10 +157,13 @@ static double largest_of(const struct tensor *t)
     return largest;
 }
 
-/* A few of the last bits of what the graph computes on the way: sums that nearly cancel out have that much error. */
+/* A few of the last bits of what the graph reads, and computes on the way: sums that nearly cancel out have that much
+ * error. A product with a small gate is one in disguise: a difference of squares. */
 static double last_bits(const struct graph *g, const struct tensor *t)
 {
     double largest = 0;
+    for (int i = 0; i < g->inputs.n; i++)
+        largest = fmax(largest, largest_of(&t[g->inputs.v[i]->id]));
     for (const struct node *n = g->first; n; n = n->next)
         for (int i = 0; i < n->n_out; i++)
             largest = fmax(largest, largest_of(&t[n->out[i]->id]));
