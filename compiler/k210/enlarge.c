@@ -31,10 +31,8 @@
  * About 10 ns for a byte of the result, where the CPU takes 150 ns and more to move it.
  */
 #include "compiler/k210/enlarge.h"
+#include "compiler/k210/turns.h"
 #include "kpu/layout.h"
-#include "kpu/timing.h"
-
-#include <stdio.h>
 
 enum { TILE_W = 64, BLOCK = 32, N_TURNS = 4, MAX_BLOCKS = 16 };
 
@@ -79,43 +77,12 @@ static struct value *view(struct job *j, struct value *x, const struct kpu_view_
     return NCC_OP(j->l->g, OP_kpu_view, ncc_name(j->l->g, j->name, "view"), a, x);
 }
 
-/* The lines of x from `line` on as c maps of h x w. */
-static struct value *maps_of(struct job *j, struct value *x, int line, int c, int h, int w)
-{
-    const struct kpu_view_attrs a = {.line = line, .c = c, .canvas_h = h, .canvas_w = w, .h = h, .w = w};
-    return view(j, x, &a);
-}
-
-/* Where an output channel of a pick reads. */
-struct source {
-    int channel, row, column;
-    bool zero;
-};
-
-static struct value *pick(struct job *j, struct value *x, int out_c, struct source (*of)(const void *, int), const void *arg)
-{
-    struct graph *g = j->l->g;
-    const int *d = x->shape.dim;
-    const struct shape s = ncc_shape_4(out_c, d[1], 3, 3);
-    float *w = NCC_NEW(g->arena, float, ncc_shape_count(s));
-    for (int o = 0; o < out_c; o++) {
-        const struct source from = of(arg, o);
-        if (!from.zero)
-            w[((o * d[1] + from.channel) * 3 + 1 + from.row) * 3 + 1 + from.column] = 1;
-    }
-    const struct kpu_conv_attrs a = {
-        .kernel = 3, .pool = NCC_KPU_POOL_LEFT_TOP_2, .copy = true, .h = d[2] / 2, .w = d[3] / 2};
-    return NCC_OP(g, OP_kpu_conv, ncc_name(g, j->name, "pick"), &a, x, ncc_const(g, ncc_name(g, j->name, "w"), DT_F32, s, w),
-                  ncc_const(g, ncc_name(g, j->name, "b"), DT_F32, ncc_shape_make(1, &out_c),
-                            NCC_NEW(g->arena, float, out_c)));
-}
-
 struct first_pick {
     const struct job *j;
     const struct part *p;
 };
 
-static struct source first_source(const void *arg, int o)
+static struct pick_source first_source(const void *arg, int o)
 {
     const struct first_pick *f = arg;
     int digit[N_DIGITS];
@@ -126,14 +93,8 @@ static struct source first_source(const void *arg, int o)
         o /= n;
     }
     const int phase = f->j->between == ENLARGE_PHASES ? 2 * digit[D_Q] + digit[D_P] : 0;
-    return (struct source){2 * (phase * f->p->n_blocks + digit[D_BLOCK]) + f->p->half + digit[D_HALF], digit[D_ROW], digit[D_COLUMN],
+    return (struct pick_source){2 * (phase * f->p->n_blocks + digit[D_BLOCK]) + f->p->half + digit[D_HALF], digit[D_ROW], digit[D_COLUMN],
                            f->j->between == ENLARGE_ZEROS && (digit[D_P] || digit[D_Q])};
-}
-
-static struct source turn_source(const void *unused, int o)
-{
-    (void)unused;
-    return (struct source){o / 4, o / 2 % 2, o % 2, false};
 }
 
 static int n_tiles(const struct job *j, const struct part *p)
@@ -151,10 +112,10 @@ static bool phases_adjacent(const struct job *j, int n_blocks)
 static struct value *half_lines(struct job *j, const struct part *p)
 {
     if (phases_adjacent(j, p->n_blocks))
-        return maps_of(j, j->x, p->block * BLOCK, 2 * p->n_blocks * j->n_phases, BLOCK, TILE_W / 2);
+        return ncc_lower_maps_of(j->l, j->name, j->x, p->block * BLOCK, 2 * p->n_blocks * j->n_phases, BLOCK, TILE_W / 2);
     struct value *phase[4];
     for (int i = 0; i < j->n_phases; i++)
-        phase[i] = maps_of(j, j->x, i * j->phase_lines + p->block * BLOCK, 2 * p->n_blocks, BLOCK, TILE_W / 2);
+        phase[i] = ncc_lower_maps_of(j->l, j->name, j->x, i * j->phase_lines + p->block * BLOCK, 2 * p->n_blocks, BLOCK, TILE_W / 2);
     return ncc_lower_beside(j->l, phase, j->n_phases, ncc_name(j->l->g, j->name, "phases"));
 }
 
@@ -163,33 +124,19 @@ static struct value *enlarged_part(struct job *j, const struct part *p)
 {
     const int tiles = n_tiles(j, p), tile_h = j->layout->tile_h;
     struct value *y = half_lines(j, p);
-    y = pick(j, y, 16 * p->n_blocks * p->n_halves, first_source, &(struct first_pick){j, p});
-    for (int i = 0; i < N_TURNS; i++)
-        y = pick(j, maps_of(j, y, 0, tiles, tile_h, TILE_W), 4 * tiles, turn_source, NULL);
-    return y;
+    y = ncc_lower_pick(j->l, j->name, y, 16 * p->n_blocks * p->n_halves, first_source, &(struct first_pick){j, p});
+    return ncc_lower_turns(j->l, j->name, y, tiles, tile_h, N_TURNS);
 }
 
 /* ---- parts ---- */
-
-/* A byte of weights counts as a clock. */
-static double layer_clocks(const struct job *j, const struct ncc_kpu_shape *s)
-{
-    return ncc_kpu_layer_clocks(s, 1) + ncc_kpu_costs(j->l->options->runtime)->layer_clocks + (double)ncc_kpu_n_weights(s);
-}
-
-static double pick_clocks(const struct job *j, int in_c, int h, int w, int out_c)
-{
-    const struct ncc_kpu_shape s = {in_c, h, w, out_c, 3, false, NCC_KPU_POOL_LEFT_TOP_2};
-    return layer_clocks(j, &s);
-}
 
 static double part_clocks(const struct job *j, const struct part *p)
 {
     const int tiles = n_tiles(j, p), in_c = 2 * p->n_blocks;
     const struct ncc_kpu_shape copy = {in_c, BLOCK, TILE_W / 2, in_c, 3, true, NCC_KPU_POOL_NONE};
-    const double copies = phases_adjacent(j, p->n_blocks) ? 0 : j->n_phases * layer_clocks(j, &copy);
-    return copies + pick_clocks(j, in_c * j->n_phases, BLOCK, TILE_W / 2, 16 * p->n_blocks * p->n_halves) +
-           N_TURNS * pick_clocks(j, tiles, j->layout->tile_h, TILE_W, 4 * tiles);
+    const double copies = phases_adjacent(j, p->n_blocks) ? 0 : j->n_phases * ncc_lower_layer_clocks(j->l, &copy);
+    return copies + ncc_lower_pick_clocks(j->l, in_c * j->n_phases, BLOCK, TILE_W / 2, 16 * p->n_blocks * p->n_halves) +
+           ncc_lower_turns_clocks(j->l, tiles, j->layout->tile_h, N_TURNS);
 }
 
 /* How many blocks and halves at a time are cheapest: each layer has a fixed part, and one quadratic in its channels. */
@@ -228,23 +175,6 @@ static struct value *all_tiles(struct job *j)
 }
 
 /* ---- the map ---- */
-
-/* x with copies of its first channels behind it, so many lines at least. */
-static struct value *with_filler(struct lowering *l, struct value *x, int64_t lines, const char *name)
-{
-    const int *d = x->shape.dim, groups = ncc_kpu_groups(d[1], d[3]), group = ncc_kpu_layout_of(d[3]).group;
-    const int64_t each = ncc_kpu_lines(1, d[2], d[3]);
-    int missing = (int)((lines + each - 1) / each), n = 1;
-    struct value **part = NCC_NEW(l->g->arena, struct value *, (size_t)missing + 1);
-    part[0] = x;
-    for (; missing > 0; missing -= groups) {
-        const struct kpu_slice_attrs first = {0, missing * group};
-        part[n++] = missing >= groups || first.count >= d[1]
-                        ? x
-                        : NCC_OP(l->g, OP_kpu_slice, ncc_name(l->g, name, "filler"), &first, x);
-    }
-    return ncc_lower_beside(l, part, n, ncc_name(l->g, name, "blocks"));
-}
 
 /* Of what a line of the result holds, every other channel is nobody's. */
 static bool has_gaps(const struct value *x)
@@ -330,7 +260,7 @@ struct value *ncc_lower_enlarge(struct lowering *l, const char *name, struct val
                     .name = name,
                     .layout = layout,
                     .between = between,
-                    .x = with_filler(l, x, n_blocks * BLOCK - lines, name),
+                    .x = ncc_lower_fill_lines(l, name, x, n_blocks * BLOCK - lines),
                     .n_blocks = (int)n_blocks,
                     .n_halves = one_half ? 1 : 2,
                     .n_phases = n_phases,

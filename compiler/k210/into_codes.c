@@ -234,10 +234,12 @@ static struct quant quant_between(const struct integers *t, const struct node *n
 }
 
 /* What moves codes hands on what they stand for: it may be another than was assigned, where a concatenation moves codes
- * of its own accord, or codes were cut off. */
+ * of its own accord, or codes were cut off. A view that takes channels apart which others laid together knows what each stands
+ * for, where they do not. */
 static void hand_on_quant(struct node *n)
 {
-    if (n->in[0]->quant.n_channels == 1)
+    const bool takes_apart = n->op == OP_kpu_view && n->out[0]->quant.n_channels > 1;
+    if (n->in[0]->quant.n_channels == 1 && !takes_apart)
         n->out[0]->quant = n->in[0]->quant;
 }
 

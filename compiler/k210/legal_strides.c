@@ -2,9 +2,11 @@
  *
  *     stride 6x6 = pick of 2, then a slice with stride 3        2x1 = a slice alone; or, where one row comes out, 1x1
  *
- * For convolutions and pools alike. The slice is a CPU step, so the estimate decides against leaving the node to the CPU.
+ * For convolutions and pools alike. The slice is layers that move codes (thin.h) or a CPU step, or one in one direction and the
+ * other in the other, so the estimate decides, against leaving the node to the CPU too.
  */
 #include "compiler/k210/legalise.h"
+#include "compiler/k210/thin.h"
 #include "compiler/pass/match.h"
 
 /* One direction of a node with a stride. */
@@ -110,21 +112,39 @@ static struct value *dense(struct graph *g, const struct node *n, struct value *
     return y;
 }
 
-static struct value *every(struct graph *g, const struct node *n, struct value *x)
+/* Every so many-th row and column of x: a slice, or none. */
+static struct value *every(struct graph *g, const char *name, struct value *x, int rows, int cols)
 {
-    const struct shape *y = &n->out[0]->shape;
-    const int pick = pick_of(n);
-    const struct slice_attrs s = {
-        .begin = {4, {0}},
-        .size = {4, {1, y->dim[1], y->dim[2], y->dim[3]}},
-        .stride = {4, {1, 1, direction_of(n, true).stride / pick, direction_of(n, false).stride / pick}}};
-    return NCC_OP(g, OP_slice, ncc_name(g, n->name, "every"), &s, x);
+    const int *d = x->shape.dim;
+    const struct slice_attrs s = {.begin = {4, {0}},
+                                  .size = {4, {1, d[1], (d[2] - 1) / rows + 1, (d[3] - 1) / cols + 1}},
+                                  .stride = {4, {1, 1, rows, cols}}};
+    return rows == 1 && cols == 1 ? x : NCC_OP(g, OP_slice, ncc_name(g, name, "every"), &s, x);
+}
+
+/* In one slice, or the direction that the KPU can do first. */
+enum slices { AT_ONCE, ONE_BY_ONE };
+
+static struct value *thinned(struct graph *g, const struct node *n, struct value *x, enum slices how)
+{
+    const int pick = pick_of(n), rows = direction_of(n, true).stride / pick, cols = direction_of(n, false).stride / pick;
+    if (how == AT_ONCE)
+        return every(g, n->name, x, rows, cols);
+    const bool rows_first = ncc_lower_thins(x->shape.dim[3], rows, 1);
+    x = every(g, n->name, x, rows_first ? rows : 1, rows_first ? 1 : cols);
+    return every(g, n->name, x, rows_first ? 1 : rows, rows_first ? cols : 1);
 }
 
 static struct value *with_slice(struct graph *g, const struct node *n, struct value *const *x)
 {
     struct value *y = dense(g, n, x[0]);
-    return y ? every(g, n, y) : NULL;
+    return y ? thinned(g, n, y, AT_ONCE) : NULL;
+}
+
+static struct value *with_slices(struct graph *g, const struct node *n, struct value *const *x)
+{
+    struct value *y = dense(g, n, x[0]);
+    return y ? thinned(g, n, y, ONE_BY_ONE) : NULL;
 }
 
 bool ncc_legal_has_odd_stride(const struct node *n)
@@ -136,17 +156,25 @@ bool ncc_legal_has_odd_stride(const struct node *n)
            (n->op != OP_conv2d || ncc_match_is_layer(n)) && n->in[0]->shape.dim[0] == 1;
 }
 
-struct value *ncc_legal_split_stride(struct graph *g, struct node *n)
+static struct value *split_stride(struct graph *g, struct node *n, enum slices how)
 {
     struct unaries u;
     struct value *end = ncc_legal_unaries(g, n->out[0], &u), *all = dense(g, n, n->in[0]);
-    struct value *y = all ? every(g, n, ncc_legal_apply(g, &u, all)) : NULL;
+    struct value *y = all ? thinned(g, n, ncc_legal_apply(g, &u, all), how) : NULL;
     return ncc_match_become(g, end->def, y, end->def == n ? NULL : n) ? y : NULL;
+}
+
+struct value *ncc_legal_split_stride(struct graph *g, struct node *n)
+{
+    return split_stride(g, n, AT_ONCE);
 }
 
 bool ncc_legal_stride(const struct legaliser *l, struct node *n)
 {
-    return ncc_legal_has_odd_stride(n) &&
-           ncc_legal_us(l, n, n->in, 1, with_slice) < ncc_legal_us(l, n, n->in, 1, as_is) &&
-           ncc_legal_split_stride(l->g, n) != NULL;
+    if (!ncc_legal_has_odd_stride(n))
+        return false;
+    const double as_it_is = ncc_legal_us(l, n, n->in, 1, as_is), at_once = ncc_legal_us(l, n, n->in, 1, with_slice),
+                 one_by_one = ncc_legal_us(l, n, n->in, 1, with_slices);
+    const enum slices how = one_by_one < at_once ? ONE_BY_ONE : AT_ONCE;
+    return (how == ONE_BY_ONE ? one_by_one : at_once) < as_it_is && split_stride(l->g, n, how) != NULL;
 }

@@ -1,8 +1,8 @@
 /* slice, gather: neighbouring rows and columns are a smaller window on the same canvas (rows of a band are copied), and
  * channels are an address, or (where they start inside a line, or come in another order) an address and slots behind it; none
- * takes a layer. */
+ * takes a layer. Every so many-th row or column does: thin.h. */
 #include "compiler/ir/element.h"
-#include "compiler/k210/lower.h"
+#include "compiler/k210/thin.h"
 #include "kpu/layout.h"
 
 /* The lines with channels channel[0] .. channel[n - 1] of v, and where in them each lies. */
@@ -27,6 +27,28 @@ static struct value *of_channels(struct lowering *l, const struct node *n, const
     return ncc_lower_channels(l, x, begin, last + 1 - begin);
 }
 
+/* Rows and columns that do not follow each other; row, column: where those that are left begin in what *x is then. */
+static bool thinned(struct lowering *l, const struct node *n, struct value **x, int *row, int *column, const char **why)
+{
+    const struct slice_attrs *a = n->attrs;
+    const int rows = a->size.v[2] > 1 ? a->stride.v[2] : 1, columns = a->size.v[3] > 1 ? a->stride.v[3] : 1;
+    if (rows == 1 && columns == 1)
+        return true;
+    if (l->options->short_of_ram) {
+        *why = "its layers take RAM that the board does not have"; /* picks have many weights */
+        return false;
+    }
+    if (columns > 1) {
+        *x = ncc_lower_thin_columns(l, n->name, *x, *column, columns, a->size.v[3], why);
+        *column = 0;
+    }
+    if (*x && rows > 1) {
+        *x = ncc_lower_thin_rows(l, n->name, *x, *row, rows, a->size.v[2], why);
+        *row = 0;
+    }
+    return *x != NULL;
+}
+
 bool ncc_lower_op_slice(struct lowering *l, struct node *n, const char **why)
 {
     const struct slice_attrs *a = n->attrs;
@@ -44,7 +66,9 @@ bool ncc_lower_op_slice(struct lowering *l, struct node *n, const char **why)
         *why = "the map comes from main memory, where it is sliced as well";
         return false;
     }
-    int row = a->begin.v[2];
+    int row = a->begin.v[2], column = a->begin.v[3];
+    if (!thinned(l, n, &x, &row, &column, why))
+        return false;
     if (n->apart && a->size.v[2] < x->window.h && a->size.v[2] >= NCC_KPU_MIN_H) {
         x = ncc_lower_rows_apart(l, x, row, a->size.v[2], n->name);
         row = 0;
@@ -54,7 +78,7 @@ bool ncc_lower_op_slice(struct lowering *l, struct node *n, const char **why)
         const struct kpu_recanvas_attrs r = {.canvas_h = x->shape.dim[2],
                                              .canvas_w = x->shape.dim[3],
                                              .top = w->top + row,
-                                             .left = w->left + a->begin.v[3],
+                                             .left = w->left + column,
                                              .h = a->size.v[2],
                                              .w = a->size.v[3],
                                              .outside = OUT_JUNK};

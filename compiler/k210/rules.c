@@ -5,6 +5,7 @@
 #include "compiler/k210/mean_inside.h"
 #include "compiler/k210/pool_plan.h"
 #include "compiler/k210/taps.h"
+#include "compiler/k210/thin.h"
 #include "kpu/limits.h"
 
 #include <math.h>
@@ -210,16 +211,19 @@ static bool zero_channels(const struct node *n, char *found)
     return only_channels;
 }
 
-static bool takes_neighbours(const struct node *n, char *found)
+static int step_along(const struct slice_attrs *a, int axis)
+{
+    return a->size.v[axis] > 1 ? a->stride.v[axis] : 1;
+}
+
+static bool takes_near(const struct node *n, char *found)
 {
     const struct slice_attrs *a = n->attrs;
-    bool neighbours = a->stride.n == 4 && n->out[0]->shape.dim[1] > 0;
-    for (int i = 0; i < a->stride.n; i++)
-        if (i != 1 && a->stride.v[i] != 1 && a->size.v[i] > 1) {
-            snprintf(found, 120, "every %d-th along axis %d", a->stride.v[i], i);
-            neighbours = false;
-        }
-    return neighbours;
+    if (a->stride.n != 4 || n->out[0]->shape.dim[1] < 1)
+        return false;
+    const int w = n->in[0]->shape.dim[3], rows = step_along(a, 2), columns = step_along(a, 3);
+    snprintf(found, 120, "every %d-th row and every %d-th column of %d", rows, columns, w);
+    return step_along(a, 0) == 1 && ncc_lower_thins(w, rows, columns);
 }
 
 static bool enlarges(const struct node *n, char *found)
@@ -325,7 +329,7 @@ static const struct rule gather_rules[] = {
 };
 static const struct rule slice_rules[] = {
     MAPS(maps_fit),
-    {"rows and columns must be neighbours", NULL, takes_neighbours},
+    {"rows and columns must be neighbours; or 2, 4 .. of at most 128 columns apart, and rows of at most 64 then also 3, 6 ..", NULL, takes_near},
     {0},
 };
 

@@ -172,6 +172,47 @@ static struct value *inception(struct graph *g, uint64_t *state)
     return conv(g, state, ncc_op(g, OP_concat, "branches", &channels, part, 3), 16, 1, 1);
 }
 
+/* A recogniser of text, half as wide as CRNN: pools that halve the rows alone. */
+static struct value *text_lines(struct graph *g, uint64_t *state)
+{
+    const struct pool_attrs both = {.kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 2},
+                            rows = {.kernel_h = 2, .kernel_w = 2, .stride_h = 2, .stride_w = 1, .pad_left = 1, .pad_right = 1};
+    struct value *x = relu(g, conv(g, state, input(g, 1, 32, 100), 32, 3, 1));
+    x = relu(g, conv(g, state, NCC_OP(g, OP_max_pool, "pool", &both, x), 64, 3, 1));
+    x = relu(g, conv(g, state, NCC_OP(g, OP_max_pool, "pool", &both, x), 128, 3, 1));
+    x = NCC_OP(g, OP_max_pool, "rows", &rows, relu(g, conv(g, state, x, 128, 3, 1)));
+    x = relu(g, conv(g, state, x, 256, 3, 1));
+    x = NCC_OP(g, OP_max_pool, "rows", &rows, relu(g, conv(g, state, x, 256, 3, 1)));
+    const struct conv2d_attrs valid = {.stride_h = 1, .stride_w = 1, .dil_h = 1, .dil_w = 1, .groups = 1};
+    return relu(g, net_conv(g, state, x, valid, 256, 2, 2));
+}
+
+static struct value *along(struct graph *g, uint64_t *state, struct value *x, int out_c, int kh, int kw)
+{
+    struct conv2d_attrs a = same(1, 1, 1);
+    a.pad_top = a.pad_bottom = kh / 2;
+    a.pad_left = a.pad_right = kw / 2;
+    return net_conv(g, state, x, a, out_c, kh, kw);
+}
+
+/* LPRNet's first two blocks, for number plates: a pool that halves the columns alone. */
+static struct value *number_plates(struct graph *g, uint64_t *state)
+{
+    const struct pool_attrs largest = {.kernel_h = 3, .kernel_w = 3, .stride_h = 1, .stride_w = 1},
+                            columns = {.kernel_h = 3, .kernel_w = 3, .stride_h = 1, .stride_w = 2};
+    const struct conv2d_attrs valid = same(1, 1, 1);
+    struct value *x = relu(g, net_conv(g, state, input(g, 3, 24, 94), valid, 64, 3, 3));
+    x = NCC_OP(g, OP_max_pool, "largest", &largest, x);
+    for (int i = 0; i < 2; i++) {
+        x = relu(g, conv(g, state, x, 32, 1, 1));
+        x = relu(g, along(g, state, x, 32, 3, 1));
+        x = relu(g, along(g, state, x, 32, 1, 3));
+        x = relu(g, conv(g, state, x, 64, 1, 1));
+        x = NCC_OP(g, OP_max_pool, "columns", &columns, x);
+    }
+    return relu(g, conv(g, state, x, 64, 1, 1));
+}
+
 /* ---- the table ---- */
 
 /* Gates that hardly vary, of channels that are from large to a thirtieth of that. */
@@ -206,6 +247,8 @@ static const struct block {
     {"gates of channels of different sizes", uneven_gates, 2, 20, 0},
     {"MobileNet V3, two blocks with gates", mobilenet_v3, 4, 18, 0}, /* down and up again for each gate */
     {"MobileNet V1, two picks in odd rows", mobilenet_v1, 0, 25, 2},
+    {"CRNN, pools of stride 2x1", text_lines, 0, 25, 5},
+    {"LPRNet, pools of stride 1x2", number_plates, 0, 25, 8},
 };
 
 static const struct k210_options options = {.runtime = NCC_KPU_RUNTIME_V4, .output_quantize_threshold = 1024};
