@@ -47,8 +47,8 @@ static const char *remedy_for(struct bytes file)
 {
     if (starts_with(file, "\x89HDF", 4))
         return "this is a Keras file: convert it with tf.lite.TFLiteConverter.from_keras_model";
-    if (starts_with(file, "KMDL", 4) || starts_with(file, "\3\0\0\0", 4))
-        return "this is a kmodel, compiled already: give the model that it was made from";
+    if (starts_with(file, "LDMK", 4) || starts_with(file, "\3\0\0\0", 4))
+        return "this is a kmodel, compiled already: give the model that it was made from; ncc inspect shows what is in it";
     if (starts_with(file, "PK", 2))
         return "this is an archive (Keras, PyTorch or kfpkg): export the model to TFLite or ONNX";
     return "give a .tflite or .onnx file, or the .prototxt or .caffemodel of a Caffe net";
@@ -71,7 +71,7 @@ struct graph *ncc_import(const char *path, enum model_format format, const struc
     }
     if (!formats[format].recognise(file))
         ncc_diag_note(d, where,
-                      ncc_arena_printf(arena, "the file does not say that it is a %s model; it is read as one",
+                      ncc_arena_printf(arena, "the file does not say that it is a model in %s; it is read as one",
                                        formats[format].name),
                       NULL, NULL);
     return formats[format].import(file, path, options ? options : &none, arena, d);

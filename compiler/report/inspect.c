@@ -32,12 +32,31 @@ static bool is_version_1(struct bytes file)
     return head[0] == 1 && head[1] <= 1;
 }
 
+static bool is_kmodel(struct bytes file)
+{
+    uint32_t identifier = 0;
+    memcpy(&identifier, file.data, file.size < sizeof identifier ? file.size : sizeof identifier);
+    return identifier == NCC_KM_IDENTIFIER || ncc_kmodel_v3_is(file.data, file.size);
+}
+
+static bool refuse_other(const struct inspecting *in, struct bytes file, const char *name)
+{
+    ncc_diag_error(in->diags, FAULT_INPUT, (struct place){.file = name},
+                   is_version_1(file)
+                       ? "it looks like a model of version 1, of the vendor's compiler of 2018, whose layout is not known"
+                       : ncc_status_text(NCC_NOT_KMODEL),
+                   "give a .kmodel or .kfpkg file; of a source model ncc check tells what runs where", NULL);
+    return false;
+}
+
 static bool inspect_kmodel(const struct inspecting *in, struct bytes file, const char *name)
 {
     struct ncc_kmodel_v5 v5;
     struct kmodel_view view;
     struct ncc_km_fault fault;
     uint32_t head[2] = {0};
+    if (!is_kmodel(file))
+        return refuse_other(in, file, name);
     memcpy(head, file.data, file.size < sizeof head ? file.size : sizeof head);
     if (head[0] == NCC_KM_IDENTIFIER && head[1] == NCC_KM5_VERSION) {
         const char *wrong = ncc_kmodel_v5_open(file.data, file.size, &v5);
@@ -46,10 +65,6 @@ static bool inspect_kmodel(const struct inspecting *in, struct bytes file, const
         ncc_inspect_print_v5(in, &v5, name);
         return true;
     }
-    if (is_version_1(file))
-        return refuse(
-            in, name, NULL, NULL,
-            "it looks like a model of version 1, of the vendor's compiler of 2018, whose layout is not known");
     const char *wrong = ncc_inspect_open(file, in->options->firmware, &view, &fault, in->arena);
     if (wrong)
         return refuse(in, name, &fault,
@@ -61,13 +76,6 @@ static bool inspect_kmodel(const struct inspecting *in, struct bytes file, const
 }
 
 /* ---- packages ---- */
-
-static bool is_kmodel(struct bytes file)
-{
-    uint32_t identifier = 0;
-    memcpy(&identifier, file.data, file.size < sizeof identifier ? file.size : sizeof identifier);
-    return identifier == NCC_KM_IDENTIFIER || ncc_kmodel_v3_is(file.data, file.size);
-}
 
 /* flash-list.json as it stands: it is short, and often not quite JSON. */
 static void print_list(const struct package_entry *e, FILE *out)

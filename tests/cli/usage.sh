@@ -12,7 +12,7 @@ expect 2 "no command 'compil'" compil a b
 says "try: ncc compile"
 expect 2 "no command 'frobnicate'" frobnicate
 
-for command in compile infer inspect check ops; do
+for command in compile infer eval inspect check ops; do
     expect 0 "usage: ncc $command" $command --help
     expect 0 "ncc 0." $command -v
     [ -s stderr ] && fail "ncc $command -v writes to stderr"
@@ -20,7 +20,7 @@ done
 
 # Every option of the help is described and has its place in the manual page.
 manual=$(dirname "$digits")/../doc/ncc.1
-for command in compile infer inspect check ops; do
+for command in compile infer eval inspect check ops; do
     "$ncc" $command --help | grep -oE '^ .{5}--[a-z-]+' | grep -oE '[a-z]+[a-z-]*$' | while read -r option; do
         sed 's/\\-/-/g' "$manual" | grep -qE -- "--$option\b" || echo "--$option"
     done

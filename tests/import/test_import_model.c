@@ -269,7 +269,7 @@ static void formats(void **state)
         {"\x08\x07\x12\x07pytorch", 11, "the file has no graph"},
         {"name: \"net\"\nlayer {}", 20, "the net must have an output"},
         {"\x89HDF\r\n\x1a\n", 8, "Keras"},
-        {"KMDL\0\0\0\0", 8, "kmodel"},
+        {"LDMK\4\0\0\0", 8, "kmodel"},
         {"PK\3\4", 4, "archive"},
         {"", 0, "not a model of a known format"},
         {"\1\2\3\4TFL3", 8, "damaged"},
