@@ -71,12 +71,22 @@ static bool options_agree(struct compilation *c)
     return c->diags.n_errors == 0;
 }
 
+/* Told before the work, and beside what is wrong with the model. */
+static void check_results(struct compilation *c)
+{
+    if (c->options->output)
+        ncc_file_expect_writable(c->options->output, &c->diags);
+    if (c->options->report)
+        ncc_file_expect_writable(c->options->report, &c->diags);
+}
+
 bool ncc_step_import(struct compilation *c)
 {
     const struct ncc_compile_options *o = c->options;
     k210_options(c);
     if (!options_agree(c))
         return false;
+    check_results(c);
     struct shape_override *shapes = NCC_NEW(&c->arena, struct shape_override, o->n_shapes);
     for (int i = 0; i < o->n_shapes; i++)
         shapes[i] = (struct shape_override){o->shapes[i].name, ncc_shape_make(o->shapes[i].rank, o->shapes[i].dim)};

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MAX_INPUTS = 64, WORK_ALIGN = 256 };
 
@@ -57,7 +58,8 @@ static bool make_folder(const char *path)
     struct stat info;
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
         return true;
-    fprintf(stderr, "%s: error: the folder cannot be made\n    found: %s\n", path, strerror(errno));
+    fprintf(stderr, "%s: error: the folder cannot be made\n    found: %s\n    try: a folder for the results, not a file\n",
+            path, strerror(errno));
     return false;
 }
 
@@ -309,7 +311,11 @@ enum ncc_exit ncc_command_infer(struct settings *s)
     if (kmodel)
         return infer_kmodel(s);
     s->compile.model = s->operand[0];
+    const bool is_new = access(s->operand[1], F_OK) != 0;
     if (!make_folder(s->operand[1]))
         return NCC_EXIT_INPUT;
-    return ncc_evaluate(&s->compile, s->operand[1], s->npy, stdout, stderr);
+    const enum ncc_exit status = ncc_evaluate(&s->compile, s->operand[1], s->npy, stdout, stderr);
+    if (status != NCC_EXIT_DONE && is_new)
+        rmdir(s->operand[1]); /* unless results of some samples are in it */
+    return status;
 }

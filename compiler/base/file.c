@@ -11,21 +11,33 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *remedy_of(int error)
+static bool complain(struct diags *d, const char *path, const char *rule, const char *remedy, int error)
 {
-    return error == ENOENT   ? "check the path; it is taken from the folder that ncc runs in, unless it begins with /"
-           : error == EACCES ? "make it readable for the user who runs ncc"
-                             : NULL;
+    ncc_diag_error(d, FAULT_INPUT, (struct place){.file = path}, rule, remedy, error ? "%s" : NULL,
+                   strerror(error));
+    return false;
 }
 
-static bool complain(struct diags *d, const char *path, const char *rule, int error)
+static bool complain_reading(struct diags *d, const char *path, const char *rule, int error)
 {
-    const struct place where = {.file = path};
-    if (error)
-        ncc_diag_error(d, FAULT_INPUT, where, rule, remedy_of(error), "%s", strerror(error));
-    else
-        ncc_diag_error(d, FAULT_INPUT, where, rule, NULL, NULL);
-    return false;
+    const char *remedy = error == ENOENT
+                             ? "check the path; it is taken from the folder that ncc runs in, unless it begins with /"
+                         : error == EACCES ? "make it readable for the user who runs ncc"
+                                           : NULL;
+    return complain(d, path, rule, remedy, error);
+}
+
+static bool complain_writing(struct diags *d, const char *path, int error)
+{
+    const char *remedy = error == ENOENT || error == ENOTDIR ? "make the folder first, or name a file in another one"
+                         : error == ENOSPC                   ? "make room on the disk"
+                                                             : "name a file in a folder that you may write to";
+    return complain(d, path, "the file cannot be written", remedy, error);
+}
+
+static bool complain_kind(struct diags *d, const char *path, bool is_folder)
+{
+    return complain(d, path, is_folder ? "a file is needed, not a folder" : "a regular file is needed", NULL, 0);
 }
 
 /* 0 or errno. EIO stands for a file that is shorter than `size`. */
@@ -53,11 +65,9 @@ bool ncc_file_read(const char *path, size_t limit, struct arena *a, struct diags
     struct stat info;
     *out = (struct bytes){0};
     if (stat(path, &info) != 0)
-        return complain(d, path, "the file cannot be read", errno);
-    if (S_ISDIR(info.st_mode))
-        return complain(d, path, "a file is needed, not a folder", 0);
+        return complain_reading(d, path, "the file cannot be read", errno);
     if (!S_ISREG(info.st_mode))
-        return complain(d, path, "a regular file is needed", 0);
+        return complain_kind(d, path, S_ISDIR(info.st_mode));
     if ((uint64_t)info.st_size > limit) {
         ncc_diag_error(d, FAULT_INPUT, (struct place){.file = path}, "the file is too large", NULL,
                        "%lld bytes, and at most %zu are accepted", (long long)info.st_size, limit);
@@ -67,7 +77,7 @@ bool ncc_file_read(const char *path, size_t limit, struct arena *a, struct diags
     uint8_t *data = ncc_arena_alloc(a, size + 1, 1, 16);
     const int error = ncc_file_read_part(path, 0, data, size);
     if (error)
-        return complain(d, path, "the file cannot be read", error);
+        return complain_reading(d, path, "the file cannot be read", error);
     *out = (struct bytes){data, size};
     return true;
 }
@@ -119,14 +129,24 @@ bool ncc_file_write(const char *path, const void *data, size_t size, struct diag
     struct stat info;
     char real[PATH_MAX];
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) /* renaming over it would replace a device or pipe */
-        return complain(d, path, S_ISDIR(info.st_mode) ? "a file is needed, not a folder" : "a regular file is needed",
-                        0);
+        return complain_kind(d, path, S_ISDIR(info.st_mode));
     const char *target = realpath(path, real) ? real : path; /* what a link points to is written, the link stays */
     const size_t prefix = strlen(target);
     char *temporary = NCC_NEW(d->arena, char, prefix + SUFFIX);
     memcpy(temporary, target, prefix);
     const int error = write_and_rename(temporary, prefix, prefix + SUFFIX, target, data, size);
-    return error ? complain(d, path, "the file cannot be written", error) : true;
+    return error ? complain_writing(d, path, error) : true;
+}
+
+bool ncc_file_expect_writable(const char *path, struct diags *d)
+{
+    struct stat info;
+    char real[PATH_MAX];
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return complain_kind(d, path, S_ISDIR(info.st_mode));
+    const char *target = realpath(path, real) ? real : path, *base = ncc_file_base(target);
+    const char *folder = base == target ? "." : ncc_arena_printf(d->arena, "%.*s", (int)(base - target), target);
+    return access(folder, W_OK) == 0 || complain_writing(d, path, errno);
 }
 
 /* A folder that is being listed, and those around it, by which links in circles are found. */
@@ -178,7 +198,7 @@ static bool list_folder(struct listing *l, const struct folder *self)
     if (!error && size > 0)
         error = read_names(self->path, names, size, &used);
     if (error)
-        return complain(l->diags, self->path, "the folder cannot be read", error);
+        return complain_reading(l->diags, self->path, "the folder cannot be read", error);
     const char *slash = self->path[strlen(self->path) - 1] == '/' ? "" : "/";
     bool good = true;
     for (size_t at = 0; at < used; at += strlen(names + at) + 1)
@@ -190,17 +210,17 @@ static bool list_path(struct listing *l, const char *path, const struct folder *
 {
     struct stat info;
     if (stat(path, &info) != 0)
-        return complain(l->diags, path, "the file or folder cannot be read", errno);
+        return complain_reading(l->diags, path, "the file or folder cannot be read", errno);
     if (S_ISDIR(info.st_mode)) {
         for (const struct folder *at = around; at; at = at->around)
             if (at->device == info.st_dev && at->inode == info.st_ino)
-                return complain(l->diags, path, "the folder links to one that contains it", 0);
+                return complain(l->diags, path, "the folder links to one that contains it", NULL, 0);
         return list_folder(l, &(struct folder){path, info.st_dev, info.st_ino, around});
     }
     if (S_ISREG(info.st_mode))
         NCC_PUSH(l->arena, l->out, path);
     else if (!around)
-        return complain(l->diags, path, "a regular file or a folder is needed", 0);
+        return complain(l->diags, path, "a regular file or a folder is needed", NULL, 0);
     return true;
 }
 

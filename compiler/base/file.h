@@ -20,6 +20,10 @@ int ncc_file_read_part(const char *path, uint64_t at, void *to, size_t size);
  * no output file, the temporary removed, and false. */
 bool ncc_file_write(const char *path, const void *data, size_t size, struct diags *d);
 
+/* Tells what can be told before the work is done for which there is to be a file: its folder is missing or is not
+ * ours to write to, or something that is no regular file has its name. Then a diagnostic, and false. */
+bool ncc_file_expect_writable(const char *path, struct diags *d);
+
 /* Regular files below a folder, recursively, in byte order of their path relative to it;
  * hidden ones (.name) are left out. If `path` is a file, the list is that file.
  * Missing path or unreadable folder: a diagnostic and false. */

@@ -146,7 +146,8 @@ static void leave_out(struct builder *b, struct paths *list)
         ncc_diag_note(b->problems.diags, (struct place){.file = b->path}, "files with other extensions are left out",
                       NULL, "%d, the first is %s", list->n - kept, first);
     if (kept == 0)
-        ncc_data_problem(&b->problems, b->path, "there are no samples", NULL,
+        ncc_data_problem(&b->problems, b->path, "there are no samples",
+                         "samples are jpg, png, bmp, ppm, pgm, npy, bin or raw files; --dataset-format narrows that",
                          "%d files, none with a sample's extension", list->n);
     list->n = kept;
 }

@@ -103,6 +103,24 @@ static void failed_writes_leave_nothing(void **state)
     assert_int_equal(count_files(s), 1);
 }
 
+/* The same is told by looking, which changes nothing. */
+static void tells_what_cannot_be_written(void **state)
+{
+    struct scene *s = *state;
+    put(s, "x", "old");
+    assert_true(ncc_file_expect_writable(in(s, "x"), &s->diags));
+    assert_true(ncc_file_expect_writable(in(s, "new"), &s->diags));
+    assert_true(ncc_file_expect_writable("no_folder_named", &s->diags));
+    assert_int_equal(s->diags.n_errors, 0);
+    assert_false(ncc_file_expect_writable(in(s, "none/x"), &s->diags));
+    assert_non_null(strstr(s->diags.first->remedy, "make the folder first"));
+    assert_false(ncc_file_expect_writable(in(s, "x/y"), &s->diags));
+    assert_false(ncc_file_expect_writable(s->folder, &s->diags));
+    assert_false(ncc_file_expect_writable("/dev/null", &s->diags));
+    assert_int_equal(s->diags.n_errors, 4);
+    assert_int_equal(count_files(s), 1);
+}
+
 static void a_read_only_folder_stays_as_it_is(void **state)
 {
     struct scene *s = *state;
@@ -193,6 +211,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(reads_what_was_written, begin, end),
         cmocka_unit_test_setup_teardown(refuses_what_is_no_file, begin, end),
         cmocka_unit_test_setup_teardown(failed_writes_leave_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(tells_what_cannot_be_written, begin, end),
         cmocka_unit_test_setup_teardown(a_read_only_folder_stays_as_it_is, begin, end),
         cmocka_unit_test_setup_teardown(writes_through_a_link, begin, end),
         cmocka_unit_test_setup_teardown(lists_in_byte_order, begin, end),

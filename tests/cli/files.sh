@@ -16,12 +16,19 @@ head -c 20000 /dev/urandom >noise.tflite
 expect 1 "noise.tflite" compile noise.tflite out.kmodel --dataset "$calib"
 expect 1 "noise.tflite" compile noise.tflite out.kmodel --dataset "$calib" -i tflite
 absent out.kmodel
+echo "hello world" >text.onnx
+expect 1 "not a model of a known format" compile text.onnx out.kmodel --dataset "$calib"
+says "give a .tflite or .onnx file"
+expect 1 "model in ONNX" compile text.onnx out.kmodel --dataset "$calib" -i onnx
 
 # Samples.
 expect 2 "needs samples" compile "$model" out.kmodel
 expect 1 "nothing" compile "$model" out.kmodel --dataset nothing
 mkdir none
 expect 1 "none" compile "$model" out.kmodel --dataset none
+says "samples are jpg"
+expect 1 "none" infer "$model" results --dataset none
+absent results
 mkdir bad
 echo "no picture" >bad/a.png
 expect 1 "bad/a.png" compile "$model" out.kmodel --dataset bad
@@ -34,11 +41,17 @@ absent out.kmodel
 : >file
 expect 1 "file/out.kmodel" compile "$model" file/out.kmodel --dataset "$calib"
 expect 1 "missing/out.kmodel" compile "$model" missing/out.kmodel --dataset "$calib"
+says "make the folder first"
 mkdir out.kmodel
 expect 1 "out.kmodel" compile "$model" out.kmodel --dataset "$calib"
 [ -z "$(ls out.kmodel)" ] || fail "something is in out.kmodel/"
 rmdir out.kmodel
 expect 1 "file/report.json" compile "$model" out2.kmodel --dataset "$calib" --report file/report.json
+absent out2.kmodel
+# It is told before the work, with what else is wrong.
+expect 1 "missing/out.kmodel" compile nowhere.tflite missing/out.kmodel --dataset "$calib"
+says "nowhere.tflite"
+expect 1 "a folder for the results" infer "$model" file --dataset "$digits/test"
 expect 0 "" compile "$model" out3.kmodel --dataset "$calib" --quiet --report page.html
 grep -q '</html>' page.html || fail "there is no page"
 grep -q 'What became of the model' page.html || fail "the page does not tell of the source model"
@@ -57,7 +70,12 @@ expect 1 "half.tflite" compile half.tflite kept.kmodel --dataset "$calib"
 expect 1 "nowhere.kmodel" inspect nowhere.kmodel
 expect 1 "not a folder" inspect .
 expect 1 "not a kmodel" inspect "$model"
+says "ncc check"
 expect 0 "general RAM" compile "$model" good.kmodel --dataset "$calib"
+expect 1 "compiled already" compile good.kmodel out.kmodel --dataset "$calib"
+expect 1 "compiled already" check good.kmodel
+expect 1 "compiled already" eval good.kmodel "$model" --dataset "$calib"
+expect 1 "second file" eval "$model" "$model" --dataset "$calib"
 head -c 3000 good.kmodel >half.kmodel
 expect 1 "half.kmodel" inspect half.kmodel
 expect 1 "half.kmodel" infer half.kmodel results --dataset "$digits/test"
