@@ -2,7 +2,6 @@
 #include "tests/k210/net.h"
 
 #include "compiler/ir/eval.h"
-#include "compiler/ir/text.h"
 #include "compiler/ops/attrs.h"
 #include "kpu/layout.h"
 
@@ -204,16 +203,4 @@ bool net_same(const struct graph *a, const struct tensor *x, const struct graph 
             return false;
     }
     return true;
-}
-
-void net_expect_same(struct net *n, const struct graph *g, uint64_t seed, const char *name)
-{
-    char why[200] = "";
-    const char *illegal = net_illegal_layer(g);
-    const struct tensor *x = net_evaluate(&n->arena, n->g, seed, false), *y = net_evaluate(&n->arena, g, seed, true);
-    const char *promise = net_broken_promise(g, y);
-    if (!illegal && !promise && net_same(n->g, x, g, y, 1e-5, why))
-        return;
-    fprintf(stderr, "%s", ncc_text_print(n->g, false, &n->arena));
-    fail_msg("%s: %s", name, illegal ? illegal : promise ? promise : why);
 }

@@ -153,10 +153,7 @@ static void real_case(const char *name, uint64_t state, enum how how)
     struct net n;
     net_open(&n);
     make(&n, &state, how);
-    struct graph *g = ncc_graph_copy(n.g, &n.arena, &n.diags);
-    net_force_on_kpu(g);
-    assert_true(ncc_k210_lower(g, &options, &n.scratch));
-    assert_true(ncc_graph_verify(g, "lower"));
+    const struct graph *g = net_lowered(&n, &options, false);
     expect_on_kpu(&n, g, name);
     net_expect_same(&n, g, state, name);
     net_close(&n);

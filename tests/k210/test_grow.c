@@ -37,15 +37,6 @@ static void make_any(struct net *n, uint64_t *state)
     make(n, state, net_int(state, 1, h * w > 400 ? 20 : 90), h, w);
 }
 
-static struct graph *lowered(struct net *n)
-{
-    struct graph *g = ncc_graph_copy(n->g, &n->arena, &n->diags);
-    net_force_on_kpu(g);
-    assert_true(ncc_k210_lower(g, &options, &n->scratch));
-    assert_true(ncc_graph_verify(g, "lower"));
-    return g;
-}
-
 static void in_real_numbers(void **unused)
 {
     (void)unused;
@@ -57,7 +48,7 @@ static void in_real_numbers(void **unused)
         struct net n;
         net_open(&n);
         make_any(&n, &state);
-        net_expect_same(&n, lowered(&n), state, name);
+        net_expect_same(&n, net_lowered(&n, &options, false), state, name);
         net_close(&n);
     }
 }
@@ -101,7 +92,7 @@ static void in_few_layers(void **unused)
         struct net n;
         net_open(&n);
         make(&n, &state, cases[i].c, cases[i].h, cases[i].w);
-        const struct graph *g = lowered(&n);
+        const struct graph *g = net_lowered(&n, &options, false);
         print_message("%d x %d x %d: %d layers\n", cases[i].c, cases[i].h, cases[i].w, net_count(g, OP_kpu_conv));
         assert_true(net_count(g, OP_kpu_conv) <= cases[i].groups / 3);
         net_close(&n);

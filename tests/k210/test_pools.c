@@ -63,25 +63,7 @@ static const struct k210_options options = {.runtime = NCC_KPU_RUNTIME_V4};
 
 static struct graph *lowered(struct net *n)
 {
-    struct graph *g = ncc_graph_copy(n->g, &n->arena, &n->diags);
-    assert_true(ncc_k210_legalise(g, &options, &n->scratch));
-    net_force_on_kpu(g);
-    assert_true(ncc_k210_lower(g, &options, &n->scratch));
-    return g;
-}
-
-static void check_reals(struct net *n, uint64_t state)
-{
-    char why[200] = "";
-    const struct graph *g = lowered(n);
-    assert_true(ncc_graph_verify(g, "lower"));
-    const struct tensor *want = net_evaluate(&n->arena, n->g, state, false);
-    const struct tensor *got = net_evaluate(&n->arena, g, state, true);
-    const char *illegal = net_illegal_layer(g), *promise = net_broken_promise(g, got);
-    if (!illegal && !promise && net_same(n->g, want, g, got, 1e-5, why))
-        return;
-    fail_msg("%s\n%s\n%s %s", ncc_text_print(n->g, false, &n->arena), ncc_text_print(g, false, &n->arena),
-             illegal ? illegal : why, promise ? promise : "");
+    return net_lowered(n, &options, true);
 }
 
 static void check_codes(struct net *n, uint64_t state, struct ncc_sim *sim)
@@ -121,7 +103,7 @@ static void max_pools(void **unused)
         struct net n;
         net_open(&n);
         if (random_pool(&n, &state, OP_max_pool)) {
-            check_reals(&n, state);
+            net_expect_same(&n, lowered(&n), state, "pool");
             check_codes(&n, state, sim);
             const bool left = left_to_the_cpu(&n);
             if (left && has_form(&n))
@@ -154,7 +136,7 @@ static void average_pools(void **unused)
         struct net n;
         net_open(&n);
         if (random_pool(&n, &state, OP_avg_pool)) {
-            check_reals(&n, state);
+            net_expect_same(&n, lowered(&n), state, "pool");
             const bool left = left_to_the_cpu(&n);
             if (left && has_mean_form(&n))
                 fail_msg("left to the CPU:\n%s %s", ncc_text_print(n.g, false, &n.arena), lowered(&n)->first->reason);
@@ -240,9 +222,9 @@ static void strides_in_the_middle(void **unused)
         struct net n;
         net_open(&n);
         random_middle(&n, &state);
-        check_reals(&n, state);
+        net_expect_same(&n, lowered(&n), state, "pool");
         if (put_off(&n, state)) {
-            check_reals(&n, state);
+            net_expect_same(&n, lowered(&n), state, "pool");
             n_put_off++;
         }
         net_close(&n);
