@@ -1,10 +1,8 @@
 /* The text form of a graph (text.h): reading. One statement per line; only a list in braces may
  * run over several. The first error ends it. */
-#include "compiler/ir/element.h"
-#include "compiler/ir/lex.h"
+#include "compiler/ir/parse.h"
 #include "compiler/ir/text.h"
 
-#include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,204 +156,6 @@ static bool take_annotations(struct parser *p, struct value *const *v, int n)
     return true;
 }
 
-/* ---- attributes ---- */
-
-static bool take_attrs(struct parser *p, const struct op_desc *desc, void *attrs, bool in_chain);
-
-static bool take_enum(struct parser *p, const struct attr_desc *d, int *out)
-{
-    const char *word = ncc_lex_word(&p->lex, "a word");
-    for (int i = 0; word && d->names[i]; i++) {
-        if (strcmp(word, d->names[i]) == 0) {
-            *out = i;
-            return true;
-        }
-    }
-    return word && ncc_lex_fail(&p->lex, "'%.40s' must be one of the words of %s", word, d->name);
-}
-
-static bool take_ints(struct parser *p, struct ints *out)
-{
-    out->n = 0;
-    if (!ncc_lex_need(&p->lex, '['))
-        return false;
-    while (!ncc_lex_take(&p->lex, ']')) {
-        long long x;
-        if (out->n == NCC_MAX_INTS)
-            return ncc_lex_fail(&p->lex, "a list must have at most %d numbers", NCC_MAX_INTS);
-        if ((out->n > 0 && !ncc_lex_need(&p->lex, ',')) || !ncc_lex_int(&p->lex, INT_MIN, INT_MAX, &x))
-            return false;
-        out->v[out->n++] = (int)x;
-    }
-    return true;
-}
-
-static bool take_chain(struct parser *p, struct act_chain *out)
-{
-    out->n = 0;
-    if (!ncc_lex_need(&p->lex, '['))
-        return false;
-    while (!ncc_lex_take(&p->lex, ']')) {
-        enum op op;
-        if (out->n == NCC_MAX_ACT)
-            return ncc_lex_fail(&p->lex, "a chain must have at most %d steps", NCC_MAX_ACT);
-        if (out->n > 0 && !ncc_lex_need(&p->lex, ','))
-            return false;
-        const char *word = ncc_lex_word(&p->lex, "an operator");
-        if (!word)
-            return false;
-        if (!ncc_op_by_name(word, &op) || !ncc_op_desc(op)->scalar)
-            return ncc_lex_fail(&p->lex, "'%.40s' must be an operator of one element", word);
-        void *attrs = ncc_attrs_default(op, p->a);
-        if (!ncc_lex_need(&p->lex, '(') || !take_attrs(p, ncc_op_desc(op), attrs, true) || !ncc_lex_need(&p->lex, ')'))
-            return false;
-        out->step[out->n++] = (struct act_step){op, attrs};
-    }
-    return true;
-}
-
-static bool take_bool(struct parser *p, bool *out)
-{
-    const char *word = ncc_lex_word(&p->lex, "true or false");
-    if (!word)
-        return false;
-    *out = strcmp(word, "true") == 0;
-    return *out || strcmp(word, "false") == 0 || ncc_lex_fail(&p->lex, "'%.40s' must be true or false", word);
-}
-
-static bool take_field(struct parser *p, const struct attr_desc *d, void *field)
-{
-    long long x = 0;
-    double real = 0;
-    switch (d->kind) {
-    case ATTR_INT:
-        if (!ncc_lex_int(&p->lex, INT_MIN, INT_MAX, &x))
-            return false;
-        *(int *)field = (int)x;
-        return true;
-    case ATTR_FLOAT:
-        if (!ncc_lex_real(&p->lex, &real))
-            return false;
-        *(float *)field = (float)real;
-        return true;
-    case ATTR_BOOL: return take_bool(p, field);
-    case ATTR_ENUM: return take_enum(p, d, field);
-    case ATTR_INTS: return take_ints(p, field);
-    case ATTR_ACT: return take_chain(p, field);
-    }
-    return false;
-}
-
-/* name=value, with commas between them inside of a chain. */
-static bool take_attrs(struct parser *p, const struct op_desc *desc, void *attrs, bool in_chain)
-{
-    for (bool first = true;; first = false) {
-        ncc_lex_blanks(&p->lex);
-        if (!isalpha((unsigned char)*p->lex.at) && (first || !in_chain))
-            return true;
-        if (!first && in_chain && !ncc_lex_take(&p->lex, ','))
-            return true;
-        const char *word = ncc_lex_word(&p->lex, "an attribute");
-        const struct attr_desc *d = desc->attrs;
-        while (word && d && d->name && strcmp(d->name, word) != 0)
-            d++;
-        if (!word)
-            return false;
-        if (!d || !d->name)
-            return ncc_lex_fail(&p->lex, "'%.40s' must be an attribute of %s", word, desc->name);
-        if (!ncc_lex_need(&p->lex, '=') || !take_field(p, d, (char *)attrs + d->offset))
-            return false;
-    }
-}
-
-/* ---- constants ---- */
-
-/* splitmix64 (Steele, Lea and Flood, 2014): the next of a sequence of 64-bit numbers. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9E3779B97F4A7C15u;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
-/* Reals: -1 <= x < 1 in steps of 2^-23. Integers: all of an 8- or 16-bit type, else 16 bits, signed. */
-static void set_random(enum dtype t, void *data, int64_t i, uint64_t bits)
-{
-    if (ncc_element_is_float(t))
-        ncc_element_set_real(t, data, i, (double)(bits >> 40) / 8388608.0 - 1.0);
-    else if (t == DT_BOOL)
-        ncc_element_set_int(t, data, i, (int64_t)(bits & 1));
-    else
-        ncc_element_set_int(t, data, i, (int16_t)(bits >> 48));
-}
-
-static bool take_element(struct parser *p, enum dtype t, void *data, int64_t i)
-{
-    double real;
-    long long x;
-    if (ncc_element_is_float(t)) {
-        if (!ncc_lex_real(&p->lex, &real))
-            return false;
-        ncc_element_set_real(t, data, i, real);
-        return true;
-    }
-    if (!ncc_lex_int(&p->lex, ncc_element_min(t), ncc_element_max(t), &x))
-        return false;
-    ncc_element_set_int(t, data, i, x);
-    return true;
-}
-
-static bool take_list(struct parser *p, enum dtype t, void *data, int64_t n)
-{
-    if (!ncc_lex_need(&p->lex, '{'))
-        return false;
-    for (int64_t i = 0; i < n; i++) {
-        ncc_lex_lines(&p->lex);
-        if (i > 0 && !ncc_lex_need(&p->lex, ','))
-            return false;
-        ncc_lex_lines(&p->lex);
-        if (!take_element(p, t, data, i))
-            return false;
-    }
-    ncc_lex_lines(&p->lex);
-    return ncc_lex_take(&p->lex, '}') || ncc_lex_fail(&p->lex, "the list must have %lld elements", (long long)n);
-}
-
-static bool take_data(struct parser *p, enum dtype t, void *data, int64_t n)
-{
-    long long seed;
-    ncc_lex_blanks(&p->lex);
-    if (*p->lex.at == '{')
-        return take_list(p, t, data, n);
-    const char *word = ncc_lex_word(&p->lex, "data");
-    if (!word)
-        return false;
-    if (strcmp(word, "zeros") == 0)
-        return true;
-    if (strcmp(word, "iota") == 0) {
-        for (int64_t i = 0; i < n; i++)
-            ncc_element_set_int(t, data, i, i);
-        return true;
-    }
-    if (strcmp(word, "splat") == 0) {
-        union { int64_t align; char bytes[8]; } one;
-        if (!take_element(p, t, &one, 0))
-            return false;
-        for (int64_t i = 0; i < n; i++)
-            memcpy((char *)data + (size_t)i * ncc_dtype_size(t), &one, ncc_dtype_size(t));
-        return true;
-    }
-    if (strcmp(word, "random") != 0)
-        return ncc_lex_fail(&p->lex, "'%.40s' must be zeros, splat, iota, random or a list in braces", word);
-    if (!ncc_lex_int(&p->lex, LLONG_MIN, LLONG_MAX, &seed))
-        return false;
-    uint64_t state = (uint64_t)seed;
-    for (int64_t i = 0; i < n; i++)
-        set_random(t, data, i, next_random(&state));
-    return true;
-}
-
 /* ---- statements ---- */
 
 static void declare(struct parser *p, struct value *v)
@@ -384,7 +184,7 @@ static bool parse_const(struct parser *p)
         return false;
     const int64_t n = ncc_shape_count(shape);
     void *data = ncc_arena_alloc(p->a, (size_t)(n ? n : 1), ncc_dtype_size(dtype), 64);
-    if (!take_data(p, dtype, data, n))
+    if (!ncc_parse_data(&p->lex, dtype, data, n))
         return false;
     struct value *v = ncc_const(p->g, name, dtype, shape, data);
     declare(p, v);
@@ -455,7 +255,7 @@ static bool parse_node(struct parser *p)
     if (!ncc_op_by_name(word, &op))
         return ncc_lex_fail(&p->lex, "'%.40s' must be an operator", word);
     void *attrs = ncc_attrs_default(op, p->a);
-    if (!take_operands(p, &in) || !take_attrs(p, ncc_op_desc(op), attrs, false))
+    if (!take_operands(p, &in) || !ncc_parse_attrs(&p->lex, ncc_op_desc(op), attrs))
         return false;
     const char *name = ncc_lex_take(&p->lex, '@') ? ncc_lex_quoted(&p->lex) : names.v[0];
     if (!name)
