@@ -1,7 +1,8 @@
 /* Inside of the Caffe importer: what its files share.
  *
  *     caffe.proto        the part of the format that is read; protoc-c makes structs and descriptors of it
- *     caffe.c            the walk: which layers, what is needed, inputs, layers in order, outputs
+ *     caffe.c            the walk: which layers, what is needed, layers in order, outputs
+ *     caffe_inputs.c     the inputs and their shapes
  *     caffe_read.c       two files to one net with its weights: text or binary, layers of the first version, phases
  *     caffe_build.c      what builders call: operands, weights, nodes, results, refusals
  *     caffe_ops.def      one row per type of layer: its builder and what the builder needs to know
@@ -111,8 +112,22 @@ bool ncc_caffe_probe(struct bytes file);
 struct graph *ncc_caffe_import(struct bytes bytes, const char *path, const struct import_options *options,
                                struct arena *arena, struct diags *d);
 
+/* m->layers and m->blobs from the files. */
+bool ncc_caffe_connect(struct caffe *m);
 /* Inputs, layers and outputs, once files, layers and m->outputs are there. */
 bool ncc_caffe_build(struct caffe *m);
+/* Made by a layer that gives the net its inputs. */
+bool ncc_caffe_is_source(const struct caffe *m, const struct cf_blob *b);
+/* Adds an error about the net and returns false. `found` may be NULL. */
+bool ncc_caffe_complain(struct caffe *m, const char *node, const char *rule, const char *remedy, const char *found);
+
+/* ---- caffe_inputs.c ---- */
+
+/* Fills m->inputs with those of the net's own that are needed: what is listed, then what layers give, and what no layer
+ * makes if the user gave it a shape. */
+void ncc_caffe_find_inputs(struct caffe *m);
+/* Gives each of m->inputs its value in the graph. All problems are told. */
+bool ncc_caffe_make_inputs(struct caffe *m);
 
 /* ---- caffe_read.c ---- */
 
