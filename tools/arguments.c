@@ -244,70 +244,6 @@ static bool take(const struct parser *p, const struct option *o, char *text)
     return true;
 }
 
-/* ---- help ---- */
-
-enum { MAX_DEFAULT = 80 };
-
-/* The one word for the set, or those that make it, with commas; words of several elements come last. */
-static const char *set_text(const struct option *o, unsigned set, char text[MAX_DEFAULT])
-{
-    unsigned left = set;
-    for (const struct word *w = o->words; w->text; w++)
-        if ((unsigned)w->value == set)
-            return w->text;
-    for (const struct word *w = o->words; w->text && left; w++)
-        if (((unsigned)w->value & left) == (unsigned)w->value) {
-            snprintf(text + strlen(text), MAX_DEFAULT - strlen(text), "%s%s", *text ? "," : "", w->text);
-            left &= ~(unsigned)w->value;
-        }
-    return text;
-}
-
-/* The default as a word, from the value that is in the settings before anything was parsed. */
-static const char *default_text(const struct settings *s, const struct option *o, char text[MAX_DEFAULT])
-{
-    const void *at = (const char *)s + o->offset;
-    *text = 0;
-    switch ((int)o->kind) {
-    case KIND_WORD:
-    case KIND_EITHER:
-        for (const struct word *w = o->words; w->text; w++)
-            if (w->value == (o->kind == KIND_WORD ? *(const int *)at : *(const bool *)at) && !w->refused)
-                return w->text;
-        return text;
-    case KIND_SET:
-        return set_text(o, *(const unsigned *)at, text);
-    case KIND_INT:
-        snprintf(text, MAX_DEFAULT, "%d", *(const int *)at);
-        return text;
-    case KIND_SECONDS:
-        snprintf(text, MAX_DEFAULT, "%g", *(const double *)at);
-        return text;
-    default:
-        return text;
-    }
-}
-
-static void print_option(const struct settings *s, const struct option *o, FILE *out)
-{
-    char left[60], number[MAX_DEFAULT];
-    const char *initial = default_text(s, o, number);
-    snprintf(left, sizeof left, "  %s%c%s--%s %s", o->letter ? "-" : "  ", o->letter ? o->letter : ' ',
-             o->letter ? ", " : " ", o->name, o->argument ? o->argument : "");
-    fprintf(out, "%-38s %s", left, o->help);
-    if (*initial)
-        fprintf(out, " (default: %s)", initial);
-    fputc('\n', out);
-}
-
-static void print_help(const struct parser *p, const char *operands)
-{
-    printf("usage: ncc %s%s%s [options]\n\n", p->name, *operands ? " " : "", operands);
-    for (int i = 0; i < ncc_n_options; i++)
-        if (ncc_options[i].commands & p->command)
-            print_option(p->s, &ncc_options[i], stdout);
-}
-
 /* ---- the line ---- */
 
 static const struct option *find_letter(const struct parser *p, char letter)
@@ -401,7 +337,7 @@ static bool show(const struct parser *p, const struct option *o, const char *ope
         printf("ncc %s\n", ncc_version());
     if (o->kind == KIND_HELP) {
         ncc_compile_defaults(&p->s->compile);
-        print_help(p, operands);
+        ncc_options_help(p->command, p->name, operands, p->s);
     }
     return o->kind == KIND_VERSION || o->kind == KIND_HELP;
 }

@@ -10,7 +10,8 @@ enum kind {
     KIND_TEXT,    /* const char * */
     KIND_WORD,    /* int or enum, one of `words` */
     KIND_EITHER,  /* bool, one of two `words` */
-    KIND_SET,     /* unsigned, several `words` whose values are sets, with commas; "no-" in front takes one from the default, "+" adds */
+    KIND_SET,     /* unsigned, several `words` whose values are sets, with commas; "no-" in front takes one from the
+                     default, "+" adds */
     KIND_NO_SET,  /* unsigned: empties the set; no argument */
     KIND_INT,     /* int, low..high */
     KIND_MEAN,    /* float; from now on there are a mean and a std */
@@ -45,5 +46,8 @@ struct option {
 /* In the order of the help. */
 extern const struct option ncc_options[];
 extern const int ncc_n_options;
+
+/* help.c: prints the options of a command; their defaults are what stands in s before anything was parsed. */
+void ncc_options_help(enum command_bit command, const char *name, const char *operands, const struct settings *s);
 
 #endif

@@ -31,6 +31,7 @@ done | sort -u >unknown
 for command in compile infer eval inspect check ops; do
     "$ncc" $command --help
 done >helps
+[ -n "$(awk 'length > 100' helps)" ] && fail "the help has long lines: $(awk 'length > 100' helps)"
 grep -oE -- '--[a-z][a-z-]+' "$(dirname "$manual")/faq.md" | sort -u | while read -r option; do
     grep -q -- " $option\b" helps || echo "$option"
 done >unknown
