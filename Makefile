@@ -46,8 +46,9 @@ check-all:
 fuzz:
 	@scripts/setup.sh --check test
 	$(CONFIGURE) $(SANITIZE) -G Ninja -DNCC_TESTS=ON -DNCC_SANITIZE=ON
-	@cmake --build $(SANITIZE) --target test_import_caffe_layers
+	@cmake --build $(SANITIZE) --target test_import_caffe_layers test_import_caffe_axes
 	@$(SANITIZE)/tests/import/test_import_caffe_layers >/dev/null
+	@$(SANITIZE)/tests/import/test_import_caffe_axes >/dev/null
 	@NCC_FUZZ_COUNT=$(FUZZ_COUNT) cmake --build $(SANITIZE) --target fuzz
 
 bench:

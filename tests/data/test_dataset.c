@@ -1,104 +1,7 @@
-/* Folders of samples, made here. */
-#include "compiler/base/file.h"
+/* Folders of samples, made here: what they give for the inputs of a model, and which are refused. */
+#include "tests/data/scene.h"
+
 #include "compiler/base/parallel.h"
-#include "compiler/data/dataset.h"
-#include "compiler/data/npy.h"
-
-#include <math.h>
-#include <setjmp.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
-#include <cmocka.h>
-
-struct scene {
-    struct exit out;
-    struct arena arena;
-    struct diags diags;
-    char folder[64];
-    struct dataset set;
-    char error[NCC_DATA_ERROR];
-};
-
-static int begin(void **state)
-{
-    static struct scene s;
-    s.out = (struct exit){0};
-    s.arena = ncc_arena_make(&s.out);
-    ncc_diag_init(&s.diags, &s.arena);
-    strcpy(s.folder, "test_dataset.XXXXXX");
-    *state = &s;
-    return setjmp(s.out.env) || !mkdtemp(s.folder);
-}
-
-static int end(void **state)
-{
-    struct scene *s = *state;
-    const int status = system(ncc_arena_printf(&s->arena, "rm -rf '%s'", s->folder));
-    ncc_arena_release(&s->arena);
-    return status;
-}
-
-static const char *in(struct scene *s, const char *name)
-{
-    return ncc_arena_printf(&s->arena, "%s/%s", s->folder, name);
-}
-
-static void make_folder(struct scene *s, const char *name)
-{
-    assert_int_equal(mkdir(in(s, name), 0755), 0);
-}
-
-static void put(struct scene *s, const char *name, const void *data, size_t size)
-{
-    assert_true(ncc_file_write(in(s, name), data, size, &s->diags));
-}
-
-static void put_npy(struct scene *s, const char *name, enum number_type type, int n_dims, const int *dim,
-                    const void *data)
-{
-    assert_true(ncc_npy_write(in(s, name), type, n_dims, dim, data, &s->diags));
-}
-
-static const struct input_spec colour = {.name = "image", .n_dims = 4, .dim = {1, 3, 1, 2}, .is_u8 = true};
-static const uint8_t planar[6] = {1, 2, 3, 4, 5, 6};  /* of `colour` */
-static const char ppm[] = "P6 2 1 255\n\1\3\5\2\4\6"; /* the same as a picture */
-
-static bool open_set(struct scene *s, const char *name, enum sample_format format, const struct input_spec *inputs,
-                     int n_inputs)
-{
-    return ncc_data_open(*name ? in(s, name) : s->folder, format, inputs, n_inputs, &s->arena, &s->diags, &s->set);
-}
-
-/* The n-th message from the first, as text. */
-static const char *message(struct scene *s, int n)
-{
-    const struct diag *at = s->diags.first;
-    for (; at && n > 0; n--)
-        at = at->next;
-    return at ? ncc_arena_printf(&s->arena, "%s | %s | %s", at->place.file ? at->place.file : "", at->rule,
-                                 at->found ? at->found : "")
-              : "";
-}
-
-static void expect_message(struct scene *s, int n, const char *part)
-{
-    if (!strstr(message(s, n), part))
-        fail_msg("message %d is '%s', not '%s'", n, message(s, n), part);
-}
-
-static void expect_floats(struct scene *s, int sample, int input, const float *wanted)
-{
-    float got[64];
-    s->error[0] = '\0';
-    const bool good = ncc_data_load(&s->set, sample, input, got, s->error);
-    assert_string_equal(s->error, "");
-    assert_true(good);
-    for (size_t i = 0; i < ncc_data_size(&s->set.inputs[input]); i++)
-        if (fabsf(got[i] - wanted[i]) > 1e-6f)
-            fail_msg("element %zu is %g, not %g", i, (double)got[i], (double)wanted[i]);
-}
 
 static void pictures_and_raw_bytes_are_the_same(void **state)
 {
@@ -329,9 +232,6 @@ static void refuses_unsuitable_inputs(void **state)
     assert_int_equal(s->diags.n_errors, 4);
 }
 
-static const struct input_spec pair[2] = {{.name = "a", .n_dims = 4, .dim = {1, 3, 1, 2}},
-                                          {.name = "b", .n_dims = 1, .dim = {2}}};
-
 static void several_inputs_take_folders(void **state)
 {
     struct scene *s = *state;
@@ -382,80 +282,6 @@ static void several_inputs_need_complete_folders(void **state)
     expect_message(s, 4, "a model with several inputs needs folders");
 }
 
-static const char *describe(struct scene *s, bool calibrating)
-{
-    const char *text = "";
-    assert_true(ncc_data_describe(&s->set, calibrating, NULL, &s->arena, &s->diags, &text));
-    return text;
-}
-
-static void describes_a_set(void **state)
-{
-    struct scene *s = *state;
-    struct input_spec spec = colour;
-    spec.has_norm = true, spec.mean = 0.5f, spec.std = 0.5f;
-    for (int i = 0; i < 10; i++)
-        put(s, ncc_arena_printf(&s->arena, "%d.ppm", i), "P6 2 1 255\n\0\0\0\xff\xff\xff", 17);
-    assert_true(open_set(s, "", SAMPLES_AUTO, &spec, 1));
-    assert_string_equal(describe(s, true), "10 samples, 3x1x2, min -1, max 1, picture");
-    assert_int_equal(s->diags.n_warnings, 0);
-    put(s, "x.bin", planar, 6);
-    assert_true(open_set(s, "x.bin", SAMPLES_AUTO, &colour, 1));
-    assert_string_equal(describe(s, false), "1 sample, 3x1x2, min 0.00392, max 0.0235, uint8");
-    assert_int_equal(s->diags.n_warnings, 0);
-    describe(s, true);
-    assert_int_equal(s->diags.n_warnings, 1); /* only one sample */
-}
-
-static void describes_several_inputs(void **state)
-{
-    struct scene *s = *state;
-    make_folder(s, "s");
-    put(s, "s/0.ppm", ppm, sizeof ppm - 1);
-    put(s, "s/1.bin", (const float[]){-5, 2000}, 8);
-    assert_true(open_set(s, "", SAMPLES_AUTO, pair, 2));
-    assert_string_equal(describe(s, true), "1 sample; a: 3x1x2, min 0.00392, max 0.0235, picture; "
-                                           "b: 2, min -5, max 2e+03, float");
-    expect_message(s, 0, "the values are unusually large | -5..2000");
-    expect_message(s, 1, "few samples");
-}
-
-static void warns_of_odd_values(void **state)
-{
-    struct scene *s = *state;
-    struct input_spec spec = colour;
-    put(s, "a.bin", (const float[]){7, 7, 7, 7, 7, 7}, 24);
-    assert_true(open_set(s, "", SAMPLES_AUTO, &spec, 1));
-    describe(s, false);
-    assert_int_equal(s->diags.n_warnings, 0);
-    describe(s, true);
-    expect_message(s, 0, "all values of all samples are equal | 7");
-    expect_message(s, 1, "few samples");
-    spec.has_norm = true, spec.mean = 0, spec.std = 1;
-    assert_true(open_set(s, "", SAMPLES_AUTO, &spec, 1));
-    describe(s, false);
-    expect_message(s, 2, "should lie in 0..1");
-    assert_int_equal(s->diags.n_warnings, 3);
-}
-
-static void finds_damaged_samples(void **state)
-{
-    struct scene *s = *state;
-    const char *text;
-    put(s, "a.ppm", ppm, sizeof ppm - 2);
-    put(s, "b.bin", (const float[]){0, 1, 2, NAN, 3, 4}, 24);
-    put(s, "c.bin", planar, 6);
-    put_npy(s, "d.npy", NUMBER_F64, 3, (const int[]){3, 1, 2}, ((const double[]){0, 0, 0, 0, 0, 1e300}));
-    put(s, "e.png", "garbage", 7);
-    assert_true(open_set(s, "", SAMPLES_AUTO, &colour, 1));
-    assert_false(ncc_data_describe(&s->set, true, NULL, &s->arena, &s->diags, &text));
-    assert_int_equal(s->diags.n_errors, 4);
-    expect_message(s, 0, "a.ppm | the sample cannot be loaded | ");
-    expect_message(s, 1, "b.bin | the sample cannot be loaded | element 3 is not a finite number");
-    expect_message(s, 2, "d.npy | the sample cannot be loaded | element 5 is not a finite number");
-    expect_message(s, 3, "e.png | the sample cannot be loaded | ");
-}
-
 static void files_that_change_are_noticed(void **state)
 {
     struct scene *s = *state;
@@ -497,37 +323,6 @@ static void loads_in_several_threads(void **state)
     assert_int_equal(m.wrong, 0);
 }
 
-/* The n-th block fails, for every n until none does: opening and describing leave by the exit and lose nothing. */
-static void every_block_may_fail(void **state)
-{
-    struct scene *s = *state;
-    static struct exit out;
-    static struct arena a;
-    static long n;
-    for (int i = 0; i < 300; i++)
-        put(s, ncc_arena_printf(&s->arena, "%d.bin", i), planar, 6);
-    for (n = 1;; n++) {
-        out = (struct exit){.fail_at = n};
-        a = ncc_arena_make(&out);
-        const int failed = setjmp(out.env);
-        if (!failed) {
-            struct diags d;
-            struct dataset set;
-            const char *text;
-            ncc_diag_init(&d, &a);
-            assert_true(ncc_data_open(s->folder, SAMPLES_AUTO, &colour, 1, &a, &d, &set));
-            assert_true(ncc_data_describe(&set, true, NULL, &a, &d, &text));
-        }
-        ncc_arena_release(&a);
-        assert_int_equal(out.used, 0);
-        if (!failed)
-            break;
-    }
-    assert_true(n > 2);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -546,13 +341,8 @@ int main(void)
         TEST(refuses_unsuitable_inputs),
         TEST(several_inputs_take_folders),
         TEST(several_inputs_need_complete_folders),
-        TEST(describes_a_set),
-        TEST(describes_several_inputs),
-        TEST(warns_of_odd_values),
-        TEST(finds_damaged_samples),
         TEST(files_that_change_are_noticed),
         TEST(loads_in_several_threads),
-        TEST(every_block_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

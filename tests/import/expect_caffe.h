@@ -10,12 +10,12 @@ struct map {
     float v[MOST];
 };
 
-static float *at(struct map *m, int c, int y, int x)
+static inline float *at(struct map *m, int c, int y, int x)
 {
     return &m->v[(c * m->h + y) * m->w + x];
 }
 
-static float padded(const struct map *m, int c, int y, int x)
+static inline float padded(const struct map *m, int c, int y, int x)
 {
     return y < 0 || y >= m->h || x < 0 || x >= m->w ? 0 : m->v[(c * m->h + y) * m->w + x];
 }
@@ -24,7 +24,7 @@ struct sliding {
     int out_c, kh, kw, sh, sw, ph, pw, dh, dw, group;
 };
 
-static void expect_conv(const struct map *x, const struct sliding *s, bool bias, struct map *y)
+static inline void expect_conv(const struct map *x, const struct sliding *s, bool bias, struct map *y)
 {
     const int per = x->c / s->group, out_per = s->out_c / s->group;
     *y = (struct map){s->out_c,
@@ -46,7 +46,7 @@ static void expect_conv(const struct map *x, const struct sliding *s, bool bias,
 }
 
 /* Every input pixel adds a window to the result. Weights: in x out / group x kh x kw. */
-static void expect_deconv(const struct map *x, const struct sliding *s, bool bias, struct map *y)
+static inline void expect_deconv(const struct map *x, const struct sliding *s, bool bias, struct map *y)
 {
     const int per = x->c / s->group, out_per = s->out_c / s->group;
     *y = (struct map){s->out_c,
@@ -67,7 +67,7 @@ static void expect_deconv(const struct map *x, const struct sliding *s, bool bia
 }
 
 /* Size along one dimension: rounded up, without a window that begins behind the padding in front of the map's end. */
-static int pooled_size(int in, int kernel, int stride, int pad, bool round_down)
+static inline int pooled_size(int in, int kernel, int stride, int pad, bool round_down)
 {
     const double exact = (double)(in + 2 * pad - kernel) / stride;
     int out = (int)(round_down ? floor(exact) : ceil(exact)) + 1;
@@ -76,18 +76,18 @@ static int pooled_size(int in, int kernel, int stride, int pad, bool round_down)
     return out;
 }
 
-static int least(int a, int b)
+static inline int least(int a, int b)
 {
     return a < b ? a : b;
 }
 
-static int most(int a, int b)
+static inline int most(int a, int b)
 {
     return a > b ? a : b;
 }
 
 /* A mean divides by the window's size cut at the padded map's end, and sums what is cut at the map's edges. */
-static void expect_pool(const struct map *x, int kernel, int stride, int pad, bool mean, bool round_down, struct map *y)
+static inline void expect_pool(const struct map *x, int kernel, int stride, int pad, bool mean, bool round_down, struct map *y)
 {
     *y = (struct map){x->c,
                       pooled_size(x->h, kernel, stride, pad, round_down),
