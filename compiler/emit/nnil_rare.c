@@ -292,84 +292,96 @@ static void arc_tangent(struct code *c)
     binary(c, NCC_KM_BINARY_MUL);
 }
 
+static void arc_cosine(struct code *c)
+{
+    number(c, HALF_PI);
+    arc_sine(c);
+    binary(c, NCC_KM_BINARY_SUB);
+}
+
+static void tangent(struct code *c)
+{
+    element(c);
+    unary(c, NCC_KM_UNARY_SIN);
+    element(c);
+    unary(c, NCC_KM_UNARY_COS);
+    binary(c, NCC_KM_BINARY_DIV);
+}
+
+static void hyperbolic_sine(struct code *c)
+{
+    hyperbolic(c, NCC_KM_BINARY_SUB);
+}
+
+static void hyperbolic_cosine(struct code *c)
+{
+    hyperbolic(c, NCC_KM_BINARY_ADD);
+}
+
+static void area_sine(struct code *c)
+{
+    sign(c);
+    area(c, 1);
+    binary(c, NCC_KM_BINARY_MUL);
+}
+
+static void area_cosine(struct code *c)
+{
+    area(c, -1);
+}
+
+static void erf_of_element(struct code *c)
+{
+    error_function(c, 1);
+}
+
+static void reciprocal(struct code *c)
+{
+    op(c, NCC_KM_NNIL_LDC_1);
+    element(c);
+    binary(c, NCC_KM_BINARY_DIV);
+}
+
+static void shrink(struct code *c, const struct shrink_attrs *a)
+{
+    beyond(c, 1, a->lambda, -a->bias);
+    beyond(c, -1, a->lambda, a->bias);
+    binary(c, NCC_KM_BINARY_ADD);
+}
+
+/* Functions without attributes. */
+static void (*const functions[N_OPS])(struct code *c) = {
+    [OP_sign] = sign,
+    [OP_softplus] = softplus,
+    [OP_softsign] = softsign,
+    [OP_mish] = mish,
+    [OP_erf] = erf_of_element,
+    [OP_sinh] = hyperbolic_sine,
+    [OP_cosh] = hyperbolic_cosine,
+    [OP_asinh] = area_sine,
+    [OP_acosh] = area_cosine,
+    [OP_atanh] = area_tangent,
+    [OP_round] = nearest,
+    [OP_asin] = arc_sine,
+    [OP_acos] = arc_cosine,
+    [OP_atan] = arc_tangent,
+    [OP_tan] = tangent,
+    [OP_reciprocal] = reciprocal,
+};
+
 bool ncc_emit_nnil_rare(struct code *c, const struct node *n)
 {
-    switch ((int)n->op) {
-    case OP_sign:
-        sign(c);
-        return true;
-    case OP_softplus:
-        softplus(c);
-        return true;
-    case OP_softsign:
-        softsign(c);
-        return true;
-    case OP_swish:
+    if (functions[n->op])
+        functions[n->op](c);
+    else if (n->op == OP_swish)
         swish(c, ((const struct swish_attrs *)n->attrs)->beta);
-        return true;
-    case OP_mish:
-        mish(c);
-        return true;
-    case OP_erf:
-        error_function(c, 1);
-        return true;
-    case OP_gelu:
+    else if (n->op == OP_gelu)
         gelu(c, ((const struct gelu_attrs *)n->attrs)->by_tanh);
-        return true;
-    case OP_sinh:
-        hyperbolic(c, NCC_KM_BINARY_SUB);
-        return true;
-    case OP_cosh:
-        hyperbolic(c, NCC_KM_BINARY_ADD);
-        return true;
-    case OP_acosh:
-        area(c, -1);
-        return true;
-    case OP_atanh:
-        area_tangent(c);
-        return true;
-    case OP_asinh:
-        sign(c);
-        area(c, 1);
-        binary(c, NCC_KM_BINARY_MUL);
-        return true;
-    case OP_round:
-        nearest(c);
-        return true;
-    case OP_asin:
-        arc_sine(c);
-        return true;
-    case OP_acos:
-        number(c, HALF_PI);
-        arc_sine(c);
-        binary(c, NCC_KM_BINARY_SUB);
-        return true;
-    case OP_atan:
-        arc_tangent(c);
-        return true;
-    case OP_reciprocal:
-        op(c, NCC_KM_NNIL_LDC_1);
-        element(c);
-        binary(c, NCC_KM_BINARY_DIV);
-        return true;
-    case OP_tan:
-        element(c);
-        unary(c, NCC_KM_UNARY_SIN);
-        element(c);
-        unary(c, NCC_KM_UNARY_COS);
-        binary(c, NCC_KM_BINARY_DIV);
-        return true;
-    case OP_thresholded_relu:
+    else if (n->op == OP_thresholded_relu)
         beyond(c, 1, ((const struct thresholded_relu_attrs *)n->attrs)->alpha, 0);
-        return true;
-    case OP_shrink: {
-        const struct shrink_attrs *a = n->attrs;
-        beyond(c, 1, a->lambda, -a->bias);
-        beyond(c, -1, a->lambda, a->bias);
-        binary(c, NCC_KM_BINARY_ADD);
-        return true;
-    }
-    default:
+    else if (n->op == OP_shrink)
+        shrink(c, n->attrs);
+    else
         return false;
-    }
+    return true;
 }
