@@ -157,7 +157,8 @@ bool ncc_has_room(const struct compilation *c)
     return least_weights(c) < c->report.board.bytes / 2;
 }
 
-/* Bytes around the weights of a node in a kmodel: what it says of itself, tables, and filling up to where these may lie. */
+/* Bytes around the weights of a node in a kmodel: what it says of itself, tables, and filling up to where these may
+ * lie. */
 enum { BYTES_PER_NODE = 640, BYTES_PER_CHANNEL = 8 };
 
 static int64_t about_file_bytes(const struct graph *lowered, const struct k210_options *o)

@@ -329,7 +329,8 @@ static bool is_vector(struct shape s)
     return n == 1;
 }
 
-/* The standard error, in dB, of what n samples say about the signal to noise ratio; 0 where they say nothing about it. */
+/* The standard error, in dB, of what n samples say about the signal to noise ratio; 0 where they say
+ * nothing about it. */
 static double error_of_db(const struct judging *j, int k, double signal, double noise)
 {
     const int n = j->c.data.n;

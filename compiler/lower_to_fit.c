@@ -1,10 +1,10 @@
 /* Placement and lowering until the result fits KPU RAM.
  *
  * Which tensors are alive together is only known after planning. So the graph is lowered and planned on trial. Where a
- * map is too large for a layer, or too much is alive at once, the graph is cut into bands there (k210/bands.h), or a map
- * that waits is spilled; what cannot be helped that way is barred from the KPU, node by node from the peak on. Every round makes less too large,
- * or bars a node more, and with all of them barred nothing is left in KPU RAM.
- */
+ * map is too large for a layer, or too much is alive at once, the graph is cut into bands there (k210/bands.h), or a
+ * map that waits is spilled; what cannot be helped that way is barred from the KPU, node by node from the peak on.
+ * Every round makes less too large, or bars a node more, and with all of them barred nothing is left
+ * in KPU RAM. */
 #include "compiler/steps.h"
 
 #include "compiler/ir/eval.h"

@@ -25,7 +25,8 @@ bool ncc_made_up_possible(const struct compilation *c)
     return all;
 }
 
-/* A wave over the last two dimensions, of another length and direction in every sample, and from nothing to much noise. */
+/* A wave over the last two dimensions, of another length and direction in every sample, and from nothing
+ * to much noise. */
 static float at(int sample, const struct shape *s, int64_t i)
 {
     const int w = s->rank > 0 ? s->dim[s->rank - 1] : 1, h = s->rank > 1 ? s->dim[s->rank - 2] : 1;

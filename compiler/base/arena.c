@@ -3,9 +3,8 @@
  * Common blocks double in size. A request that would waste much of such a block gets one of its own, which is
  * chained in behind the head so that the head's free space stays in use.
  *
- * Common blocks that rewinding frees are zeroed where they were used and kept for the next attempt: to give them to the system
- * and take them again, page by page, took a third of the time of compiling a large net.
- */
+ * Common blocks that rewinding frees are zeroed where they were used and kept for the next attempt: to give them to the
+ * system and take them again, page by page, took a third of the time of compiling a large net. */
 #include "compiler/base/arena.h"
 
 #include <stdbool.h>

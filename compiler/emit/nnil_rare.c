@@ -261,8 +261,8 @@ static void is_large(struct code *c)
     step(c, 0);
 }
 
-/* Of z, at most 1: z (1 + z^2 (a2 + ...)), Abramowitz and Stegun 4.4.49, off by at most 2e-8; where |x| > 1, pi / 2 less
- * that of 1 / |x|. */
+/* Of z, at most 1: z (1 + z^2 (a2 + ...)), Abramowitz and Stegun 4.4.49, off by at most 2e-8; where |x| > 1, pi / 2
+ * less that of 1 / |x|. */
 static void arc_tangent(struct code *c)
 {
     static const float a[] = {0.0028662257f,  -0.0161657367f, 0.0429096138f, -0.0752896400f, 0.1065626393f,

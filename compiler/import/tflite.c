@@ -86,7 +86,8 @@ static bool is_transpose(struct tflite *m, const struct tf_operator *op, const i
 
 enum { MOST_BETWEEN = 8 }; /* operators between an input and its transposition */
 
-/* Operators that do the same in any order of the dimensions, when what they read beside their first input is constant. */
+/* Operators that do the same in any order of the dimensions, when what they read beside their first
+ * input is constant. */
 static bool minds_no_order(const struct tflite *m, const struct tf_operator *op)
 {
     static const char *const names[] = {"QUANTIZE", "DEQUANTIZE", "PAD", "PADV2", "MIRROR_PAD",
@@ -99,8 +100,8 @@ static bool minds_no_order(const struct tflite *m, const struct tf_operator *op)
     return good && op->n_out == 1 && op->out[0] >= 0;
 }
 
-/* Whether all that operators from number `first` on do to a tensor ends, `most` operators later, in making it NHWC: then
- * it is NCHW now. */
+/* Whether all that operators from number `first` on do to a tensor ends, `most` operators later, in making it NHWC:
+ * then it is NCHW now. */
 static bool is_channels_first(struct tflite *m, int tensor, int first, int most)
 {
     static const int to_nhwc[4] = {0, 2, 3, 1};

@@ -65,8 +65,8 @@ bool ncc_tflite_build_cast(struct build *b)
     return give_unary(b, OP_cast, &attrs);
 }
 
-/* QUANTIZE, DEQUANTIZE, DENSIFY: values that are codes in the file are real numbers here from the start, sparse ones dense,
- * and what rounds them is put behind every quantised result. */
+/* QUANTIZE, DEQUANTIZE, DENSIFY: values that are codes in the file are real numbers here from the start, sparse ones
+ * dense, and what rounds them is put behind every quantised result. */
 bool ncc_tflite_build_requantize(struct build *b)
 {
     const struct form f = ncc_tflite_any(b, 0);

@@ -1,10 +1,9 @@
 /* Constants in fewer bytes than their elements have, made dense: sparse ones, and codes of four bits.
  *
- * A sparse tensor is a tree whose levels are its dimensions, in the order of traversal; dimensions that are cut into blocks
- * have two levels, the second one within the block. A dense level has all children. A sparse one has, of
- * each parent p, the children number segments[p] to segments[p + 1] - 1, and indices[c] says which index child c has.
- * The leaves are the elements that are stored.
- */
+ * A sparse tensor is a tree whose levels are its dimensions, in the order of traversal; dimensions that are cut into
+ * blocks have two levels, the second one within the block. A dense level has all children. A sparse one has, of each
+ * parent p, the children number segments[p] to segments[p + 1] - 1, and indices[c] says which index child c has. The
+ * leaves are the elements that are stored. */
 #include "compiler/import/tflite.h"
 
 #include <string.h>

@@ -25,7 +25,8 @@ static void make_unread(struct lowering *l, size_t n)
     l->unread = (struct unread){NCC_NEW(l->g->arena, float, n), n};
 }
 
-/* Room that an attempt makes goes with it. So that not every attempt makes it again, it is made in front of the next one. */
+/* Room that an attempt makes goes with it. So that not every attempt makes it again, it is made in front of the next
+ * one. */
 struct attempt ncc_lower_begin(struct lowering *l)
 {
     if (l->unread.n < l->most_unread)

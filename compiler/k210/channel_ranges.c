@@ -113,9 +113,9 @@ struct sum_of_ranges {
     int n, per; /* ranges of inputs; channels of all but the last */
 };
 
-/* Outputs whose partial sums a layer for each range makes, and of these how many are added at once. A layer that adds all
- * its operands' channels is quadratic in them; where it takes fewer, the channels of the partial sums that it reads are
- * copied to lie beside each other, or are made by layers of their own (chunk == block), which need no copy. */
+/* Outputs whose partial sums a layer for each range makes, and of these how many are added at once. A layer that adds
+ * all its operands' channels is quadratic in them; where it takes fewer, the channels of the partial sums that it reads
+ * are copied to lie beside each other, or are made by layers of their own (chunk == block), which need no copy. */
 struct cut {
     int block, chunk;
 };

@@ -36,8 +36,8 @@
 
 enum { TILE_W = 64, BLOCK = 32, N_TURNS = 4, MAX_BLOCKS = 16 };
 
-/* What tells the channels of the first pick's result apart, the slowest first. `block` and `half` say which half lines they
- * come from, `row` and `column` which pixels they are taken from, q and p where they go. */
+/* What tells the channels of the first pick's result apart, the slowest first. `block` and `half` say which half lines
+ * they come from, `row` and `column` which pixels they are taken from, q and p where they go. */
 enum digit { D_HALF, D_BLOCK, D_ROW, D_Q, D_COLUMN, D_P, N_DIGITS };
 
 struct layout {

@@ -100,7 +100,8 @@ static struct value *part_with(const struct node *concat, int *begin, int count)
     return NULL;
 }
 
-/* The layer whose result these channels of a view are; they and the window are then counted in it. NULL: there is none. */
+/* The layer whose result these channels of a view are; they and the window are then counted in it. NULL:
+ * there is none. */
 static struct value *layer_shown(struct value *x, int *begin, int count, struct window *w)
 {
     while (x && x->def && x->def->op != OP_kpu_conv) {

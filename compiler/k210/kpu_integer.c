@@ -86,8 +86,8 @@ static void measure_weights(struct kpu_numbers *l)
 /* ---- scales ---- */
 
 /* mul is the next whole number, and the weight scale follows from it, so that their product is exact. Weights on a grid
- * keep its scale, and mul is the nearest number. False: mul would have too many bits, as v is too fine for what a code of
- * the weights is worth. */
+ * keep its scale, and mul is the nearest number. False: mul would have too many bits, as v is too fine for what a code
+ * of the weights is worth. */
 static bool set_multiplier(const struct kpu_numbers *l, struct kpu_channel *c)
 {
     const bool exact = ncc_weights_keep_grid(l, c, l->w_zero);

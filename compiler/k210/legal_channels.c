@@ -13,8 +13,8 @@ bool ncc_legal_split(struct graph *g, struct node *n)
     return ((const struct split_attrs *)n->attrs)->axis == 1 && ncc_k210_split_to_slices(g, n);
 }
 
-/* The dimensions of the middle that are cut from the channels: from .. to - 1. False: some are cut from elsewhere, or what is cut
- * from elsewhere changes its place. */
+/* The dimensions of the middle that are cut from the channels: from .. to - 1. False: some are cut from elsewhere, or
+ * what is cut from elsewhere changes its place. */
 static bool cut_of_channels(const struct shape *x, const struct shape *middle, const struct ints *perm, int *from, int *to)
 {
     int64_t before = 1, behind = 1;

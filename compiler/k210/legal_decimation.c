@@ -41,8 +41,8 @@ struct spread {
     struct taken taken;                  /* from its result */
 };
 
-/* A window at every `stride`-th of the taken pixels; pick: the stride that the node may have. False: it would see pixels
- * that were not taken where it saw padding. */
+/* A window at every `stride`-th of the taken pixels; pick: the stride that the node may have. False: it would see
+ * pixels that were not taken where it saw padding. */
 static bool spread_window(const struct taken *t, int kernel, int dilation, int stride, int before, int after, int pick,
                           struct spread *out)
 {

@@ -102,8 +102,8 @@ static struct value *mean_last(struct graph *g, const struct node *n, struct val
     return in_shape(g, n, reduced(g, mean, y), n->out[0]->shape);
 }
 
-/* The share of the time to stay below. A quantised model tells the range of the mean's product, not that of each pixel's:
- * where x has a known range, codes come from made-up inputs, and the time must be worth it. */
+/* The share of the time to stay below. A quantised model tells the range of the mean's product, not that of each
+ * pixel's: where x has a known range, codes come from made-up inputs, and the time must be worth it. */
 static double worth(const struct value *x)
 {
     return x->range.known ? 0.5 : 1;

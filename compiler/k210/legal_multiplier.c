@@ -1,7 +1,7 @@
-/* Depthwise convolutions with several outputs for each channel: m depthwise convolutions, whose outputs lie in the order
- * (output, channel), and a 1x1 convolution that puts them in the order (channel, output). Unary functions go in front of
- * it; the convolution behind them then takes the order into its own weights (legal_linear.c).
- */
+/* Depthwise convolutions with several outputs for each channel: m depthwise convolutions, whose outputs lie in the
+ * order (output, channel), and a 1x1 convolution that puts them in the order (channel, output). Unary functions go in
+ * front of it; the convolution behind them then takes the order into its
+ * own weights (legal_linear.c). */
 #include "compiler/k210/legalise.h"
 #include "compiler/pass/match.h"
 

@@ -52,8 +52,8 @@ static struct conv_job job_of(struct lowering *l, const struct node *n, bool dep
     };
 }
 
-/* Scales by channel (compiler/quant/by_channel.h) are for what the samples show the range of, behind functions that do not
- * mind the scale. */
+/* Scales by channel (compiler/quant/by_channel.h) are for what the samples show the range of, behind functions that do
+ * not mind the scale. */
 bool ncc_lower_has_one_scale(const struct fused *f)
 {
     for (int i = 0; i < f->act.n; i++) {

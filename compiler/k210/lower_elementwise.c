@@ -120,8 +120,8 @@ static struct value *own_codes(struct lowering *l, const struct node *n, struct 
     return ncc_lower_conv(l, &j, why);
 }
 
-/* Input i, on canvas x (its channels at `from`, or where they are counted), in as many pieces as it takes, and where its
- * channels will be. Returns how many pieces; 0: none. */
+/* Input i, on canvas x (its channels at `from`, or where they are counted), in as many pieces as it takes, and where
+ * its channels will be. Returns how many pieces; 0: none. */
 static int part_of(struct lowering *l, const struct node *n, int i, struct value *x, const int *from, int at,
                    struct value **part, int *slot, const char **why)
 {

@@ -16,8 +16,9 @@
 #include "compiler/k210/enlarge.h"
 #include "kpu/layout.h"
 
-/* The window may end in front of the last pixels; where these are zeros, so is what is outside of it (but for channels that
- * are nobody's). And it begins behind the first ones where they were wanted three times and are there four times. */
+/* The window may end in front of the last pixels; where these are zeros, so is what is outside of it (but for channels
+ * that are nobody's). And it begins behind the first ones where they were wanted three times and are
+ * there four times. */
 static struct value *cut(struct lowering *l, struct value *y, const struct shape *to, const struct enlarging *e)
 {
     const bool zeros = e->between == ENLARGE_ZEROS && ncc_lower_is_full(y) && y->shape.dim[1] == to->dim[1];
@@ -35,7 +36,8 @@ static struct value *cut(struct lowering *l, struct value *y, const struct shape
     return NCC_OP(l->g, OP_kpu_recanvas, ncc_name(l->g, y->name, "window"), &a, y);
 }
 
-/* Columns behind the window cost something in the large map; rows do, too, but to lose them is a layer for each group. */
+/* Columns behind the window cost something in the large map; rows do, too, but to lose them is a layer
+ * for each group. */
 static struct value *narrowed(struct lowering *l, struct value *x)
 {
     int w = x->window.left + x->window.w;

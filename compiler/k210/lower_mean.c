@@ -45,8 +45,8 @@ static float *equal_weights(struct lowering *l, int n, float value)
     return w;
 }
 
-/* Makes the map smaller by `by` in both directions; zeros beyond it count. The chip's means truncate, which is made good
- * only where they stand behind sums that are not whole codes yet: in the layer before. */
+/* Makes the map smaller by `by` in both directions; zeros beyond it count. The chip's means truncate, which is made
+ * good only where they stand behind sums that are not whole codes yet: in the layer before. */
 static struct value *reduce_by(struct lowering *l, const struct node *n, struct value *x, int by, bool rides,
                                const char **why)
 {
@@ -143,9 +143,9 @@ static double larger_us(struct lowering *l, struct value *x, int h, int w, large
     return us;
 }
 
-/* A map that fills a canvas of odd height must grow, a channel group at a time. The input of the 1x1 layers that make it may have
- * fewer groups: if nobody else reads the map, it is made by the same layers on a larger canvas instead of this one. What
- * these layers take that are not needed then; 0: better not. */
+/* A map that fills a canvas of odd height must grow, a channel group at a time. The input of the 1x1 layers that make
+ * it may have fewer groups: if nobody else reads the map, it is made by the same layers on a larger canvas instead of
+ * this one. What these layers take that are not needed then; 0: better not. */
 static double made_again_us(struct lowering *l, const struct node *n, struct value *x)
 {
     const int h = x->shape.dim[2], w = x->shape.dim[3];

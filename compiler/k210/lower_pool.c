@@ -1,5 +1,5 @@
-/* Pools. Max pools are chains of the chip's own (pool_plan.h), whose first step rides in the layer before. Average pools
- * are the chip's means where there is one of that size, else depthwise convolutions with equal weights. */
+/* Pools. Max pools are chains of the chip's own (pool_plan.h), whose first step rides in the layer before. Average
+ * pools are the chip's means where there is one of that size, else depthwise convolutions with equal weights. */
 #include "compiler/k210/lower.h"
 #include "compiler/k210/mean_inside.h"
 #include "compiler/k210/pool_plan.h"

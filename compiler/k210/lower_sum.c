@@ -1,5 +1,5 @@
-/* Sums: a 1x1 layer over the operands side by side, whose weights are ones, slopes and zeros. The cost is quadratic in the
- * channels, so they are cut into blocks where that is cheaper; ranges of an operand are copied to lie beside each
+/* Sums: a 1x1 layer over the operands side by side, whose weights are ones, slopes and zeros. The cost is quadratic in
+ * the channels, so they are cut into blocks where that is cheaper; ranges of an operand are copied to lie beside each
  * other, a depthwise layer that is nearly free. */
 #include "compiler/k210/lower.h"
 #include "kpu/layout.h"

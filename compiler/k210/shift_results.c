@@ -1,4 +1,5 @@
-/* Shifting the results of an integer layer whose table is a straight line, by numbers of codes that need not be whole. */
+/* Shifting the results of an integer layer whose table is a straight line, by numbers of codes that need
+ * not be whole. */
 #include "compiler/k210/k210.h"
 #include "compiler/ops/attrs.h"
 #include "kpu/arith.h"

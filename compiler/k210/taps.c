@@ -1,6 +1,6 @@
 /* Choosing taps: tries every position of output 0 near the natural one and, for each, the smallest set of copies
- * that covers the offsets. Of the copies that a set may go on with, in ascending order, only three reach the first offset
- * that is not covered yet, so there are at most 81 sets of 4. */
+ * that covers the offsets. Of the copies that a set may go on with, in ascending order, only three reach the first
+ * offset that is not covered yet, so there are at most 81 sets of 4. */
 #include "compiler/k210/taps.h"
 
 #include <stdlib.h>
@@ -65,8 +65,8 @@ static bool cover_all(const struct axis *a, int first, const int *copy, int n, s
 
 enum { PER_COPY = 1000000 };
 
-/* Cost of a set: copies first, then the steps needed to make them, of these the most for one copy (which moves by the steps
- * of both directions at once), then whether taps beside the centre are used. */
+/* Cost of a set: copies first, then the steps needed to make them, of these the most for one copy (which moves by the
+ * steps of both directions at once), then whether taps beside the centre are used. */
 static int cost(const struct taps *t)
 {
     int steps = 0, most = 0;

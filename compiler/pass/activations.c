@@ -121,9 +121,9 @@ static struct reach slopes_of(const struct value *slope)
     return r;
 }
 
-/* max(x, a x) with a <= 1, min(x, a x) with a >= 1. A quantised model clips both operands to what their codes reach: with
- * x in l1 .. h1 and a x in l2 .. h2, 0 in both, the greater is the slope between max(l1, l2) and h1 if h2 <= h1, and
- * where slopes are below 0 if h2 = h1; the smaller is the slope between l2 and min(h1, h2) if l2 <= l1. */
+/* max(x, a x) with a <= 1, min(x, a x) with a >= 1. A quantised model clips both operands to what their codes reach:
+ * with x in l1 .. h1 and a x in l2 .. h2, 0 in both, the greater is the slope between max(l1, l2) and h1 if h2 <= h1,
+ * and where slopes are below 0 if h2 = h1; the smaller is the slope between l2 and min(h1, h2) if l2 <= l1. */
 static bool extreme_to_slope(struct graph *g, struct node *n)
 {
     const bool is_max = n->op == OP_maximum;

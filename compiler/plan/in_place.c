@@ -25,8 +25,8 @@ static void find_lives(const struct graph *g, struct sets *s)
     }
 }
 
-/* Each element is read before it is written. So it is in a softmax over the last axis: rows are done one by one, and the
- * largest element of a row is found before any is written. */
+/* Each element is read before it is written. So it is in a softmax over the last axis: rows are done one by one, and
+ * the largest element of a row is found before any is written. */
 static bool reads_first(const struct node *n)
 {
     if (n->op == OP_softmax)

@@ -224,8 +224,8 @@ static bool read_row(const struct sums *t, const struct node *n, int o, struct r
 }
 
 /* Nothing but rows of few weights. What one scale is for must have one weight, as that can be made whole for all rows
- * only: a channel with a scale of its own is read by one row, and channels that share a scale with one weight. `layer` is
- * a number of n's own, 1 and up. */
+ * only: a channel with a scale of its own is read by one row, and channels that share a scale with one weight. `layer`
+ * is a number of n's own, 1 and up. */
 static bool is_sum(const struct sums *t, const struct node *n, int layer, bool *negative)
 {
     const struct kpu_conv_attrs *a = n->op == OP_kpu_conv ? n->attrs : NULL;

@@ -83,7 +83,8 @@ static void rewinds(void **state)
     assert_int_equal(out.used, 0);
 }
 
-/* What was rewound serves the next attempt: the system is not asked again, which only the address sanitizer does without. */
+/* What was rewound serves the next attempt: the system is not asked again, which only the address sanitizer does
+ * without. */
 static void keeps_what_was_rewound(void **state)
 {
     (void)state;

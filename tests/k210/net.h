@@ -94,11 +94,13 @@ const char *net_broken_promise(const struct graph *g, const struct tensor *t);
 bool net_same(const struct graph *a, const struct tensor *x, const struct graph *b, const struct tensor *y,
               double tolerance, char *why);
 
-/* A copy of n's graph with every node on the KPU that may be there, lowered; `legalise`: in the forms that suit the KPU. */
+/* A copy of n's graph with every node on the KPU that may be there, lowered; `legalise`: in the forms that suit the
+ * KPU. */
 struct graph *net_lowered(struct net *n, const struct k210_options *options, bool legalise);
 
-/* Fails the test, with the name and the graphs, unless g, lowered from n's, verifies, has legal layers only, writes each to
- * main memory at most once, keeps what its windows promise, and means the same in real numbers, on the inputs of `seed`. */
+/* Fails the test, with the name and the graphs, unless g, lowered from n's, verifies, has legal layers only, writes
+ * each to main memory at most once, keeps what its windows promise, and means the same in real numbers, on the inputs
+ * of `seed`. */
 void net_expect_same(struct net *n, const struct graph *g, uint64_t seed, const char *name);
 
 /* The kpu_conv layers that the chip is not proven to do: text of the first, or NULL. */

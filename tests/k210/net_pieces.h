@@ -20,7 +20,8 @@ void net_pad(uint64_t *state, int size, int kernel, int dilation, int stride, en
 struct value *net_unary(struct graph *g, uint64_t *state, struct value *x);     /* any function */
 struct value *net_pointwise(struct graph *g, uint64_t *state, struct value *x); /* 1x1, 1..17 outputs */
 
-/* net_channels.c: a channel shuffle as exporters write it, [1, a, b, ..] to [1, b, a, ..]; and a random piece with such. */
+/* net_channels.c: a channel shuffle as exporters write it, [1, a, b, ..] to [1, b, a, ..]; and a random piece with
+ * such. */
 struct value *net_exchange(struct graph *g, struct value *x, int a);
 struct value *net_shuffle(struct graph *g, uint64_t *state, struct value *x);
 

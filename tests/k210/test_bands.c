@@ -231,8 +231,9 @@ static int count_of(struct net *n, const struct node *k, const struct graph *g)
     return count;
 }
 
-/* Is every piece lowered as the whole is? Sometimes one needs a layer more or less, with its rounding; and the squares of
- * a product stand for no value of the source, so that their means, and the bias that follows, are each piece's own. */
+/* Is every piece lowered as the whole is? Sometimes one needs a layer more or less, with its rounding; and the squares
+ * of a product stand for no value of the source, so that their means, and the bias that follows, are
+ * each piece's own. */
 static bool lowered_alike(struct net *n, const struct graph *whole, const struct graph *pieces, int n_pieces)
 {
     for (const struct node *k = pieces->first; k; k = k->next) {

@@ -1,4 +1,5 @@
-/* Where to cut: the same whatever the number of threads, and on a part of the graph ways to cut differ as they do on the whole. */
+/* Where to cut: the same whatever the number of threads, and on a part of the graph ways to cut differ as they do on
+ * the whole. */
 #include "compiler/k210/bands.h"
 #include "compiler/ops/attrs.h"
 #include "tests/k210/net.h"

@@ -147,7 +147,8 @@ static struct value *mobilenet_v3(struct graph *g, uint64_t *state)
     return conv(g, state, x, 32, 1, 1);
 }
 
-/* Two depthwise layers of MobileNet V1 whose picks move into what follows; TensorFlow's pads: the picks are in odd rows. */
+/* Two depthwise layers of MobileNet V1 whose picks move into what follows; TensorFlow's pads: the picks are in odd
+ * rows. */
 static struct value *mobilenet_v1(struct graph *g, uint64_t *state)
 {
     struct value *x = relu(g, conv(g, state, input(g, 3, 56, 56), 64, 1, 1));

@@ -1,5 +1,5 @@
-/* Maps that the KPU makes larger by itself: random sizes of every layout, in real numbers with junk wherever junk may be,
- * and in codes, which must pass unchanged. */
+/* Maps that the KPU makes larger by itself: random sizes of every layout, in real numbers with junk wherever junk may
+ * be, and in codes, which must pass unchanged. */
 #include "tests/k210/compiled.h"
 
 #include "compiler/ir/text.h"

@@ -89,8 +89,8 @@ static void one_wide_input(const struct wide_input *e, uint64_t seed)
     net_close(&n);
 }
 
-/* They mean the same as sums of layers, and what adds these has few weights beside theirs: all outputs at once would take
- * n_parts times their square. */
+/* They mean the same as sums of layers, and what adds these has few weights beside theirs: all outputs at once would
+ * take n_parts times their square. */
 static void many_inputs(void **unused)
 {
     (void)unused;
@@ -118,8 +118,8 @@ static void ranges_of_parts(void **unused)
     net_close(&n);
 }
 
-/* The end of a large classifier: ways that are only tried, and a mean of 2048 channels that is written as regular layers, take
- * no room for weights that nobody reads. */
+/* The end of a large classifier: ways that are only tried, and a mean of 2048 channels that is written as regular
+ * layers, take no room for weights that nobody reads. */
 static void many_channels(void **unused)
 {
     (void)unused;

@@ -1,6 +1,6 @@
-/* Pools of any size, stride, padding and rounding: lowered, they mean the same in real numbers, with junk wherever junk may
- * be; compiled and run on the simulator, a max pool returns codes of its input, the right ones. And any strides in the
- * middle of networks. */
+/* Pools of any size, stride, padding and rounding: lowered, they mean the same in real numbers, with junk wherever junk
+ * may be; compiled and run on the simulator, a max pool returns codes of its input, the right ones. And any strides in
+ * the middle of networks. */
 #include "tests/k210/compiled.h"
 
 #include "compiler/ir/text.h"

@@ -37,8 +37,8 @@ uint32_t v3_output(struct v3 *b, size_t size);
 /* Body structs are copied; payloads must stay. */
 void v3_add(struct v3 *b, uint32_t type, const void *body, size_t body_size, const void *payload1, size_t size1,
             const void *payload2, size_t size2);
-/* A layer that passes codes through a 1x1 or depthwise 3x3 convolution with weights made of their index (7 times that, of 16 bits); to_main: its
- * result is an output of the model. */
+/* A layer that passes codes through a 1x1 or depthwise 3x3 convolution with weights made of their index (7 times that,
+ * of 16 bits); to_main: its result is an output of the model. */
 void v3_add_conv(struct v3 *b, struct ncc_kpu_shape shape, int src_line, int dst_line, bool to_main);
 
 /* The file, in a block of exactly its size, to be freed. */

@@ -56,7 +56,8 @@ void zoo_packed(const float *chw, int h, int w, int c, float *hwc);
 /* Bytes of a folder's .bin files (packed h x w x 3), made planar and written to folder `to`, which is made. */
 void zoo_make_planar(struct arena *a, const char *from, const char *to, int h, int w);
 
-/* datasets/<name>: the files named in y_labels.csv that are there, 300 at most; signed ones with 128 added to each byte. */
+/* datasets/<name>: the files named in y_labels.csv that are there, 300 at most; signed ones with 128 added to each
+ * byte. */
 struct zoo_labelled zoo_load_labelled(struct arena *a, const char *name, int h, int w, int c);
 struct zoo_labelled zoo_load_signed(struct arena *a, const char *name, int h, int w, int c);
 struct zoo_labelled zoo_load_digits(struct arena *a);

@@ -28,8 +28,8 @@ struct result {
 
 bool zoo_is_quantised(const struct model *m);
 
-/* Compiles the model, runs it on the stored inputs and on its labelled set, the latter also in the evaluator. What cannot
- * be compiled or run fails the test. */
+/* Compiles the model, runs it on the stored inputs and on its labelled set, the latter also in the evaluator. What
+ * cannot be compiled or run fails the test. */
 struct result zoo_run(const struct model *m);
 
 #endif

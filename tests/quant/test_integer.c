@@ -47,7 +47,8 @@ struct error {
     int n;
 };
 
-/* What perfect integers may be beyond: a piece of the table multiplies by at least 15 bits, and spans at most 255 codes. */
+/* What perfect integers may be beyond: a piece of the table multiplies by at least 15 bits, and spans at most 255
+ * codes. */
 #define ROUNDING_OF_SLOPES (255.0 / 32768)
 
 /* Codes of the layer against rounding of the real function, before the pool, over random pictures. */

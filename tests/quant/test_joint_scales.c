@@ -1,5 +1,5 @@
-/* Scales chosen together: the weights of sums are whole codes, at next to no cost for the operands, and zero points that
- * a layer needs to be equal are those with which it errs least. */
+/* Scales chosen together: the weights of sums are whole codes, at next to no cost for the operands, and zero points
+ * that a layer needs to be equal are those with which it errs least. */
 #include "compiler/k210/kpu_integer.h"
 #include "compiler/ops/attrs.h"
 #include "compiler/quant/assign.h"

@@ -351,8 +351,8 @@ static double random_pixel(double strength)
     return -strength * log(1 - random_unit());
 }
 
-/* Scales by channel, from pictures with few pixels each, judged by other pictures: better than scales that reach just as
- * far as what was seen (but for the square root). */
+/* Scales by channel, from pictures with few pixels each, judged by other pictures: better than scales that reach just
+ * as far as what was seen (but for the square root). */
 static void test_channels_leave_room(void **state)
 {
     (void)state;
