@@ -1,12 +1,13 @@
 #!/bin/sh
 # Compiles what goes into firmware for RISC-V as freestanding C99, prints its code size, and checks that it asks nothing
 # of the C library but a few functions of string.h and float mathematics.
-# Usage: riscv.sh SOURCE_FOLDER SCRATCH_FOLDER. 77: there is no cross compiler.
+# Usage: riscv.sh SOURCE_FOLDER SCRATCH_FOLDER. 77: there is no cross compiler, or none with a C library's headers.
 set -eu
 source=$1
 scratch=$2
 cross=riscv64-linux-gnu
 command -v $cross-gcc >/dev/null || exit 77
+echo "#include <string.h>" | $cross-gcc -E - >/dev/null 2>&1 || exit 77
 
 rm -rf "$scratch"
 mkdir -p "$scratch"
