@@ -94,7 +94,27 @@ static bool slice_is_free(const struct node *n)
 
 bool ncc_emit_is_free(const struct node *n)
 {
-    return n->op == OP_concat ? concat_is_free(n) : n->op == OP_slice && slice_is_free(n);
+    switch ((int)n->op) {
+    case OP_kpu_concat:
+    case OP_kpu_stack:
+    case OP_kpu_slice:
+    case OP_kpu_recanvas:
+    case OP_kpu_view:
+    case OP_reshape:
+        return true;
+    case OP_concat:
+        return concat_is_free(n);
+    case OP_slice:
+        return slice_is_free(n);
+    default:
+        return false;
+    }
+}
+
+const char *ncc_emit_download_fault(const struct node *n)
+{
+    const struct node *layer = n->in[0]->def;
+    return layer && layer->op == OP_kpu_layer ? NULL : "only a layer's result can be copied out of KPU RAM";
 }
 
 const struct node *ncc_emit_fused_clamp(const struct graph *g, const struct node *n, struct ncc_km_clamp *out)
@@ -126,28 +146,14 @@ static bool is_fused(const struct writing *w, const struct node *n)
 
 static void emit_node(struct writing *w, const struct node *n)
 {
-    switch ((int)n->op) {
-    case OP_kpu_concat:
-    case OP_kpu_stack:
-    case OP_kpu_slice:
-    case OP_kpu_recanvas:
-    case OP_kpu_view:
-    case OP_reshape:
-        return;
-    case OP_kpu_download: /* the layer before it writes both copies */
-        if (!n->in[0]->def || n->in[0]->def->op != OP_kpu_layer)
-            ncc_emit_refuse(w, n, "only a layer's result can be copied out of KPU RAM");
-        return;
-    case OP_kpu_layer:
+    if (n->op == OP_kpu_layer)
         ncc_emit_kpu_layer(w, n);
-        return;
-    case OP_kpu_upload:
+    else if (n->op == OP_kpu_upload)
         ncc_emit_kpu_upload(w, n);
-        return;
-    default:
-        if (!is_fused(w, n) && !ncc_emit_is_free(n))
-            ncc_emit_cpu(w, n);
-    }
+    else if (n->op == OP_kpu_download && ncc_emit_download_fault(n))
+        ncc_emit_refuse(w, n, ncc_emit_download_fault(n));
+    else if (n->op != OP_kpu_download && !ncc_emit_is_free(n) && !is_fused(w, n))
+        ncc_emit_cpu(w, n);
 }
 
 /* ---- the file ---- */

@@ -121,28 +121,14 @@ static void emit_upload(struct writing_v3 *w, const struct node *n)
 
 static void emit_node(struct writing_v3 *w, const struct node *n)
 {
-    switch ((int)n->op) {
-    case OP_kpu_concat:
-    case OP_kpu_stack:
-    case OP_kpu_slice:
-    case OP_kpu_recanvas:
-    case OP_kpu_view:
-    case OP_reshape:
-        return;
-    case OP_kpu_download: /* the layer before it writes both copies */
-        if (!n->in[0]->def || n->in[0]->def->op != OP_kpu_layer)
-            ncc_emit_v3_refuse(w, n, "only a layer's result can be copied out of KPU RAM");
-        return;
-    case OP_kpu_layer:
+    if (n->op == OP_kpu_layer)
         emit_layer(w, n);
-        return;
-    case OP_kpu_upload:
+    else if (n->op == OP_kpu_upload)
         emit_upload(w, n);
-        return;
-    default:
-        if (!ncc_emit_is_free(n) && !is_add_padding(w->g, n))
-            ncc_emit_v3_cpu(w, n);
-    }
+    else if (n->op == OP_kpu_download && ncc_emit_download_fault(n))
+        ncc_emit_v3_refuse(w, n, ncc_emit_download_fault(n));
+    else if (n->op != OP_kpu_download && !ncc_emit_is_free(n) && !is_add_padding(w->g, n))
+        ncc_emit_v3_cpu(w, n);
 }
 
 /* ---- ends ---- */

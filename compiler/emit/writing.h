@@ -42,8 +42,12 @@ size_t ncc_emit_nnil(const struct node *n, uint8_t code[NCC_EMIT_MAX_NNIL]);
  * activation do it on the way. NULL: there is none. */
 const struct node *ncc_emit_fused_clamp(const struct graph *g, const struct node *n, struct ncc_km_clamp *out);
 
-/* A concat whose inputs already lie at their parts of the output, or a slice that is a view of its input. */
+/* A node that has nothing to do: another way to look at bytes, a concat whose inputs already lie at their parts of the
+ * output, or a slice that is a view of its input. */
 bool ncc_emit_is_free(const struct node *n);
+
+/* Why a download cannot be done; NULL: the layer before it writes both copies. */
+const char *ncc_emit_download_fault(const struct node *n);
 
 /* The twelve words of a kpu_layer. False: a field does not hold its value, which is reported. */
 bool ncc_emit_words(const struct graph *g, const struct node *layer, uint64_t words[12]);
