@@ -98,7 +98,7 @@ static double rounding(const struct judged *j, double factor)
 static double strange(const struct judged *j, double factor)
 {
     const double reach = factor * j->reach;
-    return isfinite(j->limit) ? 0 : STRANGE * j->squares / (reach * reach);
+    return isfinite(j->limit) ? 0 : STRANGE * j->squares / pow(reach, 4);
 }
 
 /* ---- choosing ---- */

@@ -7,7 +7,7 @@
  *     step^2 / 12             for every element that is not 0: rounding
  *     4 beyond^2              for the largest value of every channel of every fold: clipping. Such values seldom come alone,
  *                             and readers do not average them away as they do roundings
- *     2e-5 squares / reach^2  with the squares of all elements, and the reach in proportion to what was seen: some
+ *     2e-5 squares / reach^4  with the squares of all elements, and the reach in proportion to what was seen: some
  *                             pictures are unlike all samples, and room for them costs nothing where codes are fine for
  *                             the size of the values. Not where the layer's function ends anyway
  *
