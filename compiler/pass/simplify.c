@@ -9,6 +9,7 @@
 #include "compiler/pass/sliced.h"
 
 #include <math.h>
+#include <string.h>
 
 /* ---- arithmetic ---- */
 
@@ -42,6 +43,49 @@ static struct value *map_constant(struct graph *g, const struct value *c, float 
             return NULL;
     }
     return ncc_const(g, c->name, DT_F32, c->shape, to);
+}
+
+/* Whether nothing changes along the axis. */
+static bool is_repeated(const struct value *c, int axis)
+{
+    size_t outer = 1, inner = 1;
+    for (int i = 0; i < c->shape.rank; i++)
+        *(i < axis ? &outer : &inner) *= i == axis ? 1 : (size_t)c->shape.dim[i];
+    const size_t n = (size_t)c->shape.dim[axis];
+    const float *x = c->data;
+    for (size_t o = 0; o < outer; o++, x += n * inner)
+        for (size_t k = 1; k < n; k++)
+            if (memcmp(x, x + k * inner, inner * sizeof *x) != 0)
+                return false;
+    return true;
+}
+
+/* The first of what is repeated along the axis. */
+static struct value *taken_once(struct graph *g, const struct value *c, int axis)
+{
+    struct slice_attrs a = {{c->shape.rank, {0}}, {c->shape.rank, {0}}, {c->shape.rank, {0}}};
+    for (int i = 0; i < c->shape.rank; i++) {
+        a.size.v[i] = i == axis ? 1 : c->shape.dim[i];
+        a.stride.v[i] = 1;
+    }
+    struct value *in = ncc_const(g, c->name, DT_F32, c->shape, c->data);
+    return ncc_match_compute(g, OP_slice, c->name, &a, &in, 1);
+}
+
+/* Constants that an exporter has repeated for every pixel are those of the channels again. */
+static bool narrow_constant(struct graph *g, struct node *n)
+{
+    const int side = ncc_match_is_binary(n->op) ? ncc_match_constant_side(n) : -1;
+    struct value *c = side < 0 ? NULL : n->in[side];
+    for (int i = 0; c && i < c->shape.rank; i++)
+        if (c->shape.dim[i] > 1 && is_repeated(c, i))
+            c = taken_once(g, c, i);
+    if (!c || c == n->in[side])
+        return false;
+    struct value *in[2] = {n->in[0], n->in[1]};
+    in[side] = c;
+    const struct node *narrow = ncc_match_again(g, n, in, 2);
+    return narrow && ncc_match_replace(g, n, narrow->out[0]);
 }
 
 static bool use_other_operator(struct graph *g, struct node *n, enum op op, float (*f)(float))
@@ -210,6 +254,7 @@ bool ncc_pass_simplify(struct graph *g, struct arena *scratch)
 {
     static const struct rewrite set[] = {
         {"constant_second", ANY_OP, constant_second},
+        {"narrow_constant", ANY_OP, narrow_constant},
         {"sub_to_add", OP_sub, sub_to_add},
         {"div_to_mul", OP_div, div_to_mul},
         {"add_neg", OP_add, add_neg},
