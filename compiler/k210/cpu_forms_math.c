@@ -17,7 +17,7 @@ static struct value *stacked(struct graph *g, const struct node *n, struct value
 {
     const int last = v->shape.dim[v->shape.rank - 1];
     const struct shape rows = ncc_shape_make(2, (const int[]){(int)(ncc_shape_count(v->shape) / last), last});
-    return ncc_k210_reshaped(g, n, v, rows);
+    return ncc_is_const(v) ? ncc_const(g, v->name, v->dtype, rows, v->data) : ncc_k210_reshaped(g, n, v, rows);
 }
 
 /* Rows i * count to (i + 1) * count - 1. */
@@ -27,6 +27,9 @@ static struct value *rows_of(struct graph *g, const struct node *n, struct value
     if (v->shape.dim[0] == count)
         return v;
     const struct slice_attrs s = {{2, {i * count, 0}}, {2, {count, columns}}, {2, {1, 1}}};
+    if (ncc_is_const(v)) /* nothing has an address there that a view could share */
+        return ncc_const(g, ncc_name(g, v->name, "matrix"), DT_F32, ncc_shape_make(2, s.size.v),
+                         (const float *)v->data + (size_t)i * (size_t)count * (size_t)columns);
     return NCC_OP(g, OP_slice, ncc_name(g, n->name, "matrix"), &s, v);
 }
 

@@ -109,8 +109,34 @@ static void constants_beside_maps(void **unused)
     ncc_sim_free(sim);
 }
 
+/* Products of several matrices, of which those on one side are constant, on the CPU. */
+static void constant_matrices(void **unused)
+{
+    (void)unused;
+    static const char *const texts[] = {
+        "input %x f32 1x3x5x4 !q(0.015686274509803921, 128)\nconst %k f32 1x3x1x5 = random 1\n"
+        "%y = matmul(%k, %x, _)\noutput %y\n",
+        "input %x f32 1x3x2x5 !q(0.015686274509803921, 128)\nconst %k f32 1x3x5x4 = random 1\n"
+        "%y = matmul(%x, %k, _)\noutput %y\n"};
+    const uint64_t seed = net_seed("matrices");
+    struct ncc_sim *sim = ncc_sim_new();
+    for (int i = 0; i < 2; i++) {
+        struct net n;
+        net_open(&n);
+        net_parse(&n, texts[i]);
+        const struct compiled c = compile_net(&n, &v4, false, seed, "matrices");
+        char why[200] = "";
+        const struct tensor *want = net_evaluate(&n.arena, n.g, seed, false);
+        if (!compiled_same(n.g, want, compiled_run(&n, &c, c.codes, seed, sim), 0.02, 0, why))
+            fail_msg("%s", why);
+        net_close(&n);
+    }
+    ncc_sim_free(sim);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(in_lines_where_it_pays), cmocka_unit_test(same_results), cmocka_unit_test(constants_beside_maps)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(in_lines_where_it_pays), cmocka_unit_test(same_results), cmocka_unit_test(constants_beside_maps),
+                                       cmocka_unit_test(constant_matrices)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
