@@ -99,7 +99,7 @@ static double all_work(const struct chooser *c)
 
 static bool is_small(const struct shape *s, int n_slices)
 {
-    return s->dim[1] <= MAX_CHANNELS && (int64_t)n_slices * s->dim[1] * s->dim[2] * s->dim[3] <= MAX_CANVAS;
+    return s->rank == 4 && s->dim[1] <= MAX_CHANNELS && (int64_t)n_slices * s->dim[1] * s->dim[2] * s->dim[3] <= MAX_CANVAS;
 }
 
 /* How far finer codes go beyond what was seen: with them more headroom costs little. */
