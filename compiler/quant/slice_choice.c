@@ -2,6 +2,7 @@
  * the most off the outputs' error for what they cost, until nothing is left that is worth one or the budget is spent.
  */
 #include "compiler/ops/attrs.h"
+#include "compiler/quant/compare.h"
 #include "compiler/quant/range.h"
 #include "compiler/quant/shares.h"
 #include "compiler/quant/slices.h"
@@ -20,8 +21,10 @@ enum { MAX_CANVAS = 1 << 20 };
 /* Of the error that rounding makes: what a value's slices must take away at least. */
 #define LEAST_GAIN 0.02
 
-/* Outputs that are off by no more than this (squared, relative: 45 dB) are good enough. */
-#define GOOD_ENOUGH 3e-5
+/* Outputs that are off by no more than this (squared, relative: 45 dB) are good enough; where softmaxes make all of
+ * them, and the largest is what matters, by no more than that in front of them (36 dB). */
+#define GOOD_ENOUGH       3e-5
+#define GOOD_ENOUGH_ORDER 2.5e-4
 
 /* What all slices may cost together: a share of what all layers take, each of them with what a layer takes however
  * small it is (10 us or so), in the unit of conv_work; and which share of the error slices must take away for each
@@ -185,11 +188,19 @@ static struct choice best_step(const struct chooser *c, struct candidate *k, dou
     return best;
 }
 
+static double good_enough(const struct graph *g)
+{
+    for (int k = 0; k < g->outputs.n; k++)
+        if (!ncc_softmax_of(g->outputs.v[k].value).n)
+            return GOOD_ENOUGH;
+    return GOOD_ENOUGH_ORDER;
+}
+
 /* `error`: of the outputs, without slices. */
 static void choose(struct chooser *c, double error)
 {
-    const double before = all_work(c);
-    for (double left = 1; left * error > GOOD_ENOUGH;) {
+    const double before = all_work(c), wanted = good_enough(c->g);
+    for (double left = 1; left * error > wanted;) {
         const double now = all_work(c);
         struct choice best = {NULL, 0, 0, 1};
         for (int i = 0; i < c->n; i++) {
