@@ -26,8 +26,8 @@ static bool ends_in_outputs(const struct graph *g, const struct value *v)
 {
     for (const struct use *u = v->uses; u; u = u->next) {
         const struct node *n = u->node;
-        const bool is_tail = n->op == OP_softmax || ncc_op_desc(n->op)->flags & (OP_SAME_QUANT | OP_UNARY);
-        if (!is_tail || n->n_out != 1 || !ends_in_outputs(g, n->out[0]))
+        const bool moves = ncc_op_desc(n->op)->flags & OP_SAME_QUANT && n->op != OP_max_pool;
+        if ((!moves && n->op != OP_softmax) || n->n_out != 1 || !ends_in_outputs(g, n->out[0]))
             return false;
     }
     return v->uses || ncc_value_is_output(g, v);

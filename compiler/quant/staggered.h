@@ -19,7 +19,7 @@
 #include "compiler/ir/graph.h"
 
 /* Whether y is made by a convolution or a product that becomes a KPU layer, and what is made of it are outputs, by
- * nodes that become none. */
+ * nodes that become none: not by functions, which are the layer's. */
 bool ncc_quant_can_stagger(const struct graph *g, const struct value *y);
 
 /* Rewrites the graph: y n times, in the codes of lo..hi, which contains 0. False: no memory (reported). */

@@ -49,6 +49,8 @@ static void test_possible(void **state)
         /* read by a layer as well */
         {"input %x f32 1x6x3x3\nconst %w f32 4x6x3x3 = random 1\nconst %v f32 2x4x1x1 = random 2\n"
          "%y = conv2d(%x, %w, _)\n%z = conv2d(%y, %v, _)\noutput %y\noutput %z\n", false},
+        /* a function of the layer's */
+        {"input %x f32 1x6x3x3\nconst %w f32 4x6x3x3 = random 1\n%y = conv2d(%x, %w, _)\n%z = sigmoid(%y)\noutput %z\n", false},
         {"input %x f32 1x6\ninput %w f32 6x4\n%y = matmul(%x, %w, _)\noutput %y\n", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
