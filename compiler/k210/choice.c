@@ -3,6 +3,7 @@
  */
 #include "compiler/k210/lower.h"
 
+#include <assert.h>
 #include <math.h>
 
 struct value *ncc_lower_cheapest(struct lowering *l, const struct lower_way *ways, int n, const void *job,
@@ -12,6 +13,7 @@ struct value *ncc_lower_cheapest(struct lowering *l, const struct lower_way *way
     if (n == 1)
         return ways[0].build(l, job, ways[0].arg, why);
     if (ncc_lower_recalled(l, &d)) {
+        assert(d.way < n);
         *why = d.why;
         return d.way < 0 ? NULL : ways[d.way].build(l, job, ways[d.way].arg, why);
     }

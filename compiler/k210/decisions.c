@@ -25,9 +25,9 @@ void ncc_lower_decisions_new(struct lowering *l, struct arena *a)
 bool ncc_lower_recalled(struct lowering *l, struct decision *d)
 {
     struct decisions *s = &l->decisions;
-    if (!s->replaying)
+    assert(!s->replaying || s->at < s->end);
+    if (!s->replaying || s->at == s->end)
         return false;
-    assert(s->at < s->end);
     *d = s->v[s->at++];
     return true;
 }
