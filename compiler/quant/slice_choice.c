@@ -251,10 +251,10 @@ bool ncc_quant_make_finer(struct graph *g, unsigned what, bool (*feed)(void *ctx
     for (int i = 0; i < c.n; i++)
         c.v[i].share = share[i];
     choose(&c, error);
-    /* From the last: a value's own convolution may be the reader of one before it. */
     for (int i = 0; i < c.n_outputs; i++)
         if (c.v[i].slices && !stagger(g, &c.v[i]))
             return false;
+    /* From the last: a value's own convolution may be the reader of one before it. */
     for (int i = c.n - 1; i >= c.n_outputs; i--)
         if (c.v[i].slices && !slice(g, &c.v[i], scratch))
             return false;
