@@ -14,25 +14,7 @@
 
 #include "compiler/ir/eval.h"
 #include "compiler/quant/gather_patches.h"
-#include "compiler/quant/histogram.h"
-
-/* The same of parts of the samples, which take turns: sample s belongs to fold s % n. */
-struct fold_extremes {
-    int n;                  /* 0: there are none */
-    const float *min, *max; /* [n + 1][channels], the last row of all samples; 0 between them */
-};
-
-struct observation {
-    float min, max;               /* only valid when n > 0 */
-    int64_t n;                    /* finite elements seen */
-    int64_t n_bad;                /* NaN and infinities */
-    const struct histogram *hist; /* NULL: not asked for, or nothing seen */
-    /* Of values whose channels may have scales of their own (by_channel.h), else NULL; with 0 between them: */
-    const float *channel_min, *channel_max;
-    struct fold_extremes fold;
-    const struct observation *half; /* NULL, or the same of the samples of even and of odd number (min to hist only) */
-    const double *mean;             /* of a canvas: per channel, inside the window, over the first samples; else NULL */
-};
+#include "compiler/quant/observation.h"
 
 struct observations {
     int n;                      /* values of the graph at that time: v[value->id] */
@@ -55,9 +37,5 @@ struct observe_options {
 bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to),
                        void *ctx, int n_samples, const struct observe_options *options, struct arena *arena,
                        struct observations *out);
-
-/* Adds one tensor to an observation; `hist` (may be NULL) is o's own, writable. Takes the part of t inside the window
- * (window.h == 0: all). For tests and for values that are not in a graph. */
-void ncc_observation_add(struct observation *o, struct histogram *hist, const struct tensor *t, struct window window);
 
 #endif
