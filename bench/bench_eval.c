@@ -139,8 +139,7 @@ static bool feed(void *ctx, int sample, int input, struct tensor *to)
 static void run_model(void *ctx)
 {
     const struct model_job *j = ctx;
-    const struct eval_hooks hooks = {.feed = feed};
-    ncc_eval_run(j->evaluator, 1, &hooks);
+    ncc_eval_run(j->evaluator, &(struct samples){.feed = feed, .n = 1}, &(struct eval_hooks){0});
 }
 
 static void run_gemms(void *ctx)

@@ -3,7 +3,6 @@
 
 #include "compiler/base/parallel.h"
 #include "compiler/ir/element.h"
-#include "compiler/ir/eval.h"
 #include "compiler/ir/text.h"
 #include "compiler/quant/compare.h"
 
@@ -33,7 +32,7 @@ void ncc_compilation_close(struct compilation *c)
     ncc_arena_release(&c->arena);
 }
 
-bool ncc_compilation_feed(void *ctx, int sample, int input, struct tensor *to)
+static bool feed(void *ctx, int sample, int input, struct tensor *to)
 {
     const struct compilation *c = ctx;
     char ignored[NCC_DATA_ERROR]; /* every sample was decoded once before */
@@ -46,6 +45,11 @@ bool ncc_compilation_feed(void *ctx, int sample, int input, struct tensor *to)
     for (int64_t i = 0; i < n && to->dtype != DT_F32; i++)
         ncc_element_set_real(to->dtype, to->data, i, rint((double)from[i]));
     return true;
+}
+
+struct samples ncc_compilation_samples(const struct compilation *c)
+{
+    return (struct samples){.feed = feed, .ctx = (void *)(uintptr_t)c, .n = c->data.n};
 }
 
 static double now(void)
@@ -91,21 +95,15 @@ static void capture(void *ctx, int sample, int thread, const struct tensor *cons
         memcpy(k->value[i], outputs[i]->data, (size_t)ncc_shape_count(outputs[i]->shape) * sizeof(float));
 }
 
-static bool feed_captured(void *ctx, int sample, int input, struct tensor *to)
-{
-    return ncc_compilation_feed(((struct captured *)ctx)->c, sample, input, to);
-}
-
 static float **outputs_of(struct compilation *c, const struct graph *g)
 {
     struct captured k = {c, NCC_NEW(&c->scratch, float *, g->outputs.n)};
     for (int i = 0; i < g->outputs.n; i++)
         k.value[i] = NCC_NEW(&c->scratch, float, ncc_shape_count(g->outputs.v[i].value->shape));
-    struct evaluator *e = ncc_eval_open(g, EVAL_FAST, 0);
-    const struct eval_hooks hooks = {.ctx = &k, .feed = feed_captured, .done = capture};
-    const bool good = e && ncc_eval_run(e, 1, &hooks);
-    ncc_eval_close(e);
-    return good ? k.value : NULL;
+    struct samples first = ncc_compilation_samples(c);
+    first.n = 1;
+    const struct eval_hooks hooks = {.ctx = &k, .done = capture};
+    return ncc_eval_samples(g, 0, &first, &hooks) ? k.value : NULL;
 }
 
 /* Compares the outputs with those of the source on the first sample. */

@@ -7,6 +7,7 @@
 #define NCC_COMPILER_COMPILATION_H
 
 #include "compiler/data/dataset.h"
+#include "compiler/ir/eval.h"
 #include "compiler/ir/graph.h"
 #include "compiler/k210/k210.h"
 #include "compiler/plan/plan.h"
@@ -61,7 +62,7 @@ struct place ncc_whole_model(const struct compilation *c);
 void ncc_compilation_open(struct compilation *c, const struct ncc_compile_options *options, FILE *out, FILE *err);
 void ncc_compilation_close(struct compilation *c);
 
-/* Feeds sample data to an evaluator: `ctx` is the compilation. */
-bool ncc_compilation_feed(void *ctx, int sample, int input, struct tensor *to);
+/* Its samples, all of them. */
+struct samples ncc_compilation_samples(const struct compilation *c);
 
 #endif

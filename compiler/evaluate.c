@@ -20,12 +20,6 @@ struct evaluation {
     struct progress progress;
 };
 
-static bool feed(void *ctx, int sample, int input, struct tensor *to)
-{
-    const struct evaluation *e = ctx;
-    return ncc_compilation_feed(e->c, e->first + sample, input, to);
-}
-
 static void keep(void *ctx, int sample, int thread, const struct tensor *const *outputs)
 {
     (void)thread;
@@ -73,12 +67,14 @@ static bool run_batches(struct evaluation *e)
 {
     struct compilation *c = e->c;
     struct evaluator *run = ncc_eval_open(c->graph, EVAL_FAST, 0);
-    const struct eval_hooks hooks = {.ctx = e, .feed = feed, .done = keep, .step = step};
+    const struct eval_hooks hooks = {.ctx = e, .done = keep, .step = step};
     bool good = run != NULL;
     for (; good && e->first < c->data.n; e->first += BATCH) {
-        const int n = c->data.n - e->first < BATCH ? c->data.n - e->first : BATCH;
-        good = ncc_eval_run(run, n, &hooks);
-        for (int i = 0; i < n && good; i++)
+        struct samples batch = ncc_compilation_samples(c);
+        batch.first = e->first;
+        batch.n = c->data.n - e->first < BATCH ? c->data.n - e->first : BATCH;
+        good = ncc_eval_run(run, &batch, &hooks);
+        for (int i = 0; i < batch.n && good; i++)
             good = write_sample(e, i);
     }
     ncc_eval_close(run);

@@ -102,11 +102,12 @@ static bool judge_layers(struct judging *j)
     const bool quiet = c->options->quiet;
     struct layer_errors errors;
     struct layer_effects effects;
-    const int n = c->data.n < MAX_LAYER_SAMPLES ? c->data.n : MAX_LAYER_SAMPLES;
-    if (!ncc_quant_layer_errors(real, codes, ncc_judge_feed, j, n, quiet, &c->scratch, &errors) ||
-        !ncc_quant_layer_effects(real, codes, ncc_judge_feed, j, n, effect_budget, quiet, &c->scratch, &effects))
+    struct samples samples = ncc_compilation_samples(c);
+    samples.n = samples.n < MAX_LAYER_SAMPLES ? samples.n : MAX_LAYER_SAMPLES;
+    if (!ncc_quant_layer_errors(real, codes, &samples, quiet, &c->scratch, &errors) ||
+        !ncc_quant_layer_effects(real, codes, &samples, effect_budget, quiet, &c->scratch, &effects))
         return false;
-    j->result.n_layer_samples = n;
+    j->result.n_layer_samples = samples.n;
     add_layers(j, &errors, &effects);
     return true;
 }

@@ -53,8 +53,6 @@ bool ncc_judge_gains(struct compilation *c);
 
 /* What was measured of output k. */
 struct judged_output ncc_judge_output(const struct judging *j, int k);
-/* Feeds j's samples to an evaluator. */
-bool ncc_judge_feed(void *ctx, int sample, int input, struct tensor *to);
 void ncc_judge_close(struct judging *j);
 
 #endif

@@ -161,12 +161,6 @@ bool ncc_judge_recompile(struct compilation *c)
 
 /* ---- running ---- */
 
-bool ncc_judge_feed(void *ctx, int sample, int input, struct tensor *to)
-{
-    struct judging *j = ctx;
-    return ncc_compilation_feed(&j->c, sample, input, to);
-}
-
 /* What the bytes of an input mean, if the bytes do not follow from the sample alone. */
 static const struct quant *input_quant(const struct judging *j, int input)
 {
@@ -179,12 +173,13 @@ static bool load_input(const struct judging *j, const struct runner *r, int samp
     const struct value *v = c->graph->inputs.v[input];
     char ignored[NCC_DATA_ERROR];
     struct tensor real = {DT_F32, v->shape, r->inputs[input]};
+    const struct samples samples = ncc_compilation_samples(c);
     if (ncc_model_input(&r->model, (uint32_t)input).element == NCC_F32)
-        return ncc_judge_feed((void *)(uintptr_t)j, sample, input, &real);
+        return ncc_samples_feed(&samples, sample, input, &real);
     if (ncc_data_has_bytes(&c->data, sample, input))
         return ncc_data_load_u8(&c->data, sample, input, r->inputs[input], ignored);
     const struct quant *q = input_quant(j, input);
-    if (!q || !ncc_judge_feed((void *)(uintptr_t)j, sample, input, &real))
+    if (!q || !ncc_samples_feed(&samples, sample, input, &real))
         return false;
     const float *x = real.data;
     uint8_t *codes = r->inputs[input]; /* each is written over floats that were read already */
@@ -308,8 +303,9 @@ bool ncc_judge_run(struct compilation *c)
         longjmp(c->exit.env, 1);
     j->measured = NCC_NEW(&c->arena, struct measured, (size_t)c->data.n * c->graph->outputs.n);
     j->progress = ncc_progress_begin("comparing", c->data.n, c->options->quiet);
-    const struct eval_hooks hooks = {.ctx = j, .feed = ncc_judge_feed, .done = run_kmodel, .step = step};
-    const bool good = ncc_eval_run(e, c->data.n, &hooks);
+    const struct eval_hooks hooks = {.ctx = j, .done = run_kmodel, .step = step};
+    const struct samples samples = ncc_compilation_samples(c);
+    const bool good = ncc_eval_run(e, &samples, &hooks);
     ncc_eval_close(e);
     ncc_progress_end(&j->progress);
     if (good && j->failure)

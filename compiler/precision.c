@@ -39,14 +39,15 @@ static double measure(struct compilation *c, int n_samples)
 {
     struct layer_errors e;
     double worst = INFINITY;
-    const int n = c->data.n < n_samples ? c->data.n : n_samples;
-    if (!n || !ncc_quant_layer_errors(c->real, c->graph, ncc_compilation_feed, c, n, true, &c->scratch, &e))
+    struct samples samples = ncc_compilation_samples(c);
+    samples.n = samples.n < n_samples ? samples.n : n_samples;
+    if (!samples.n || !ncc_quant_layer_errors(c->real, c->graph, &samples, true, &c->scratch, &e))
         return (double)NAN;
     for (int k = 0; k < e.n_outputs; k++)
         worst = fmin(worst, ncc_layer_db(e.outputs[k].signal, e.outputs[k].total));
     const struct layer_error *least = least_precise(&e);
     const char *reason = least ? ncc_layer_reason(least, &c->arena) : NULL;
-    c->report.precision = (struct report_precision){.db = worst, .n_samples = n};
+    c->report.precision = (struct report_precision){.db = worst, .n_samples = samples.n};
     if (reason) {
         c->report.precision.layer = ncc_arena_printf(&c->arena, "%s", least->node->name);
         c->report.precision.layer_db = own_db(least);

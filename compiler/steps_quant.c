@@ -161,9 +161,10 @@ bool ncc_step_equalise(struct compilation *c)
     const bool may = !c->made_up && ncc_has_room(c);
     const unsigned finer = (may && !steps->no_slices ? FINER_VALUES : 0U) |
                            (may && !steps->no_fine_outputs && !c->k210.kmodel_v3 ? FINER_OUTPUTS : 0U);
-    return (!finer || ncc_quant_make_finer(c->graph, finer, ncc_compilation_feed, c, c->data.n, &c->scratch)) &&
-           ncc_quant_equalise(c->graph, steps->equalise, ncc_compilation_feed, c, c->data.n, &c->scratch) &&
-           (c->made_up || ncc_quant_see_factors(c->graph, ncc_compilation_feed, c, c->data.n, &c->scratch));
+    const struct samples samples = ncc_compilation_samples(c);
+    return (!finer || ncc_quant_make_finer(c->graph, finer, &samples, &c->scratch)) &&
+           ncc_quant_equalise(c->graph, steps->equalise, &samples, &c->scratch) &&
+           (c->made_up || ncc_quant_see_factors(c->graph, &samples, &c->scratch));
 }
 
 /* Multiply-adds spent on rounding weights well: some 50 ms, or some seconds. */
@@ -193,7 +194,8 @@ bool ncc_step_observe(struct compilation *c)
                                       .no_channels = c->made_up || c->options->steps.no_channel_scales,
                                       .no_means = c->made_up || c->options->steps.no_bias_correction,
                                       .gather = gathering(c)};
-    return ncc_quant_observe(c->graph, ncc_compilation_feed, c, c->data.n, &o, &c->arena, &c->seen);
+    const struct samples samples = ncc_compilation_samples(c);
+    return ncc_quant_observe(c->graph, &samples, &o, &c->arena, &c->seen);
 }
 
 bool ncc_step_quantise(struct compilation *c)
@@ -213,7 +215,8 @@ static bool correct_outputs(struct compilation *c)
     struct mean_errors e;
     if (c->made_up || c->options->steps.no_bias_correction)
         return true;
-    if (!ncc_quant_mean_errors(c->real, c->graph, ncc_compilation_feed, c, c->data.n, MEAN_BUDGET, &c->scratch, &e))
+    const struct samples samples = ncc_compilation_samples(c);
+    if (!ncc_quant_mean_errors(c->real, c->graph, &samples, MEAN_BUDGET, &c->scratch, &e))
         return false;
     for (int i = 0; i < e.n; i++) {
         for (int k = 0; k < e.v[i].layer->out[0]->shape.dim[1]; k++)

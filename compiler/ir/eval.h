@@ -32,10 +32,24 @@ struct evaluator;
 struct evaluator *ncc_eval_open(const struct graph *g, enum eval_mode mode, size_t limit);
 void ncc_eval_close(struct evaluator *e);
 
+/* What a graph is run on: n samples, of which the i-th is number first + i of what feed knows, or, if `of` is not 0,
+ * number first + i * of / n. */
+struct samples {
+    /* Fills the tensor of graph input `input`. False stops everything (feed leaves its own diagnostic). Called in
+     * parallel. */
+    bool (*feed)(void *ctx, int sample, int input, struct tensor *to);
+    void *ctx; /* feed's */
+    int n;
+    int first, of;
+};
+
+/* No more than n of them, spread evenly over all. */
+struct samples ncc_samples_spread(const struct samples *all, int n);
+bool ncc_samples_feed(const struct samples *s, int i, int input, struct tensor *to);
+
+/* What happens while it runs. Samples are counted from 0 on, whatever their numbers are. */
 struct eval_hooks {
     void *ctx;
-    /* Fills the tensor of graph input `input` for `sample`. False stops everything. Called in parallel. */
-    bool (*feed)(void *ctx, int sample, int input, struct tensor *to);
     /* Called in parallel for every value when it is computed (graph inputs too), NULL: not wanted.
      * Per sample the order is that of the nodes; samples run in any order. */
     void (*see)(void *ctx, int sample, int thread, const struct value *v, const struct tensor *t);
@@ -44,8 +58,13 @@ struct eval_hooks {
     void (*step)(void *ctx); /* once per finished sample, for a progress bar; may be NULL */
 };
 
-/* Runs samples 0..n-1. False when a feed said so. */
-bool ncc_eval_run(struct evaluator *e, int n_samples, const struct eval_hooks *hooks);
+/* False when a feed said so. */
+bool ncc_eval_run(struct evaluator *e, const struct samples *samples, const struct eval_hooks *hooks);
+
+/* All at once: opens an evaluator of fast forms (`limit` as there), runs and closes it. False: feed said so, or no
+ * memory (reported). */
+bool ncc_eval_samples(const struct graph *g, size_t limit, const struct samples *samples,
+                      const struct eval_hooks *hooks);
 
 /* Multiply-adds of one inference. */
 double ncc_graph_macs(const struct graph *g);

@@ -9,6 +9,7 @@
 #include "compiler/base/parallel.h"
 #include "compiler/ir/eval_node.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,12 +281,29 @@ void ncc_eval_close(struct evaluator *e)
     free(e);
 }
 
+/* ---- samples ---- */
+
+struct samples ncc_samples_spread(const struct samples *all, int n)
+{
+    assert(!all->of);
+    struct samples s = *all;
+    s.of = all->n;
+    s.n = n < all->n ? n : all->n;
+    return s;
+}
+
+bool ncc_samples_feed(const struct samples *s, int i, int input, struct tensor *to)
+{
+    const int step = s->of ? (int)((int64_t)i * s->of / s->n) : i;
+    return s->feed(s->ctx, s->first + step, input, to);
+}
+
 /* ---- running ---- */
 
 struct run {
     const struct evaluator *e;
+    const struct samples *samples;
     const struct eval_hooks *hooks;
-    int n_samples;
     atomic_int next; /* sample that nobody has taken yet */
     atomic_bool stopped;
 };
@@ -324,7 +342,7 @@ static bool feed(const struct run *r, int sample, int thread)
 {
     const struct graph *g = r->e->g;
     for (int i = 0; i < g->inputs.n; i++) {
-        if (!r->hooks->feed(r->hooks->ctx, sample, i, &r->e->workers[thread].tensors[g->inputs.v[i]->id]))
+        if (!ncc_samples_feed(r->samples, sample, i, &r->e->workers[thread].tensors[g->inputs.v[i]->id]))
             return false;
         see(r, sample, thread, g->inputs.v[i]);
     }
@@ -350,7 +368,7 @@ static void work(void *ctx, int worker, int thread)
     (void)thread;
     for (;;) {
         const int sample = atomic_fetch_add(&r->next, 1);
-        if (sample >= r->n_samples || atomic_load(&r->stopped))
+        if (sample >= r->samples->n || atomic_load(&r->stopped))
             return;
         if (!feed(r, sample, worker)) {
             atomic_store(&r->stopped, true);
@@ -362,9 +380,23 @@ static void work(void *ctx, int worker, int thread)
     }
 }
 
-bool ncc_eval_run(struct evaluator *e, int n_samples, const struct eval_hooks *hooks)
+bool ncc_eval_run(struct evaluator *e, const struct samples *samples, const struct eval_hooks *hooks)
 {
-    struct run r = {.e = e, .hooks = hooks, .n_samples = n_samples};
+    struct run r = {.e = e, .samples = samples, .hooks = hooks};
     ncc_parallel_for(e->n_threads, work, &r);
     return !atomic_load(&r.stopped);
+}
+
+bool ncc_eval_samples(const struct graph *g, size_t limit, const struct samples *samples,
+                      const struct eval_hooks *hooks)
+{
+    struct evaluator *e = ncc_eval_open(g, EVAL_FAST, limit);
+    if (!e) {
+        ncc_diag_error(g->diags, FAULT_INPUT, (struct place){.file = g->file}, "not enough memory to run the model",
+                       "close other programs, or use fewer threads (NCC_THREADS=1)", NULL);
+        return false;
+    }
+    const bool good = ncc_eval_run(e, samples, hooks);
+    ncc_eval_close(e);
+    return good;
 }

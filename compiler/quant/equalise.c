@@ -30,9 +30,7 @@ struct equaliser {
     } watched;
     int *watch_of;               /* by value id: 1 + its index in `watched` */
     double *factor[N_EXPONENTS]; /* by place: room to the power of 0 .. 1 */
-    bool (*feed)(void *ctx, int sample, int input, struct tensor *to);
-    void *ctx;
-    int n_all, n_samples;
+    struct samples samples;      /* that it looks at */
 };
 
 /* ---- what to watch ---- */
@@ -56,7 +54,7 @@ static void watch(struct equaliser *e, const struct value *v, struct arena *scra
 {
     if (!has_free_channels(e, v) || !is_kept(e->g, v))
         return;
-    const size_t n = (size_t)e->n_samples * (size_t)v->shape.dim[1];
+    const size_t n = (size_t)e->samples.n * (size_t)v->shape.dim[1];
     const struct watched w = {.v = v,
                               .largest = NCC_NEW(scratch, float, n),
                               .squares = NCC_NEW(scratch, double, n),
@@ -70,12 +68,6 @@ static const struct watched *watched(const struct equaliser *e, const struct val
 {
     const int i = e->watch_of[v->id];
     return i ? &e->watched.v[i - 1] : NULL;
-}
-
-static bool feed_some(void *ctx, int sample, int input, struct tensor *to)
-{
-    const struct equaliser *e = ctx;
-    return e->feed(e->ctx, (int)((int64_t)sample * e->n_all / e->n_samples), input, to);
 }
 
 /* The largest |x| and the sum of x^2, in lanes that the machine adds side by side. */
@@ -120,10 +112,10 @@ static void see(void *ctx, int sample, int thread, const struct value *v, const 
 static void sum_up(const struct equaliser *e, const struct watched *w)
 {
     const int n_c = w->v->shape.dim[1];
-    for (int s = 0; s < e->n_samples; s++)
+    for (int s = 0; s < e->samples.n; s++)
         for (int c = 0; c < n_c; c++) {
             w->most[c] = fmax(w->most[c], (double)w->largest[(size_t)s * (size_t)n_c + (size_t)c]);
-            w->power[c] += w->squares[(size_t)s * (size_t)n_c + (size_t)c] / e->n_samples;
+            w->power[c] += w->squares[(size_t)s * (size_t)n_c + (size_t)c] / e->samples.n;
         }
 }
 
@@ -276,14 +268,9 @@ static void apply(const struct equaliser *e, struct arena *scratch)
     }
 }
 
-bool ncc_quant_equalise(struct graph *g, unsigned through, bool (*feed)(void *ctx, int sample, int input, struct tensor *to),
-                        void *ctx, int n_samples, struct arena *scratch)
+bool ncc_quant_equalise(struct graph *g, unsigned through, const struct samples *samples, struct arena *scratch)
 {
-    struct equaliser e = {.g = g,
-                          .feed = feed,
-                          .ctx = ctx,
-                          .n_all = n_samples,
-                          .n_samples = n_samples < MAX_SAMPLES ? n_samples : MAX_SAMPLES};
+    struct equaliser e = {.g = g, .samples = ncc_samples_spread(samples, MAX_SAMPLES)};
     if (!through)
         return true;
     e.tied = ncc_quant_tie(g, through, scratch);
@@ -293,13 +280,10 @@ bool ncc_quant_equalise(struct graph *g, unsigned through, bool (*feed)(void *ct
             watch(&e, n->out[i], scratch);
     if (!e.watched.n)
         return true;
-    struct evaluator *run = ncc_eval_open(g, EVAL_FAST, 0);
-    const struct eval_hooks hooks = {.ctx = &e, .feed = feed_some, .see = see};
-    const bool good = run && ncc_eval_run(run, e.n_samples, &hooks);
-    ncc_eval_close(run);
-    if (good) {
-        find_factors(&e, scratch);
-        apply(&e, scratch);
-    }
-    return good;
+    const struct eval_hooks hooks = {.ctx = &e, .see = see};
+    if (!ncc_eval_samples(g, 0, &e.samples, &hooks))
+        return false;
+    find_factors(&e, scratch);
+    apply(&e, scratch);
+    return true;
 }

@@ -21,7 +21,6 @@
 
 /* On the canonical graph; changes constants only. `through`: a set of enum through (tied.h); 0: nothing is done. Looks at
  * no more than 8 of the samples, evenly spread. False: feed said so, or no memory (reported). */
-bool ncc_quant_equalise(struct graph *g, unsigned through, bool (*feed)(void *ctx, int sample, int input, struct tensor *to),
-                        void *ctx, int n_samples, struct arena *scratch);
+bool ncc_quant_equalise(struct graph *g, unsigned through, const struct samples *samples, struct arena *scratch);
 
 #endif

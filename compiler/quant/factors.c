@@ -7,9 +7,6 @@
 enum { MAX_SAMPLES = 8 };
 
 struct watch {
-    bool (*feed)(void *ctx, int sample, int input, struct tensor *to);
-    void *ctx;
-    int n_all, n_samples;
     struct swing **extent; /* by value id: [thread][channel]; NULL: no factor */
 };
 
@@ -22,12 +19,6 @@ static bool is_map(const struct value *v)
 static bool multiplies_maps(const struct node *n)
 {
     return n->op == OP_mul && is_map(n->in[0]) && is_map(n->in[1]) && n->in[0]->shape.dim[1] == n->in[1]->shape.dim[1];
-}
-
-static bool feed_some(void *ctx, int sample, int input, struct tensor *to)
-{
-    const struct watch *w = ctx;
-    return w->feed(w->ctx, (int)((int64_t)sample * w->n_all / w->n_samples), input, to);
 }
 
 static void see(void *ctx, int sample, int thread, const struct value *v, const struct tensor *t)
@@ -60,15 +51,10 @@ static void tell(const struct watch *w, struct value *v, int n_threads)
     v->seen = e;
 }
 
-bool ncc_quant_see_factors(struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to),
-                           void *ctx, int n_samples, struct arena *scratch)
+bool ncc_quant_see_factors(struct graph *g, const struct samples *samples, struct arena *scratch)
 {
     const int n_threads = ncc_parallel_threads();
-    struct watch w = {.feed = feed,
-                      .ctx = ctx,
-                      .n_all = n_samples,
-                      .n_samples = n_samples < MAX_SAMPLES ? n_samples : MAX_SAMPLES,
-                      .extent = NCC_NEW(scratch, struct swing *, g->next_id)};
+    struct watch w = {NCC_NEW(scratch, struct swing *, g->next_id)};
     bool some = false;
     for (const struct node *n = g->first; n; n = n->next)
         for (int i = 0; multiplies_maps(n) && i < 2; i++) {
@@ -81,14 +67,14 @@ bool ncc_quant_see_factors(struct graph *g, bool (*feed)(void *ctx, int sample, 
             for (size_t k = 0; k < count; k++)
                 (*e)[k] = (struct swing){INFINITY, -INFINITY};
         }
-    if (!some || !w.n_samples)
+    if (!some || !samples->n)
         return true;
-    struct evaluator *run = ncc_eval_open(g, EVAL_FAST, 0);
-    const struct eval_hooks hooks = {.ctx = &w, .feed = feed_some, .see = see};
-    const bool good = run && ncc_eval_run(run, w.n_samples, &hooks);
-    ncc_eval_close(run);
-    for (const struct node *n = g->first; good && n; n = n->next)
+    const struct samples few = ncc_samples_spread(samples, MAX_SAMPLES);
+    const struct eval_hooks hooks = {.ctx = &w, .see = see};
+    if (!ncc_eval_samples(g, 0, &few, &hooks))
+        return false;
+    for (const struct node *n = g->first; n; n = n->next)
         for (int i = 0; multiplies_maps(n) && i < 2; i++)
             tell(&w, n->in[i], n_threads);
-    return good;
+    return true;
 }

@@ -12,7 +12,6 @@
 /* Sets `seen` of the factors of every product of two maps. On the canonical graph, which stays as it is otherwise. Runs
  * 8 of the samples at most, evenly spread, and nothing where there are no products. False: feed said so, or no memory
  * (reported). */
-bool ncc_quant_see_factors(struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to),
-                           void *ctx, int n_samples, struct arena *scratch);
+bool ncc_quant_see_factors(struct graph *g, const struct samples *samples, struct arena *scratch);
 
 #endif

@@ -23,9 +23,6 @@ struct carrier {
 
 struct job {
     struct layer_graphs g;
-    bool (*feed)(void *ctx, int sample, int input, struct tensor *to);
-    void *ctx;
-    int sample;                /* that runs */
     struct tensor *real;       /* by id of the real graph: its values */
     const float **want;        /* [output]: what it is compared with */
     float **logits;            /* [output]: room for that */
@@ -241,13 +238,6 @@ static void carry_on(void *ctx, int layer, int thread)
 
 /* ---- samples ---- */
 
-static bool feed_one(void *ctx, int sample, int input, struct tensor *to)
-{
-    const struct job *j = ctx;
-    (void)sample;
-    return j->feed(j->ctx, j->sample, input, to);
-}
-
 static void keep(void *ctx, int sample, int thread, const struct value *v, const struct tensor *t)
 {
     const struct job *j = ctx;
@@ -270,15 +260,18 @@ static void see_outputs(struct job *j)
     }
 }
 
-static bool run_samples(struct job *j, int n_samples, int n)
+/* One after another: it is the layers that run in parallel. */
+static bool run_samples(struct job *j, const struct samples *samples, int n)
 {
     struct evaluator *e = ncc_eval_open(j->g.real, EVAL_FAST, 0);
-    const struct eval_hooks hooks = {.ctx = j, .feed = feed_one, .see = keep};
+    const struct eval_hooks hooks = {.ctx = j, .see = keep};
     atomic_store(&j->failed, e == NULL);
     bool good = true;
     for (int s = 0; s < n && good && !atomic_load(&j->failed); s++) {
-        j->sample = (int)((int64_t)s * n_samples / n);
-        good = ncc_eval_run(e, 1, &hooks);
+        struct samples one = *samples;
+        one.first = (int)((int64_t)s * samples->n / n);
+        one.n = 1;
+        good = ncc_eval_run(e, &one, &hooks);
         if (!good)
             break;
         see_outputs(j);
@@ -342,12 +335,10 @@ static void finish(const struct job *j)
     }
 }
 
-bool ncc_quant_layer_effects(const struct graph *real, const struct graph *codes,
-                             bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx,
-                             int n_samples, struct effect_budget budget, bool quiet, struct arena *arena,
-                             struct layer_effects *out)
+bool ncc_quant_layer_effects(const struct graph *real, const struct graph *codes, const struct samples *samples,
+                             struct effect_budget budget, bool quiet, struct arena *arena, struct layer_effects *out)
 {
-    struct job j = {.g = ncc_layer_graphs(real, codes, arena), .feed = feed, .ctx = ctx};
+    struct job j = {.g = ncc_layer_graphs(real, codes, arena)};
     number_nodes(&j, arena);
     find_what_counts(&j, arena);
     j.left_out = NCC_NEW(arena, bool, j.g.pairs.n);
@@ -355,12 +346,12 @@ bool ncc_quant_layer_effects(const struct graph *real, const struct graph *codes
         j.left_out[i] = !j.counts[j.g.pairs.v[i].y->id];
     *out = (struct layer_effects){.n_layers = j.g.pairs.n, .n_outputs = real->outputs.n};
     out->work = work_of_sample(&j, arena);
-    if (out->work > budget.most || !n_samples)
+    if (out->work > budget.most || !samples->n)
         return true;
-    out->n_samples = (int)fmin(fmax(budget.all / fmax(out->work, 1), 1), n_samples);
+    out->n_samples = (int)fmin(fmax(budget.all / fmax(out->work, 1), 1), samples->n);
     open_samples(&j, arena);
     j.progress = ncc_progress_begin("following layers to the outputs", out->n_samples * j.g.pairs.n, quiet);
-    const bool good = run_samples(&j, n_samples, out->n_samples);
+    const bool good = run_samples(&j, samples, out->n_samples);
     ncc_progress_end(&j.progress);
     finish(&j);
     out->noise = j.noise;

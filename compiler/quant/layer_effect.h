@@ -32,12 +32,9 @@ struct layer_effects {
     double work;   /* of a sample */
 };
 
-/* `feed` as in eval_hooks, for the inputs of the real graph. False: feed said so, or no memory (reported).
- * `out` lives in `arena`. */
-bool ncc_quant_layer_effects(const struct graph *real, const struct graph *codes,
-                             bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx,
-                             int n_samples, struct effect_budget budget, bool quiet, struct arena *arena,
-                             struct layer_effects *out);
+/* `samples` are for the real graph. False: feed said so, or no memory (reported). `out` lives in `arena`. */
+bool ncc_quant_layer_effects(const struct graph *real, const struct graph *codes, const struct samples *samples,
+                             struct effect_budget budget, bool quiet, struct arena *arena, struct layer_effects *out);
 
 /* The output that a layer costs most: its index, -1 when nothing can be told of the layer. */
 int ncc_layer_effect_worst(const struct layer_effects *e, int layer);

@@ -21,8 +21,6 @@ struct store {
 
 struct job {
     struct layer_graphs g;
-    bool (*feed)(void *ctx, int sample, int input, struct tensor *to);
-    void *ctx;
     struct store *store;               /* [thread] */
     struct layer_sums *sums, *outputs; /* [sample][layer], [sample][output] */
     struct progress progress;
@@ -99,12 +97,6 @@ static void compare_output(const struct job *j, const struct store *s, int outpu
 }
 
 /* ---- running ---- */
-
-static bool feed_real(void *ctx, int sample, int input, struct tensor *to)
-{
-    const struct job *j = ctx;
-    return j->feed(j->ctx, sample, input, to);
-}
 
 static void keep(void *ctx, int sample, int thread, const struct value *v, const struct tensor *t)
 {
@@ -199,30 +191,21 @@ static void open_store(const struct job *j, struct store *s, struct arena *a)
     s->bins = ncc_arena_alloc(a, (size_t)j->g.pairs.n, sizeof *s->bins, 64);
 }
 
-bool ncc_quant_layer_errors(const struct graph *real, const struct graph *codes,
-                            bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx, int n_samples,
+bool ncc_quant_layer_errors(const struct graph *real, const struct graph *codes, const struct samples *samples,
                             bool quiet, struct arena *arena, struct layer_errors *out)
 {
-    struct job j = {.g = ncc_layer_graphs(real, codes, arena), .feed = feed, .ctx = ctx};
+    struct job j = {.g = ncc_layer_graphs(real, codes, arena)};
     const int n_threads = ncc_parallel_threads();
     j.store = NCC_NEW(arena, struct store, n_threads);
     for (int t = 0; t < n_threads; t++)
         open_store(&j, &j.store[t], arena);
-    j.sums = NCC_NEW(arena, struct layer_sums, (size_t)n_samples * j.g.pairs.n);
-    j.outputs = NCC_NEW(arena, struct layer_sums, (size_t)n_samples * codes->outputs.n);
-    struct evaluator *e = ncc_eval_open(real, EVAL_FAST, 0);
-    if (!e) {
-        ncc_diag_error(real->diags, FAULT_INPUT, (struct place){.file = real->file},
-                       "not enough memory to run the model",
-                       "close other programs, or use fewer threads (NCC_THREADS=1)", NULL);
-        return false;
-    }
-    j.progress = ncc_progress_begin("comparing layers", n_samples, quiet);
-    const struct eval_hooks hooks = {.ctx = &j, .feed = feed_real, .see = keep, .done = judge, .step = step};
-    const bool good = ncc_eval_run(e, n_samples, &hooks);
-    ncc_eval_close(e);
+    j.sums = NCC_NEW(arena, struct layer_sums, (size_t)samples->n * j.g.pairs.n);
+    j.outputs = NCC_NEW(arena, struct layer_sums, (size_t)samples->n * codes->outputs.n);
+    j.progress = ncc_progress_begin("comparing layers", samples->n, quiet);
+    const struct eval_hooks hooks = {.ctx = &j, .see = keep, .done = judge, .step = step};
+    const bool good = ncc_eval_samples(real, 0, samples, &hooks);
     ncc_progress_end(&j.progress);
     if (good)
-        sum_up(&j, n_threads, n_samples, arena, out);
+        sum_up(&j, n_threads, samples->n, arena, out);
     return good;
 }

@@ -47,10 +47,8 @@ double ncc_layer_db(double signal, double noise);
 /* Why the own error is what it is, as a text in the arena; NULL when the layer is exact or has no signal. */
 const char *ncc_layer_reason(const struct layer_error *e, struct arena *a);
 
-/* `feed` as in eval_hooks, for the inputs of the real graph. False: feed said so, or no memory (reported).
- * `out` lives in `arena`. */
-bool ncc_quant_layer_errors(const struct graph *real, const struct graph *codes,
-                            bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx, int n_samples,
+/* `samples` are for the real graph. False: feed said so, or no memory (reported). `out` lives in `arena`. */
+bool ncc_quant_layer_errors(const struct graph *real, const struct graph *codes, const struct samples *samples,
                             bool quiet, struct arena *arena, struct layer_errors *out);
 
 #endif

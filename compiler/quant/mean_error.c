@@ -18,9 +18,7 @@ struct pair {
 
 struct job {
     const struct graph *codes;
-    bool (*feed)(void *ctx, int sample, int input, struct tensor *to);
-    void *ctx;
-    int n_all, n; /* samples: of the data, and of these taken */
+    struct samples samples; /* of the real graph */
     const struct pair *pair;
     int n_pairs, n_channels;
     const int *pair_of_code, *pair_of_real; /* by value id; -1: none */
@@ -81,23 +79,17 @@ static void list_pairs(struct job *j, const struct graph *real, struct graph *co
 
 /* ---- running ---- */
 
-static bool feed_real(void *ctx, int sample, int input, struct tensor *to)
-{
-    const struct job *j = ctx;
-    return j->feed(j->ctx, (int)((int64_t)sample * j->n_all / j->n), input, to);
-}
-
 /* Inputs of codes get those of the real sample, which is put behind them first. */
 static bool feed_codes(void *ctx, int sample, int input, struct tensor *to)
 {
     const struct job *j = ctx;
     const struct value *v = j->codes->inputs.v[input];
     if (to->dtype != DT_U8)
-        return feed_real(ctx, sample, input, to);
+        return ncc_samples_feed(&j->samples, sample, input, to);
     const int64_t n = ncc_shape_count(v->shape), run = v->quant.n_channels > 1 ? n / v->shape.dim[1] : n;
     float *x = malloc((size_t)n * sizeof *x + 1);
     struct tensor real = {DT_F32, v->shape, x};
-    const bool good = x && feed_real(ctx, sample, input, &real);
+    const bool good = x && ncc_samples_feed(&j->samples, sample, input, &real);
     for (int64_t i = 0; good && i < n; i++) {
         const int c = (int)(i / run);
         const double code = rint((double)x[i] / ncc_quant_scale(&v->quant, c) + ncc_quant_zero(&v->quant, c));
@@ -147,50 +139,37 @@ static void see_codes(void *ctx, int sample, int thread, const struct value *v, 
         add_means(j, j->pair_of_code[v->id], sample, t, 1);
 }
 
-static bool run(const struct graph *g, const struct eval_hooks *hooks, int n)
-{
-    struct evaluator *e = ncc_eval_open(g, EVAL_FAST, 0);
-    if (!e) {
-        ncc_diag_error(g->diags, FAULT_INPUT, (struct place){.file = g->file}, "not enough memory to run the model",
-                       "close other programs, or use fewer threads (NCC_THREADS=1)", NULL);
-        return false;
-    }
-    const bool good = ncc_eval_run(e, n, hooks);
-    ncc_eval_close(e);
-    return good;
-}
-
 /* ---- the result ---- */
 
 /* The mean of a channel's n differences, less what chance may have to do with it. */
 static double certain_mean(const struct job *j, int channel)
 {
     double sum = 0, squares = 0;
-    for (int s = 0; s < j->n; s++)
+    const int n = j->samples.n;
+    for (int s = 0; s < n; s++)
         sum += j->mean[(size_t)s * j->n_channels + channel];
-    const double mean = sum / j->n;
-    for (int s = 0; s < j->n; s++)
+    const double mean = sum / n;
+    for (int s = 0; s < n; s++)
         squares += pow(j->mean[(size_t)s * j->n_channels + channel] - mean, 2);
-    const double variance = squares / (j->n - 1) / j->n;
+    const double variance = squares / (n - 1) / n;
     return mean * mean > variance ? mean * (1 - variance / (mean * mean)) : 0;
 }
 
-bool ncc_quant_mean_errors(const struct graph *real, struct graph *codes,
-                           bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx, int n_samples,
-                           double budget, struct arena *arena, struct mean_errors *out)
+bool ncc_quant_mean_errors(const struct graph *real, struct graph *codes, const struct samples *samples, double budget,
+                           struct arena *arena, struct mean_errors *out)
 {
     *out = (struct mean_errors){0};
-    struct job j = {.codes = codes, .feed = feed, .ctx = ctx, .n_all = n_samples};
-    j.n = (int)fmin(fmin(n_samples, MAX_SAMPLES), budget / fmax(ncc_graph_macs(real), 1));
-    if (j.n < MIN_SAMPLES)
+    const int n_samples = (int)fmin(fmin(samples->n, MAX_SAMPLES), budget / fmax(ncc_graph_macs(real), 1));
+    if (n_samples < MIN_SAMPLES)
         return true;
+    struct job j = {.codes = codes, .samples = ncc_samples_spread(samples, n_samples)};
     list_pairs(&j, real, codes, arena);
     if (!j.n_pairs)
         return true;
-    j.mean = NCC_NEW(arena, double, (size_t)j.n * j.n_channels);
-    const struct eval_hooks of_real = {.ctx = &j, .feed = feed_real, .see = see_real};
-    const struct eval_hooks of_codes = {.ctx = &j, .feed = feed_codes, .see = see_codes};
-    if (!run(real, &of_real, j.n) || !run(codes, &of_codes, j.n))
+    j.mean = NCC_NEW(arena, double, (size_t)n_samples *j.n_channels);
+    const struct samples in_codes = {.feed = feed_codes, .ctx = &j, .n = n_samples};
+    const struct eval_hooks of_real = {.ctx = &j, .see = see_real}, of_codes = {.ctx = &j, .see = see_codes};
+    if (!ncc_eval_samples(real, 0, &j.samples, &of_real) || !ncc_eval_samples(codes, 0, &in_codes, &of_codes))
         return false;
     for (int i = 0; i < j.n_pairs; i++) {
         const struct pair *p = &j.pair[i];

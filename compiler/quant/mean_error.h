@@ -27,11 +27,10 @@ struct mean_errors {
 /* The kpu_layers from which outputs come without another layer between, where the real graph has a layer without an
  * activation for it. Values of the two graphs are matched by value->real_id.
  *
- * `feed` as in eval_hooks, for the inputs of the real graph. At most `budget` multiply-adds are spent on running the
- * integer graph, on samples evenly spread over the n_samples; too few of them: an empty list. False: feed said so, or no
- * memory (reported). `out` lives in `arena`. */
-bool ncc_quant_mean_errors(const struct graph *real, struct graph *codes,
-                           bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx, int n_samples,
-                           double budget, struct arena *arena, struct mean_errors *out);
+ * `samples` are for the real graph. At most `budget` multiply-adds are spent on running the integer graph, on some that
+ * are evenly spread; too few of them: an empty list. False: feed said so, or no memory (reported). `out` lives in
+ * `arena`. */
+bool ncc_quant_mean_errors(const struct graph *real, struct graph *codes, const struct samples *samples, double budget,
+                           struct arena *arena, struct mean_errors *out);
 
 #endif

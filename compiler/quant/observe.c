@@ -8,7 +8,8 @@
 
 #include <math.h>
 
-/* Each gives a histogram some 16 K counts at most (observation.c), in 32 bits. Later samples give minima and maxima only. */
+/* Each gives a histogram some 16 K counts at most (observation.c), in 32 bits. Later samples give minima and maxima
+ * only. */
 enum { MAX_HISTOGRAM_SAMPLES = 1 << 17 };
 
 /* Parts of the samples whose channels' extremes are kept apart. */
@@ -18,8 +19,6 @@ enum { MAX_FOLDS = 16 };
 enum { N_MEAN_SAMPLES = 64 };
 
 struct watch {
-    bool (*feed)(void *ctx, int sample, int input, struct tensor *to);
-    void *ctx;
     int n_values;
     struct observation *seen; /* [thread][half][value id] */
     struct histogram *hist;   /* [thread][half][slot], or NULL */
@@ -37,12 +36,6 @@ struct watch {
     struct patch_table patches;
     struct progress progress;
 };
-
-static bool feed_sample(void *ctx, int sample, int input, struct tensor *to)
-{
-    const struct watch *w = ctx;
-    return w->feed(w->ctx, sample, input, to);
-}
 
 /* -1: this sample is not among those whose means are taken, which are evenly spread. */
 static int row_of_sums(const struct watch *w, int sample)
@@ -239,20 +232,6 @@ static void warn_of_all(const struct graph *g, const struct observations *seen)
             warn_of_bad(g, node->out[i], &seen->v[node->out[i]->id]);
 }
 
-static bool run(const struct graph *g, struct watch *w, int n_samples, size_t limit)
-{
-    struct evaluator *e = ncc_eval_open(g, EVAL_FAST, limit);
-    if (!e) {
-        ncc_diag_error(g->diags, FAULT_INPUT, (struct place){.file = g->file}, "not enough memory to run the model",
-                       "close other programs, or use fewer threads (NCC_THREADS=1)", NULL);
-        return false;
-    }
-    const struct eval_hooks hooks = {.ctx = w, .feed = feed_sample, .see = see, .step = step};
-    const bool ok = ncc_eval_run(e, n_samples, &hooks);
-    ncc_eval_close(e);
-    return ok;
-}
-
 static struct histogram *new_histograms(size_t n, struct arena *arena)
 {
     struct histogram *h = NCC_NEW(arena, struct histogram, n);
@@ -278,13 +257,12 @@ static struct observation *join_all(const struct watch *w, int n_threads, struct
     return all;
 }
 
-bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to),
-                       void *ctx, int n_samples, const struct observe_options *options, struct arena *arena,
-                       struct observations *out)
+bool ncc_quant_observe(const struct graph *g, const struct samples *samples, const struct observe_options *options,
+                       struct arena *arena, struct observations *out)
 {
-    const int n_threads = ncc_parallel_threads();
+    const int n_threads = ncc_parallel_threads(), n_samples = samples->n;
     int *slot = NCC_NEW(arena, int, g->next_id);
-    struct watch w = {.feed = feed, .ctx = ctx, .n_values = g->next_id, .slot = slot};
+    struct watch w = {.n_values = g->next_id, .slot = slot};
     w.n_slots = number_slots(g, slot);
     w.seen = NCC_NEW(arena, struct observation, 2 * (size_t)n_threads * w.n_values);
     if (options->histograms)
@@ -293,9 +271,10 @@ bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample
     prepare_channels(&w, g, !options->no_channels, n_threads, n_samples, arena);
     w.patches = ncc_gather_prepare(g, n_samples, &options->gather, arena);
     w.progress = ncc_progress_begin("calibrating", n_samples, options->quiet);
-    const bool ok = run(g, &w, n_samples, options->limit);
+    const struct eval_hooks hooks = {.ctx = &w, .see = see, .step = step};
+    const bool good = ncc_eval_samples(g, options->limit, samples, &hooks);
     ncc_progress_end(&w.progress);
-    if (!ok)
+    if (!good)
         return false;
     struct observation *seen = join_all(&w, n_threads, arena);
     for (const struct node *node = g->first; node; node = node->next)

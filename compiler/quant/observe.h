@@ -2,7 +2,8 @@
  *
  *     struct observations seen;
  *     struct observe_options o = {.histograms = ncc_range_needs_histogram(method)};
- *     if (!ncc_quant_observe(g, feed, dataset, n_samples, &o, arena, &seen))
+ *     const struct samples samples = {.feed = feed, .ctx = dataset, .n = n_samples};
+ *     if (!ncc_quant_observe(g, &samples, &o, arena, &seen))
  *         return false;
  *
  * Values on a canvas are watched inside their window only. NaN and infinity do not count; if there are any, a warning
@@ -31,11 +32,9 @@ struct observe_options {
     struct gather_options gather; /* what to keep of what the layers read */
 };
 
-/* `feed` as in eval_hooks: called in parallel, false stops everything. The graph must not change meanwhile.
- * False: feed said so (it leaves its own diagnostic), or no memory for the evaluation (reported).
+/* The graph must not change meanwhile. False: feed said so, or no memory for the evaluation (reported).
  * `out` lives in `arena`, and so does the working memory: some 16 KiB per value and thread with histograms. */
-bool ncc_quant_observe(const struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to),
-                       void *ctx, int n_samples, const struct observe_options *options, struct arena *arena,
-                       struct observations *out);
+bool ncc_quant_observe(const struct graph *g, const struct samples *samples, const struct observe_options *options,
+                       struct arena *arena, struct observations *out);
 
 #endif

@@ -20,10 +20,7 @@ enum { LEAST_RANGE = 6, MOST_RANGE = 32, LEAST_TRIALS = 1, MOST_TRIALS = 8, LEAS
 
 struct trials {
     struct graph *g;
-    bool (*feed)(void *ctx, int sample, int input, struct tensor *to);
-    void *ctx;
-    int n_all, n_samples; /* those that run, evenly spread */
-    int n_range, n_trials;
+    struct samples range, trial; /* that show the ranges; on which values are rounded */
     struct arena *scratch;
     struct extremes *seen; /* [thread][first[value id] + channel] */
     int *first, n_seen;
@@ -31,23 +28,6 @@ struct trials {
     float **noisy; /* [thread]: the same of one output with roundings */
     double *error; /* [sample][output]: squared, over the squared signal */
 };
-
-/* ---- running ---- */
-
-static bool feed_some(void *ctx, int sample, int input, struct tensor *to)
-{
-    const struct trials *t = ctx;
-    return t->feed(t->ctx, (int)((int64_t)sample * t->n_all / t->n_samples), input, to);
-}
-
-static bool run(struct trials *t, const struct graph *g, int n_samples, const struct eval_hooks *hooks)
-{
-    struct evaluator *e = ncc_eval_open(g, EVAL_FAST, 0);
-    t->n_samples = n_samples < t->n_all ? n_samples : t->n_all;
-    const bool good = e && ncc_eval_run(e, t->n_samples, hooks);
-    ncc_eval_close(e);
-    return good;
-}
 
 /* ---- ranges ---- */
 
@@ -109,8 +89,8 @@ static bool observe(struct trials *t)
     const int n_threads = ncc_parallel_threads();
     number_channels(t);
     t->seen = NCC_NEW(t->scratch, struct extremes, (size_t)n_threads * t->n_seen);
-    const struct eval_hooks hooks = {.ctx = t, .feed = feed_some, .see = see};
-    if (!run(t, t->g, t->n_range, &hooks))
+    const struct eval_hooks hooks = {.ctx = t, .see = see};
+    if (!ncc_eval_samples(t->g, 0, &t->range, &hooks))
         return false;
     for (int i = 0; i < n_threads * t->n_seen; i++) {
         struct extremes *sum = &t->seen[i % t->n_seen];
@@ -123,7 +103,7 @@ static bool observe(struct trials *t)
 static struct share range_of(const struct trials *t, const struct value *v)
 {
     struct share s = {.channel = t->seen + t->first[v->id], .n_channels = channels_of(v)};
-    s.n_seen = ncc_shape_count(v->shape) * (t->n_range < t->n_all ? t->n_range : t->n_all);
+    s.n_seen = ncc_shape_count(v->shape) * t->range.n;
     for (int c = 0; c < s.n_channels; c++) {
         s.whole.lo = fminf(s.whole.lo, s.channel[c].lo);
         s.whole.hi = fmaxf(s.whole.hi, s.channel[c].hi);
@@ -211,10 +191,10 @@ static double error_of(struct trials *t, const struct value *only)
             if (wanted && !round_value(t, g, v))
                 return -1;
         }
-    const struct eval_hooks hooks = {.ctx = t, .feed = feed_some, .done = compare};
-    if (!run(t, g, t->n_trials, &hooks))
+    const struct eval_hooks hooks = {.ctx = t, .done = compare};
+    if (!ncc_eval_samples(g, 0, &t->trial, &hooks))
         return -1;
-    const int n = t->n_samples * g->outputs.n;
+    const int n = t->trial.n * g->outputs.n;
     double sum = 0;
     for (int i = 0; i < n; i++)
         sum += t->error[i] / n;
@@ -231,7 +211,7 @@ static void keep(void *ctx, int sample, int thread, const struct tensor *const *
 
 static bool run_clean(struct trials *t)
 {
-    const int n_out = t->g->outputs.n, n = t->n_trials * n_out;
+    const int n_out = t->g->outputs.n, n = t->trial.n * n_out;
     t->clean = NCC_NEW(t->scratch, float *, n);
     t->error = NCC_NEW(t->scratch, double, n);
     int64_t largest = 0;
@@ -243,8 +223,8 @@ static bool run_clean(struct trials *t)
     t->noisy = NCC_NEW(t->scratch, float *, ncc_parallel_threads());
     for (int i = 0; i < ncc_parallel_threads(); i++)
         t->noisy[i] = NCC_NEW(t->scratch, float, largest);
-    const struct eval_hooks hooks = {.ctx = t, .feed = feed_some, .done = keep};
-    return run(t, t->g, t->n_trials, &hooks);
+    const struct eval_hooks hooks = {.ctx = t, .done = keep};
+    return ncc_eval_samples(t->g, 0, &t->trial, &hooks);
 }
 
 static int affordable(double macs, double each, int least, int most)
@@ -252,15 +232,15 @@ static int affordable(double macs, double each, int least, int most)
     return (int)fmin(fmax(macs / (each + 1), least), most);
 }
 
-bool ncc_quant_shares(struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx,
-                      int n_samples, struct value *const *v, int n, int certain, struct arena *scratch,
-                      struct share *out, double *all)
+bool ncc_quant_shares(struct graph *g, const struct samples *samples, struct value *const *v, int n, int certain,
+                      struct arena *scratch, struct share *out, double *all)
 {
     const double macs = ncc_graph_macs(g);
-    struct trials t = {.g = g, .feed = feed, .ctx = ctx, .n_all = n_samples, .scratch = scratch};
-    t.n_range = affordable(RANGE_MACS, macs, LEAST_RANGE, MOST_RANGE);
-    t.n_trials = affordable(TRIAL_MACS, macs, LEAST_TRIALS, MOST_TRIALS);
-    const int n_values = certain + affordable(ALL_MACS, macs * t.n_trials, LEAST_VALUES,
+    const int n_trials = affordable(TRIAL_MACS, macs, LEAST_TRIALS, MOST_TRIALS);
+    struct trials t = {.g = g, .scratch = scratch};
+    t.range = ncc_samples_spread(samples, affordable(RANGE_MACS, macs, LEAST_RANGE, MOST_RANGE));
+    t.trial = ncc_samples_spread(samples, n_trials);
+    const int n_values = certain + affordable(ALL_MACS, macs * n_trials, LEAST_VALUES,
                                               n - certain > LEAST_VALUES ? n - certain : LEAST_VALUES);
     if (!observe(&t) || !run_clean(&t))
         return false;

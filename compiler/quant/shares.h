@@ -30,8 +30,7 @@ double ncc_quant_reach(struct extremes channel, struct extremes whole);
 /* For n values of g; where the graph is large, for the first `certain` and some more (from 3 on), and 0 for the others.
  * `all`: the mean relative squared error of the outputs when all values are rounded. False: feed said so, or no memory (reported).
  * What is in `out` lives in `scratch`. */
-bool ncc_quant_shares(struct graph *g, bool (*feed)(void *ctx, int sample, int input, struct tensor *to), void *ctx,
-                      int n_samples, struct value *const *v, int n, int certain, struct arena *scratch,
-                      struct share *out, double *all);
+bool ncc_quant_shares(struct graph *g, const struct samples *samples, struct value *const *v, int n, int certain,
+                      struct arena *scratch, struct share *out, double *all);
 
 #endif

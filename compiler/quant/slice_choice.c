@@ -231,22 +231,21 @@ static bool slice(struct graph *g, const struct candidate *k, struct arena *scra
     return ncc_quant_slice_value(g, &s, how);
 }
 
-bool ncc_quant_make_finer(struct graph *g, unsigned what, bool (*feed)(void *ctx, int sample, int input, struct tensor *to),
-                          void *ctx, int n_samples, struct arena *scratch)
+bool ncc_quant_make_finer(struct graph *g, unsigned what, const struct samples *samples, struct arena *scratch)
 {
     struct chooser c = {.g = g};
     if (what & FINER_OUTPUTS)
         find_outputs(&c);
     if (what & FINER_VALUES)
         find_values(&c);
-    if (!c.n || !n_samples)
+    if (!c.n || !samples->n)
         return true;
     struct value *v[MAX_CANDIDATES];
     struct share share[MAX_CANDIDATES] = {0};
     for (int i = 0; i < c.n; i++)
         v[i] = c.v[i].y;
     double error;
-    if (!ncc_quant_shares(g, feed, ctx, n_samples, v, c.n, c.n_outputs, scratch, share, &error))
+    if (!ncc_quant_shares(g, samples, v, c.n, c.n_outputs, scratch, share, &error))
         return false;
     for (int i = 0; i < c.n; i++)
         c.v[i].share = share[i];

@@ -53,9 +53,8 @@ enum finer {
     FINER_OUTPUTS = 1 << 1, /* staggered (staggered.h); the runtime must be able to take means */
 };
 
-/* Chooses what has finer codes, and makes it so. On the canonical graph. `feed` as in eval_hooks. False: feed said so,
- * or no memory (reported). */
-bool ncc_quant_make_finer(struct graph *g, unsigned what, bool (*feed)(void *ctx, int sample, int input, struct tensor *to),
-                          void *ctx, int n_samples, struct arena *scratch);
+/* Chooses what has finer codes, and makes it so. On the canonical graph. False: feed said so, or no memory (reported).
+ */
+bool ncc_quant_make_finer(struct graph *g, unsigned what, const struct samples *samples, struct arena *scratch);
 
 #endif

@@ -128,8 +128,8 @@ static inline void run_graph(const struct graph *g, enum eval_mode mode, const f
     struct feed f = {in, out};
     struct evaluator *e = ncc_eval_open(g, mode, 0);
     assert_non_null(e);
-    const struct eval_hooks hooks = {.ctx = &f, .feed = feed_inputs, .done = keep_outputs};
-    assert_true(ncc_eval_run(e, 1, &hooks));
+    const struct eval_hooks hooks = {.ctx = &f, .done = keep_outputs};
+    assert_true(ncc_eval_run(e, &(struct samples){.feed = feed_inputs, .ctx = &f, .n = 1}, &hooks));
     ncc_eval_close(e);
 }
 

@@ -60,7 +60,7 @@ static void run_small(const struct graph *g)
         return;
     struct evaluator *e = ncc_eval_open(g, EVAL_FAST, 0);
     assert_non_null(e);
-    assert_true(ncc_eval_run(e, 1, &(const struct eval_hooks){.feed = feed_zeros}));
+    assert_true(ncc_eval_run(e, &(struct samples){.feed = feed_zeros, .n = 1}, &(struct eval_hooks){0}));
     ncc_eval_close(e);
 }
 

@@ -255,7 +255,8 @@ static void run(struct test *t)
     if (t->g->outputs.n != t->n_out)
         snprintf(t->why, sizeof t->why, "%d outputs instead of %d", t->g->outputs.n, t->n_out);
     else
-        assert_true(ncc_eval_run(e, 1, &(struct eval_hooks){.ctx = t, .feed = feed, .done = compare}));
+        assert_true(ncc_eval_run(e, &(struct samples){.feed = feed, .ctx = t, .n = 1},
+                                 &(struct eval_hooks){.ctx = t, .done = compare}));
     ncc_eval_close(e);
 }
 

@@ -81,7 +81,8 @@ static bool run(struct probe *p, const struct graph *g, enum eval_mode mode, siz
     assert_non_null(e);
     p->g = g;
     memset(p->order, -1, sizeof p->order);
-    const bool good = ncc_eval_run(e, n, &(struct eval_hooks){p, feed, see, done, step});
+    const bool good =
+        ncc_eval_run(e, &(struct samples){.feed = feed, .ctx = p, .n = n}, &(struct eval_hooks){p, see, done, step});
     ncc_eval_close(e);
     return good;
 }
@@ -182,6 +183,36 @@ static void a_feed_can_stop(void **state)
     assert_true(atomic_load(&p.n_steps) < N_SAMPLES);
 }
 
+static bool note(void *ctx, int sample, int input, struct tensor *to)
+{
+    (void)input, (void)to;
+    *(int *)ctx = sample;
+    return true;
+}
+
+/* 8 of 20, with the first among them; all 5 of 5; and then those that stand behind 100 others. */
+static void samples_are_spread_evenly(void **state)
+{
+    (void)state;
+    static const int want[8] = {0, 2, 5, 7, 10, 12, 15, 17};
+    int got = -1;
+    struct samples all = {.feed = note, .ctx = &got, .n = 20};
+    const struct samples some = ncc_samples_spread(&all, 8);
+    assert_int_equal(some.n, 8);
+    for (int i = 0; i < 8; i++) {
+        assert_true(ncc_samples_feed(&some, i, 0, NULL));
+        assert_int_equal(got, want[i]);
+    }
+    all.n = 5;
+    all.first = 100;
+    const struct samples few = ncc_samples_spread(&all, 8);
+    assert_int_equal(few.n, 5);
+    for (int i = 0; i < 5; i++) {
+        assert_true(ncc_samples_feed(&few, i, 0, NULL));
+        assert_int_equal(got, 100 + i);
+    }
+}
+
 static void macs_are_counted(void **state)
 {
     struct fixture *f = *state;
@@ -210,8 +241,13 @@ static void only_constants_fold(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(samples_give_what_single_nodes_give), TEST(threads_do_not_matter), TEST(limits_are_kept),
-        TEST(a_feed_can_stop),                     TEST(macs_are_counted),      TEST(only_constants_fold),
+        TEST(samples_give_what_single_nodes_give),
+        TEST(threads_do_not_matter),
+        TEST(limits_are_kept),
+        TEST(a_feed_can_stop),
+        TEST(samples_are_spread_evenly),
+        TEST(macs_are_counted),
+        TEST(only_constants_fold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

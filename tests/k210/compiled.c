@@ -45,7 +45,8 @@ struct compiled compile_net(struct net *n, const struct k210_options *options, b
     struct compiled c = {0};
     struct graph *g = ncc_graph_copy(n->g, &n->arena, &n->diags);
     struct net_feeding f = {g, seed};
-    must(n, n->g, ncc_quant_see_factors(g, net_feed_sample, &f, 8, &n->scratch), name, "see factors");
+    const struct samples samples = net_samples(&f, 8);
+    must(n, n->g, ncc_quant_see_factors(g, &samples, &n->scratch), name, "see factors");
     must(n, n->g, ncc_k210_legalise(g, options, &n->scratch), name, "legalise");
     if (force)
         net_force_on_kpu(g);
@@ -55,7 +56,7 @@ struct compiled compile_net(struct net *n, const struct k210_options *options, b
     must(n, n->g, ncc_k210_cpu_forms(g) && ncc_graph_verify(g, "cpu forms"), name, "cpu forms");
     struct observations seen;
     const struct observe_options o = {.quiet = true};
-    must(n, g, ncc_quant_observe(g, net_feed_sample, &f, 8, &o, &n->arena, &seen), name, "observe");
+    must(n, g, ncc_quant_observe(g, &samples, &o, &n->arena, &seen), name, "observe");
     must(n, g, ncc_quant_assign(g, &seen, &(struct assign_options){.method = RANGE_MINMAX, .joint = JOINT_CONCAT | JOINT_SUM}, &n->scratch), name, "assign");
     c.real = ncc_graph_copy(g, &n->arena, &n->diags);
     must(n, c.real, ncc_k210_integers(g, options, NULL, &n->scratch) && ncc_graph_verify(g, "integers"), name,

@@ -3,6 +3,7 @@
 #ifndef NCC_TESTS_K210_NET_H
 #define NCC_TESTS_K210_NET_H
 
+#include "compiler/ir/eval.h"
 #include "compiler/k210/k210.h"
 
 #include <setjmp.h>
@@ -79,12 +80,12 @@ struct tensor *net_evaluate_with(struct arena *a, const struct graph *g, uint64_
 
 /* Fills an input tensor as net_evaluate does; `input` is its number. */
 void net_feed(const struct value *v, int input, uint64_t seed, struct tensor *t);
-/* The same as a feed for many samples, that of `seed` first; ctx: a struct net_feeding. */
+/* The same as many samples, that of `seed` first. */
 struct net_feeding {
     const struct graph *g;
     uint64_t seed;
 };
-bool net_feed_sample(void *ctx, int sample, int input, struct tensor *to);
+struct samples net_samples(struct net_feeding *f, int n);
 
 /* Outside of a window that promises zeros there must be some: the name of a value that breaks it, or NULL. */
 const char *net_broken_promise(const struct graph *g, const struct tensor *t);

@@ -24,11 +24,16 @@ void net_feed(const struct value *v, int input, uint64_t seed, struct tensor *t)
     }
 }
 
-bool net_feed_sample(void *ctx, int sample, int input, struct tensor *to)
+static bool feed_sample(void *ctx, int sample, int input, struct tensor *to)
 {
     const struct net_feeding *f = ctx;
     net_feed(f->g->inputs.v[input], input, f->seed + (uint64_t)sample, to);
     return true;
+}
+
+struct samples net_samples(struct net_feeding *f, int n)
+{
+    return (struct samples){.feed = feed_sample, .ctx = f, .n = n};
 }
 
 /* Channels of a kpu_concat that no input gives. */

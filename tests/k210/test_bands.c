@@ -191,7 +191,8 @@ static struct observations observe(struct net *n, const struct graph *g, uint64_
     struct net_feeding f = {g, seed};
     struct observations seen;
     const struct observe_options o = {.quiet = true};
-    assert_true(ncc_quant_observe(g, net_feed_sample, &f, 8, &o, &n->arena, &seen));
+    const struct samples samples = net_samples(&f, 8);
+    assert_true(ncc_quant_observe(g, &samples, &o, &n->arena, &seen));
     for (int i = 0; i < seen.n; i++)
         seen.v[i].mean = NULL; /* pixels that two pieces compute count twice */
     return seen;

@@ -20,8 +20,8 @@ static struct layer_effects effects_of(struct net *n, const struct compiled *c, 
 {
     struct net_feeding f = {c->real, seed};
     struct layer_effects e;
-    assert_true(
-        ncc_quant_layer_effects(c->real, c->codes, net_feed_sample, &f, n_samples, no_limit, true, &n->arena, &e));
+    const struct samples samples = net_samples(&f, n_samples);
+    assert_true(ncc_quant_layer_effects(c->real, c->codes, &samples, no_limit, true, &n->arena, &e));
     return e;
 }
 
@@ -29,7 +29,8 @@ static struct layer_errors errors_of(struct net *n, const struct compiled *c, ui
 {
     struct net_feeding f = {c->real, seed};
     struct layer_errors e;
-    assert_true(ncc_quant_layer_errors(c->real, c->codes, net_feed_sample, &f, n_samples, true, &n->arena, &e));
+    const struct samples samples = net_samples(&f, n_samples);
+    assert_true(ncc_quant_layer_errors(c->real, c->codes, &samples, true, &n->arena, &e));
     return e;
 }
 
@@ -365,8 +366,8 @@ static void test_budget(void **state)
     } rows[] = {{{3.5 * work, work}, 3}, {{100 * work, work}, 8}, {{0, work}, 1}, {{1e20, 0.9 * work}, 0}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct layer_effects f;
-        assert_true(
-            ncc_quant_layer_effects(c.real, c.codes, net_feed_sample, &feeding, 8, rows[i].budget, true, &n.arena, &f));
+        const struct samples samples = net_samples(&feeding, 8);
+        assert_true(ncc_quant_layer_effects(c.real, c.codes, &samples, rows[i].budget, true, &n.arena, &f));
         assert_int_equal(f.n_samples, rows[i].n);
         assert_true((f.noise != NULL) == (rows[i].n > 0));
         assert_int_equal(ncc_layer_effect_worst(&f, 0), rows[i].n > 0 ? 0 : -1);

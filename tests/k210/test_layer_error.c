@@ -18,7 +18,8 @@ static struct layer_errors measure(struct net *n, const struct compiled *c, uint
 {
     struct net_feeding f = {c->real, seed};
     struct layer_errors e;
-    assert_true(ncc_quant_layer_errors(c->real, c->codes, net_feed_sample, &f, N_SAMPLES, true, &n->arena, &e));
+    const struct samples samples = net_samples(&f, N_SAMPLES);
+    assert_true(ncc_quant_layer_errors(c->real, c->codes, &samples, true, &n->arena, &e));
     return e;
 }
 

@@ -31,7 +31,8 @@ static struct mean_errors measure(struct net *n, const struct compiled *c, uint6
 {
     struct net_feeding f = {c->real, seed};
     struct mean_errors e;
-    assert_true(ncc_quant_mean_errors(c->real, c->codes, net_feed_sample, &f, n_samples, macs, &n->arena, &e));
+    const struct samples samples = net_samples(&f, n_samples);
+    assert_true(ncc_quant_mean_errors(c->real, c->codes, &samples, macs, &n->arena, &e));
     return e;
 }
 

@@ -108,7 +108,8 @@ static double squared_error(int copies, double lo, double hi)
     const struct compiled c = compile_net(&n, &options, false, 5, "staggered");
     struct net_feeding f = {c.real, 100};
     struct layer_errors e;
-    assert_true(ncc_quant_layer_errors(c.real, c.codes, net_feed_sample, &f, N_SAMPLES, true, &n.arena, &e));
+    const struct samples samples = net_samples(&f, N_SAMPLES);
+    assert_true(ncc_quant_layer_errors(c.real, c.codes, &samples, true, &n.arena, &e));
     const double mse = e.outputs[0].total / (double)e.outputs[0].n;
     net_close(&n);
     return mse;

@@ -147,32 +147,21 @@ static void give_samples(struct compilation *c, int h, int w)
     }
 }
 
-struct float_run {
-    struct compilation *c;
-    float *y;
-};
-
-static bool feed(void *ctx, int sample, int input, struct tensor *to)
-{
-    return ncc_compilation_feed(((struct float_run *)ctx)->c, sample, input, to);
-}
-
 static void keep(void *ctx, int sample, int thread, const struct tensor *const *outputs)
 {
     (void)sample;
     (void)thread;
-    memcpy(((struct float_run *)ctx)->y, outputs[0]->data, (size_t)ncc_shape_count(outputs[0]->shape) * sizeof(float));
+    memcpy(ctx, outputs[0]->data, (size_t)ncc_shape_count(outputs[0]->shape) * sizeof(float));
 }
 
 /* The source model on sample 0. */
 static const float *run_float(struct compilation *c)
 {
-    struct float_run r = {c, NCC_NEW(&c->arena, float, ncc_shape_count(c->source->outputs.v[0].value->shape))};
-    struct evaluator *e = ncc_eval_open(c->source, EVAL_FAST, 0);
-    const struct eval_hooks hooks = {.ctx = &r, .feed = feed, .done = keep};
-    assert_true(ncc_eval_run(e, 1, &hooks));
-    ncc_eval_close(e);
-    return r.y;
+    float *y = NCC_NEW(&c->arena, float, ncc_shape_count(c->source->outputs.v[0].value->shape));
+    struct samples first = ncc_compilation_samples(c);
+    first.n = 1;
+    assert_true(ncc_eval_samples(c->source, 0, &first, &(struct eval_hooks){.ctx = y, .done = keep}));
+    return y;
 }
 
 static const float *run_kmodel(struct compilation *c, int h, int w)

@@ -51,8 +51,8 @@ static float *evaluate(const struct graph *g)
 {
     float *y = malloc((size_t)ncc_shape_count(g->outputs.v[0].value->shape) * sizeof *y);
     struct evaluator *e = ncc_eval_open(g, EVAL_FAST, 0);
-    const struct eval_hooks hooks = {.ctx = y, .feed = feed, .done = keep};
-    assert_true(ncc_eval_run(e, 1, &hooks));
+    const struct eval_hooks hooks = {.ctx = y, .done = keep};
+    assert_true(ncc_eval_run(e, &(struct samples){.feed = feed, .ctx = y, .n = 1}, &hooks));
     ncc_eval_close(e);
     return y;
 }

@@ -50,7 +50,8 @@ static void evaluate(const struct graph *g, struct run *r)
 {
     struct evaluator *e = ncc_eval_open(g, EVAL_FAST, 0);
     assert_non_null(e);
-    assert_true(ncc_eval_run(e, 1, &(const struct eval_hooks){.ctx = r, .feed = feed, .done = keep}));
+    assert_true(ncc_eval_run(e, &(struct samples){.feed = feed, .ctx = r, .n = 1},
+                             &(const struct eval_hooks){.ctx = r, .done = keep}));
     ncc_eval_close(e);
 }
 

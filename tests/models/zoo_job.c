@@ -383,8 +383,8 @@ static void score(struct job *j)
     const struct graph *g = ncc_import(zoo_model(&j->arena, j->model->name), MODEL_AUTO, &none, &j->arena, &d);
     struct evaluator *e = ncc_eval_open(g, EVAL_FAST, 0);
     assert_non_null(e);
-    assert_true(
-        ncc_eval_run(e, set.n, &(const struct eval_hooks){.ctx = &s, .feed = feed_picture, .done = keep_class}));
+    assert_true(ncc_eval_run(e, &(struct samples){.feed = feed_picture, .ctx = &s, .n = set.n},
+                             &(const struct eval_hooks){.ctx = &s, .done = keep_class}));
     ncc_eval_close(e);
     j->r.float_top1 = percent_right(&s);
     struct zoo_array x = {NCC_NEW(&j->arena, float, set.size), (size_t)set.size, false};

@@ -55,7 +55,7 @@ static struct result run(const struct graph *g, enum eval_mode mode)
     struct result r = {.n = 0};
     struct evaluator *e = ncc_eval_open(g, mode, 0);
     assert_non_null(e);
-    assert_true(ncc_eval_run(e, 1, &(struct eval_hooks){.ctx = &r, .done = keep}));
+    assert_true(ncc_eval_run(e, &(struct samples){.n = 1}, &(struct eval_hooks){.ctx = &r, .done = keep}));
     ncc_eval_close(e);
     return r;
 }

@@ -63,7 +63,7 @@ static void evaluate(const struct graph *g, enum eval_mode mode)
 {
     struct evaluator *e = ncc_eval_open(g, mode, (size_t)64 << 20);
     if (e)
-        ncc_eval_run(e, 1, &(struct eval_hooks){.ctx = NULL});
+        ncc_eval_run(e, &(struct samples){.n = 1}, &(struct eval_hooks){.ctx = NULL});
     ncc_eval_close(e);
 }
 

@@ -31,7 +31,8 @@ static struct outputs run(struct graph *g, enum eval_mode mode)
     struct outputs out = {.n = 0};
     struct evaluator *e = ncc_eval_open(g, mode, 0);
     assert_non_null(e);
-    assert_true(ncc_eval_run(e, 1, &(struct eval_hooks){.ctx = (void *[]){g, &out}, .done = collect}));
+    assert_true(
+        ncc_eval_run(e, &(struct samples){.n = 1}, &(struct eval_hooks){.ctx = (void *[]){g, &out}, .done = collect}));
     ncc_eval_close(e);
     return out;
 }

@@ -61,8 +61,8 @@ static bool run(struct run *r, const struct graph *g, int n_samples, uint64_t se
     r->result = calloc((size_t)(n_samples * g->outputs.n), sizeof *r->result);
     for (int i = 0; i < n_samples * g->outputs.n; i++)
         r->result[i] = malloc(bytes_of(g->outputs.v[i % g->outputs.n].value) + 1);
-    const struct eval_hooks hooks = {.ctx = r, .feed = feed, .done = keep};
-    const bool good = e && ncc_eval_run(e, n_samples, &hooks);
+    const struct eval_hooks hooks = {.ctx = r, .done = keep};
+    const bool good = e && ncc_eval_run(e, &(struct samples){.feed = feed, .ctx = r, .n = n_samples}, &hooks);
     if (e)
         ncc_eval_close(e);
     return good;

@@ -53,7 +53,8 @@ static bool bad_feed(void *ctx, int sample, int input, struct tensor *to)
 static void observe(struct world *w, int n_samples)
 {
     const struct observe_options o = {.histograms = true, .quiet = true};
-    assert_true(ncc_quant_observe(w->g, feed, NULL, n_samples, &o, &w->arena, &w->seen));
+    assert_true(
+        ncc_quant_observe(w->g, &(struct samples){.feed = feed, .ctx = NULL, .n = n_samples}, &o, &w->arena, &w->seen));
 }
 
 static void assign_with(struct world *w, struct assign_options options)
@@ -144,7 +145,8 @@ static void test_observe_bad(void **state)
     struct value *x = ncc_graph_input(w.g, "x", DT_F32, ncc_shape_4(1, 3, 4, 5));
     ncc_graph_output(w.g, NCC_OP(w.g, OP_neg, "negative", NULL, x), "y");
     const struct observe_options o = {.quiet = true};
-    assert_true(ncc_quant_observe(w.g, bad_feed, NULL, 2, &o, &w.arena, &w.seen));
+    assert_true(
+        ncc_quant_observe(w.g, &(struct samples){.feed = bad_feed, .ctx = NULL, .n = 2}, &o, &w.arena, &w.seen));
     assert_int_equal(w.diags.n_warnings, 2);
     assert_non_null(strstr(w.diags.first->found, "2 of 120 elements of 'x'"));
     assert_int_equal(w.seen.v[x->id].n, 118);

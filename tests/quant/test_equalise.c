@@ -59,15 +59,21 @@ static void see(void *ctx, int sample, int thread, const struct value *v, const 
 /* The samples one after the other: `see` is not made for several at a time. Results of the first stay. */
 static void run(struct world *w, const struct value *watch)
 {
-    const struct eval_hooks hooks = {.ctx = w, .feed = feed, .see = see};
+    const struct eval_hooks hooks = {.ctx = w, .see = see};
     w->watch = watch ? watch->id : -1;
     memset(w->largest, 0, sizeof w->largest);
     for (w->first = SAMPLES - 1; w->first >= 0; w->first--) {
         struct evaluator *e = ncc_eval_open(w->g, EVAL_REFERENCE, 0);
-        assert_true(e && ncc_eval_run(e, 1, &hooks));
+        assert_true(e && ncc_eval_run(e, &(struct samples){.feed = feed, .ctx = w, .n = 1}, &hooks));
         ncc_eval_close(e);
     }
     w->first = 0;
+}
+
+static bool equalise(struct world *w, unsigned through)
+{
+    const struct samples samples = {.feed = feed, .ctx = w, .n = SAMPLES};
+    return ncc_quant_equalise(w->g, through, &samples, &w->arena);
 }
 
 static void begin(struct world *w)
@@ -191,7 +197,7 @@ static void test_same_results(void **state)
         ncc_graph_output(w.g, v[random_int(8, 15)], "b");
         run(&w, NULL);
         memcpy(before, w.out, sizeof before);
-        assert_true(ncc_quant_equalise(w.g, ~0u, feed, &w, SAMPLES, &w.arena));
+        assert_true(equalise(&w, ~0u));
         assert_true(ncc_graph_verify(w.g, "equalise"));
         run(&w, NULL);
         compare(&w, 0, before[0]);
@@ -263,7 +269,7 @@ static void test_evened(void **state)
     for (int i = 0; i < N_BETWEEN; i++) {
         struct value *y = build(&w, (enum between)i);
         const double before = unevenness(&w, y);
-        assert_true(ncc_quant_equalise(w.g, ~0u, feed, &w, SAMPLES, &w.arena));
+        assert_true(equalise(&w, ~0u));
         const double after = unevenness(&w, y);
         if (after > before / 2)
             fail_msg("%d: channels differ by %g, before by %g", i, after, before);
@@ -279,7 +285,7 @@ static void test_left_alone(void **state)
     for (int i = CLIP; i <= KNOWN; i++) {
         struct value *y = build(&w, (enum between)i);
         const struct value *weights = y->def->op == OP_clip ? y->def->in[0]->def->in[1] : y->def->in[1];
-        assert_true(ncc_quant_equalise(w.g, ~0u, feed, &w, SAMPLES, &w.arena));
+        assert_true(equalise(&w, ~0u));
         assert_ptr_equal(weights, y->def->op == OP_clip ? y->def->in[0]->def->in[1] : y->def->in[1]);
         ncc_arena_release(&w.arena);
     }
@@ -308,7 +314,7 @@ static void test_kinds(void **state)
             const bool pair = i == CONCAT || i == SUM || i == MAXIMUM;
             const struct value *before[] = {weights_behind(y, 0), pair ? weights_behind(y, 1) : NULL};
             const bool goes = !(needs[i] & kind);
-            assert_true(ncc_quant_equalise(w.g, goes ? needs[i] : ~kind, feed, &w, SAMPLES, &w.arena));
+            assert_true(equalise(&w, goes ? needs[i] : ~kind));
             if ((weights_behind(y, 0) != before[0]) != goes || (pair && (weights_behind(y, 1) != before[1]) != goes))
                 fail_msg("%d, kind %#x: %s", i, kind, goes ? "not evened" : "evened");
             ncc_arena_release(&w.arena);
@@ -325,7 +331,7 @@ static void test_part_of_concat(void **state)
     struct value *y = made(&w, OP_concat, &(struct concat_attrs){1}, w.x, a);
     ncc_graph_output(w.g, conv(&w, y, 2, REGULAR, 1), "a");
     const double before = unevenness(&w, a);
-    assert_true(ncc_quant_equalise(w.g, ~0u, feed, &w, SAMPLES, &w.arena));
+    assert_true(equalise(&w, ~0u));
     assert_true(unevenness(&w, a) < before / 2);
     ncc_arena_release(&w.arena);
 }

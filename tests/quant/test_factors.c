@@ -50,7 +50,7 @@ static void test_seen(void **state)
         const struct reduce_attrs mean = {REDUCE_MEAN, {2, {2, 3}}, true};
         struct value *one = NCC_OP(g, OP_reduce, "mean", &mean, gate), *r = NCC_OP(g, OP_relu, "relu", NULL, x);
         ncc_graph_output(g, NCC_OP(g, OP_mul, "gated", NULL, NCC_OP(g, OP_mul, "squared", NULL, r, r), one), "y");
-        assert_true(ncc_quant_see_factors(g, feed, NULL, SAMPLES, &arena));
+        assert_true(ncc_quant_see_factors(g, &(struct samples){.feed = feed, .ctx = NULL, .n = SAMPLES}, &arena));
         assert_true(!x->seen && !gate->seen && r->seen && one->seen);
         const int last = 7 * SAMPLES / 8; /* of 8 samples, evenly spread */
         for (int c = 0; c < C; c++) {
@@ -74,9 +74,10 @@ static void test_nothing_to_see(void **state)
     static const float k[C] = {1, 2, 3};
     struct value *y = NCC_OP(g, OP_mul, "scaled", NULL, x, ncc_const_copy(g, "k", DT_F32, ncc_shape_4(1, C, 1, 1), k));
     ncc_graph_output(g, y, "y");
-    assert_true(ncc_quant_see_factors(g, no_feed, NULL, SAMPLES, &arena) && !x->seen);
+    assert_true(ncc_quant_see_factors(g, &(struct samples){.feed = no_feed, .ctx = NULL, .n = SAMPLES}, &arena) &&
+                !x->seen);
     ncc_graph_output(g, NCC_OP(g, OP_mul, "squared", NULL, x, x), "z");
-    assert_false(ncc_quant_see_factors(g, no_feed, NULL, SAMPLES, &arena));
+    assert_false(ncc_quant_see_factors(g, &(struct samples){.feed = no_feed, .ctx = NULL, .n = SAMPLES}, &arena));
     assert_true(!x->seen);
     ncc_arena_release(&arena);
 }

@@ -88,7 +88,7 @@ static void assign(struct world *w, bool joint)
 {
     struct observations seen;
     const struct observe_options o = {.histograms = true, .quiet = true};
-    assert_true(ncc_quant_observe(w->g, feed, NULL, 4, &o, &w->arena, &seen));
+    assert_true(ncc_quant_observe(w->g, &(struct samples){.feed = feed, .ctx = NULL, .n = 4}, &o, &w->arena, &seen));
     const struct assign_options options = {.method = RANGE_MINMAX, .joint = joint ? JOINT_CONCAT | JOINT_SUM : 0};
     assert_true(ncc_quant_assign(w->g, &seen, &options, &w->arena));
 }

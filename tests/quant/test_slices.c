@@ -44,9 +44,9 @@ static void see(void *ctx, int sample, int thread, const struct value *v, const 
 
 static void run(struct world *w)
 {
-    const struct eval_hooks hooks = {.ctx = w, .feed = feed, .see = see};
+    const struct eval_hooks hooks = {.ctx = w, .see = see};
     struct evaluator *e = ncc_eval_open(w->g, EVAL_REFERENCE, 0);
-    assert_true(e && ncc_eval_run(e, 1, &hooks));
+    assert_true(e && ncc_eval_run(e, &(struct samples){.feed = feed, .ctx = w, .n = 1}, &hooks));
     ncc_eval_close(e);
 }
 
@@ -215,7 +215,8 @@ static void test_choice(void **state)
     static struct world w;
     for (int c = 4; c <= 68; c += 64) {
         build(&w, c, OP_relu);
-        assert_true(ncc_quant_make_finer(w.g, FINER_VALUES, feed, &w, 1, &w.arena));
+        assert_true(
+            ncc_quant_make_finer(w.g, FINER_VALUES, &(struct samples){.feed = feed, .ctx = &w, .n = 1}, &w.arena));
         assert_true(ncc_graph_verify(w.g, "slices"));
         assert_true(c == 4 ? widest_clip(w.g) >= 8 : widest_clip(w.g) == 0);
         ncc_arena_release(&w.arena);
