@@ -72,8 +72,10 @@ static bool options_agree(struct compilation *c)
 }
 
 /* Told before the work, and beside what is wrong with the model. */
-static void check_results(struct compilation *c)
+static void check_files(struct compilation *c)
 {
+    if (c->options->dataset)
+        ncc_file_expect_there(c->options->dataset, &c->diags);
     if (c->options->output)
         ncc_file_expect_writable(c->options->output, &c->diags);
     if (c->options->report)
@@ -86,7 +88,7 @@ bool ncc_step_import(struct compilation *c)
     k210_options(c);
     if (!options_agree(c))
         return false;
-    check_results(c);
+    check_files(c);
     struct shape_override *shapes = NCC_NEW(&c->arena, struct shape_override, o->n_shapes);
     for (int i = 0; i < o->n_shapes; i++)
         shapes[i] = (struct shape_override){o->shapes[i].name, ncc_shape_make(o->shapes[i].rank, o->shapes[i].dim)};

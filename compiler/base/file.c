@@ -206,11 +206,22 @@ static bool list_folder(struct listing *l, const struct folder *self)
     return good;
 }
 
+static bool look_at(const char *path, struct diags *d, struct stat *info)
+{
+    return stat(path, info) == 0 || complain_reading(d, path, "the file or folder cannot be read", errno);
+}
+
+bool ncc_file_expect_there(const char *path, struct diags *d)
+{
+    struct stat info;
+    return look_at(path, d, &info);
+}
+
 static bool list_path(struct listing *l, const char *path, const struct folder *around)
 {
     struct stat info;
-    if (stat(path, &info) != 0)
-        return complain_reading(l->diags, path, "the file or folder cannot be read", errno);
+    if (!look_at(path, l->diags, &info))
+        return false;
     if (S_ISDIR(info.st_mode)) {
         for (const struct folder *at = around; at; at = at->around)
             if (at->device == info.st_dev && at->inode == info.st_ino)

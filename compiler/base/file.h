@@ -24,6 +24,9 @@ bool ncc_file_write(const char *path, const void *data, size_t size, struct diag
  * ours to write to, or something that is no regular file has its name. Then a diagnostic, and false. */
 bool ncc_file_expect_writable(const char *path, struct diags *d);
 
+/* The same of a file or folder that is to be read later. */
+bool ncc_file_expect_there(const char *path, struct diags *d);
+
 /* Regular files below a folder, recursively, in byte order of their path relative to it;
  * hidden ones (.name) are left out. If `path` is a file, the list is that file.
  * Missing path or unreadable folder: a diagnostic and false. */

@@ -51,6 +51,11 @@ absent out2.kmodel
 # It is told before the work, with what else is wrong.
 expect 1 "missing/out.kmodel" compile nowhere.tflite missing/out.kmodel --dataset "$calib"
 says "nowhere.tflite"
+expect 1 "no-pictures" compile nowhere.tflite out.kmodel --dataset no-pictures
+says "nowhere.tflite"
+[ "$(grep -c "error:" stderr)" = 2 ] || fail "two files are missing, which is told $(grep -c "error:" stderr) times"
+expect 1 "no-pictures" compile "$model" out.kmodel --dataset no-pictures
+[ "$(grep -c "error:" stderr)" = 1 ] || fail "one folder is missing, which is told $(grep -c "error:" stderr) times"
 expect 1 "a folder for the results" infer "$model" file --dataset "$digits/test"
 expect 0 "" compile "$model" out3.kmodel --dataset "$calib" --quiet --report page.html
 grep -q '</html>' page.html || fail "there is no page"
