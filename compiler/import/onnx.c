@@ -2,6 +2,7 @@
 #include "compiler/import/onnx.h"
 #include "compiler/import/outline.h"
 #include "compiler/import/protobuf.h"
+#include "compiler/import/recurrent.h"
 #include "compiler/ops/attrs.h"
 
 #include <stdlib.h>

@@ -270,6 +270,8 @@ static bool inputs_ready(struct build *b)
             continue;
         if (t->is_failed)
             return false;
+        if (!t->data.data && t->is_variable && ncc_tflite_start_empty(m, t))
+            continue;
         if (!t->data.data && t->has_shape && t->stored.rank == 1 && t->stored.dim[0] == 0)
             return ncc_tflite_refuse(b, "empty constants are not supported", NULL, "'%s'", t->name);
         if (!t->data.data)

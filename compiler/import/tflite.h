@@ -35,6 +35,7 @@ struct tf_tensor {
     int n_uses;
     bool needed;    /* by an output, through operators */
     bool is_given;  /* a graph input, whoever else makes it */
+    bool is_variable; /* no operator makes it: zeros when the model starts */
     bool is_failed; /* its operator could not be read: not worth another message */
 };
 
@@ -122,6 +123,8 @@ const struct tf_row *ncc_tflite_row(int code);
 
 /* Makes the value of a constant: f32 where it is f16 or quantised. False with a diagnostic. */
 bool ncc_tflite_materialise(struct tflite *m, struct tf_tensor *t);
+/* Makes the value of a variable tensor: zeros. False: its shape is not known. */
+bool ncc_tflite_start_empty(struct tflite *m, struct tf_tensor *t);
 
 /* ---- tflite_sparse.c: for constants of known shape; they replace t->data. False with a diagnostic ---- */
 

@@ -148,6 +148,19 @@ bool ncc_tflite_materialise(struct tflite *m, struct tf_tensor *t)
     return true;
 }
 
+bool ncc_tflite_start_empty(struct tflite *m, struct tf_tensor *t)
+{
+    const int64_t n = t->has_shape ? ncc_shape_count(t->stored) : -1;
+    if (n < 0 || !ncc_fb_spend(&m->fb, n))
+        return false;
+    const float *zeros = NCC_NEW(m->arena, float, n);
+    t->form[0] = (struct form){ncc_const(m->graph, t->name, DT_F32, t->stored, zeros),
+                               ncc_layout_identity(t->stored.rank)};
+    t->n_forms = 1;
+    t->shape = t->stored;
+    return true;
+}
+
 bool ncc_tflite_value_ints(const struct value *v, struct ints *out)
 {
     const int64_t n = ncc_shape_count(v->shape);

@@ -144,6 +144,7 @@ static bool read_tensor(struct tflite *m, struct fb_table table, struct fb_vecto
         return complain(m, t->name, "the element type is not known", "type", t->type);
     read_shape(f, table, t);
     t->sparsity = ncc_fb_table(f, table, F_tensor_sparsity);
+    t->is_variable = ncc_fb_bool(f, table, F_tensor_is_variable, false);
     const struct fb_table quant = ncc_fb_table(f, table, F_tensor_quantization);
     t->scale = ncc_fb_vector(f, quant, F_quantization_scale, 4);
     t->zero_point = ncc_fb_vector(f, quant, F_quantization_zero_point, 8);

@@ -31,7 +31,7 @@ enum tf_options {
     TF_OPT_reshape = 17, TF_OPT_space_to_depth = 19, TF_OPT_mul = 21, TF_OPT_gather = 23, TF_OPT_reduce = 27,
     TF_OPT_sub = 28, TF_OPT_div = 29, TF_OPT_squeeze = 30, TF_OPT_strided_slice = 32, TF_OPT_split = 35,
     TF_OPT_transpose_conv = 49, TF_OPT_pack = 59, TF_OPT_unpack = 64, TF_OPT_resize_nearest = 74,
-    TF_OPT_leaky_relu = 75, TF_OPT_lrn = 13,
+    TF_OPT_leaky_relu = 75, TF_OPT_lrn = 13, TF_OPT_sequence_rnn = 31, TF_OPT_sequence_lstm = 71,
     TF_OPT_fake_quant = 58, TF_OPT_one_hot = 61, TF_OPT_batch_matmul = 101, TF_OPT_cumsum = 102, TF_OPT_gelu = 121, TF_OPT_mirror_pad = 77, TF_OPT_split_v = 79, TF_OPT_depth_to_space = 94,
 };
 

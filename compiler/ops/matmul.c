@@ -191,8 +191,8 @@ static double macs(const struct node *n)
 const struct op_desc ncc_op_matmul = {
     .name = "matmul",
     .doc = "matrix product of the last two dimensions, plus a bias per column; dimensions before broadcast",
-    .tflite = "FULLY_CONNECTED,BATCH_MATMUL,CUMSUM",
-    .onnx = "MatMul,Gemm,QLinearMatMul,MatMulInteger,CumSum",
+    .tflite = "FULLY_CONNECTED,BATCH_MATMUL,CUMSUM,UNIDIRECTIONAL_SEQUENCE_LSTM,UNIDIRECTIONAL_SEQUENCE_RNN",
+    .onnx = "MatMul,Gemm,QLinearMatMul,MatMulInteger,CumSum,LSTM,GRU,RNN",
     .caffe = "InnerProduct",
     .min_in = 2,
     .max_in = 3,

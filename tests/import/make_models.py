@@ -544,5 +544,36 @@ def whole():
     m.write(m.op("SOFTMAX", [a], [[1, 6, 2]], "Softmax", beta=1.0))
 
 
+def recurrent(name, suffix="", time_major=False, coupled=False, peepholes=False, cell_clip=0):
+    """Tensor 0 is the input; the gates' operands follow in the order of TFLite's inputs, as far as there are some."""
+    steps, batch, n_in, n_state = 3, 2, 4, 5
+    m = Model(name.lower() + suffix)
+    x = m.input([steps, batch, n_in] if time_major else [batch, steps, n_in])
+
+    def state():
+        return m.tensor([batch, n_state], variable=True)
+
+    if name.endswith("RNN"):
+        ins = [x, m.const([n_state, n_in]), m.const([n_state, n_state]), m.const([n_state]), state()]
+        options = {"time_major": time_major, "act": "tanh"}
+    else:
+        gates = range(4)
+        ins = [x] + [-1 if coupled and g == 0 else m.const([n_state, n_in]) for g in gates]
+        ins += [-1 if coupled and g == 0 else m.const([n_state, n_state]) for g in gates]
+        ins += [m.const([n_state]) if peepholes else -1 for g in range(3)]
+        ins += [-1 if coupled and g == 0 else m.const([n_state]) for g in gates]
+        ins += [-1, -1, state(), state()]
+        options = {"act": "tanh", "cell_clip": cell_clip, "time_major": time_major}
+    out = [steps, batch, n_state] if time_major else [batch, steps, n_state]
+    m.write(m.op(name, ins, [out], "SequenceRnn" if name.endswith("RNN") else "SequenceLstm", **options))
+
+
+def sequences():
+    recurrent("UNIDIRECTIONAL_SEQUENCE_RNN")
+    recurrent("UNIDIRECTIONAL_SEQUENCE_LSTM", cell_clip=0.5)
+    recurrent("UNIDIRECTIONAL_SEQUENCE_LSTM", "_coupled", time_major=True, coupled=True)
+    recurrent("UNIDIRECTIONAL_SEQUENCE_LSTM", "_peepholes", peepholes=True)
+
+
 os.makedirs(os.path.join(FOLDER, "models"), exist_ok=True)
-layers(), elements(), shapes(), moves(), choices(), composed(), spaces(), packed(), sixteen_bits(), whole()
+layers(), elements(), shapes(), moves(), choices(), composed(), spaces(), packed(), sixteen_bits(), sequences(), whole()

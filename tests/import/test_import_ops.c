@@ -3,6 +3,7 @@
 #include "expect_choices.h"
 #include "expect_layers.h"
 #include "expect_moves.h"
+#include "expect_recurrent.h"
 
 /* Fills y[k] from the inputs, all in the model's order. */
 typedef void expect_fn(const float *const *x, float *const *y);
@@ -125,6 +126,10 @@ static const struct op_case cases[] = {
     {"batch_matmul", batch_matmul, {"2x3x5"}},
     {"fully_connected_computed", computed_weights, {"2x3"}},
     {"cumsum", cumsum, {MAP, MAP}},
+    {"unidirectional_sequence_rnn", unidirectional_sequence_rnn, {"2x3x5"}},
+    {"unidirectional_sequence_lstm", unidirectional_sequence_lstm, {"2x3x5"}},
+    {"unidirectional_sequence_lstm_coupled", sequence_lstm_coupled, {"3x2x5"}},
+    {"unidirectional_sequence_lstm_peepholes", sequence_lstm_peepholes, {"2x3x5"}},
     {"l2_pool_2d", l2_pool, {"1x2x3x3"}},
     {"space_to_batch_nd", space_to_batch, {"4x2x2x3"}},
     {"batch_to_space_nd", batch_to_space, {"1x2x3x4"}},
