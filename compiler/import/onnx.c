@@ -87,8 +87,8 @@ static bool is_needed(const struct ox_scope *s, const Onnx__NodeProto *p)
 void ncc_onnx_mark_needed(struct onnx *m, struct ox_scope *s)
 {
     for (size_t i = s->p->n_node; i-- > 0;)
-        if (is_needed(s, s->p->node[i]))
-            mark_inputs(m, s, s->p->node[i]);
+        if (is_needed(s, s->nodes[i]))
+            mark_inputs(m, s, s->nodes[i]);
 }
 
 /* ---- nodes ---- */
@@ -207,7 +207,7 @@ bool ncc_onnx_build_nodes(struct onnx *m, struct ox_scope *s)
     bool good = true;
     s->refused = NCC_NEW(m->arena, bool, s->p->n_node);
     for (size_t i = 0; i < s->p->n_node; i++) {
-        const Onnx__NodeProto *p = s->p->node[i];
+        const Onnx__NodeProto *p = s->nodes[i];
         const bool needed = is_needed(s, p);
         const char *type = p->op_type ? p->op_type : "?";
         if (strcmp(type, "Constant") != 0)
@@ -286,7 +286,7 @@ static void make_outline(struct onnx *m, const struct ox_scope *s, const struct 
         is_constant[i] = s->tensors[i].init != NULL;
     }
     for (size_t i = 0; i < s->p->n_node; i++) {
-        const Onnx__NodeProto *p = s->p->node[i];
+        const Onnx__NodeProto *p = s->nodes[i];
         if (is_needed(s, p))
             ops[o->n_ops++] = (struct outline_op){name_of(m, p),
                                                   kind_of(m, p),

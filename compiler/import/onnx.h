@@ -3,6 +3,7 @@
  *     onnx.c             the walk: opsets, what is needed, nodes in order, outputs
  *     onnx_inputs.c      inputs and their shapes
  *     onnx_scope.c       names of tensors
+ *     onnx_order.c       nodes behind what they need
  *     onnx_tensor.c      constants of the file as values of the graph
  *     onnx_build.c       what builders call: operands, attributes, nodes, results, refusals
  *     onnx_ops.def       one row per operator: its builder and what the builder needs to know
@@ -52,6 +53,7 @@ struct ox_scope {
     struct ox_tensor *tensors;
     int n;
     int *slots, n_slots; /* hash table: tensor number + 1, or 0 */
+    const Onnx__NodeProto **nodes; /* all n_node of p, in an order in which they can run */
     bool *refused;       /* per node: it is not supported, or not like this */
 };
 
@@ -110,6 +112,8 @@ struct ox_build {
 
 /* All names of a graph; tensors that the file describes or fills know it. False with a diagnostic. */
 bool ncc_onnx_scope(struct onnx *m, const Onnx__GraphProto *p, struct ox_scope *outer, struct ox_scope *out);
+/* The scope's nodes, each behind those that it needs; where the file has such an order, that one. (onnx_order.c) */
+const Onnx__NodeProto **ncc_onnx_order(struct onnx *m, const struct ox_scope *s);
 /* NULL: no such name, here or around. An empty name is none. */
 struct ox_tensor *ncc_onnx_find(const struct ox_scope *s, const char *name);
 

@@ -87,5 +87,6 @@ bool ncc_onnx_scope(struct onnx *m, const Onnx__GraphProto *p, struct ox_scope *
         if (slot && *slot && !s->tensors[*slot - 1].info)
             s->tensors[*slot - 1].info = info;
     }
+    s->nodes = ncc_onnx_order(m, s);
     return true;
 }

@@ -239,6 +239,34 @@ static void all_problems_at_once(void **state)
     unload(&l);
 }
 
+/* A constant behind all others, and what comes last in front. */
+static void nodes_in_any_order(void **state)
+{
+    (void)state;
+    struct model m;
+    struct loaded l;
+    float x[48], *out[2];
+    model_open(&m, 13);
+    model_input(&m, "x", 4, map);
+    model_node(&m, "Neg", "b", "y");
+    model_node(&m, "Add", "a,c", "b");
+    model_node(&m, "Relu", "x", "a");
+    Onnx__AttributeProto *a = model_attr(&m, model_node(&m, "Constant", "", "c"), "value_float");
+    m.nodes[3]->n_input = 0;
+    a->f = 2.5f;
+    a->has_f = true;
+    model_output(&m, "y");
+    load(&l, &m, NULL);
+    expect_graph(&l, "any order");
+    for (int i = 0; i < 48; i++)
+        x[i] = input_pattern(i, 0);
+    run_graph(l.g, EVAL_FAST, (const float *const[]){x}, out);
+    for (int i = 0; i < 48; i++)
+        assert_true(out[0][i] == -((x[i] > 0 ? x[i] : 0) + 2.5f));
+    free(out[0]);
+    unload(&l);
+}
+
 static void faults_have_messages(void **state)
 {
     (void)state;
@@ -396,6 +424,7 @@ int main(void)
         cmocka_unit_test(packed_inputs_are_turned),
         cmocka_unit_test(external_data),
         cmocka_unit_test(all_problems_at_once),
+        cmocka_unit_test(nodes_in_any_order),
         cmocka_unit_test(faults_have_messages),
         cmocka_unit_test(damaged_files),
         cmocka_unit_test(nesting_is_limited),
