@@ -1,5 +1,5 @@
 /* fuse_pad: zeros that a pad puts around a map are zeros that the convolution can imagine, or a mean can count. The
- * largest of what is never negative does not mind them.
+ * largest pixel does not mind what is as low as any: zeros around what is never negative, or the lowest number.
  *
  * Every convolution takes its own copy of the pad; other users keep theirs. Crops (negative
  * amounts), other values, and pads on channels stay as they are.
@@ -8,9 +8,12 @@
 #include "compiler/pass/passes.h"
 #include "compiler/pass/rewrite.h"
 
-static bool is_zero_frame(const struct pad_attrs *a)
+#include <float.h>
+#include <math.h>
+
+static bool is_frame(const struct pad_attrs *a)
 {
-    if (a->before.n != 4 || a->mode != PAD_CONSTANT || a->value != 0)
+    if (a->before.n != 4 || a->mode != PAD_CONSTANT)
         return false;
     for (int i = 0; i < 4; i++) {
         const bool is_spatial = i >= 2;
@@ -20,6 +23,11 @@ static bool is_zero_frame(const struct pad_attrs *a)
             return false;
     }
     return true;
+}
+
+static bool is_zero_frame(const struct pad_attrs *a)
+{
+    return a->value == 0 && is_frame(a);
 }
 
 static bool pad_into_conv(struct graph *g, struct node *n)
@@ -59,21 +67,29 @@ static bool pad_into_mean(struct graph *g, struct node *n)
     return ncc_match_become(g, n, NCC_OP(g, OP_avg_pool, n->name, &a, pad->in[0]), pad);
 }
 
-static bool is_never_negative(const struct value *v)
+/* v is nowhere less. */
+static float lowest_of(const struct value *v)
 {
     const struct node *n = v->def;
-    if (v->range.known && v->range.lo >= 0)
-        return true;
-    if (!n || n->op != OP_clip)
-        return n && (n->op == OP_relu || n->op == OP_sigmoid);
-    return ((const struct clip_attrs *)n->attrs)->min >= 0;
+    float lowest = v->range.known ? v->range.lo : -FLT_MAX;
+    if (n && (n->op == OP_relu || n->op == OP_sigmoid))
+        lowest = fmaxf(lowest, 0);
+    if (n && n->op == OP_clip)
+        lowest = fmaxf(lowest, ((const struct clip_attrs *)n->attrs)->min);
+    return lowest;
+}
+
+static bool is_low_frame(const struct node *pad)
+{
+    const struct pad_attrs *a = pad->attrs;
+    return is_frame(a) && a->value <= lowest_of(pad->in[0]);
 }
 
 static bool pad_into_max(struct graph *g, struct node *n)
 {
     const struct node *pad = ncc_match_def(n->in[0], OP_pad);
     struct pool_attrs a = *(const struct pool_attrs *)n->attrs;
-    if (!pad || !is_zero_frame(pad->attrs) || !is_never_negative(pad->in[0]) || !add_pads(&a, pad->attrs))
+    if (!pad || !is_low_frame(pad) || !add_pads(&a, pad->attrs))
         return false;
     return ncc_match_become(g, n, NCC_OP(g, OP_max_pool, n->name, &a, pad->in[0]), pad);
 }
