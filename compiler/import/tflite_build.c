@@ -80,14 +80,32 @@ struct form ncc_tflite_reorder(struct build *b, struct form f, struct ints perm)
     return (struct form){n ? n->out[0] : NULL, perm};
 }
 
-/* The order to bring a tensor into when it cannot be reshaped as it is: one that makes the result channels first, if
- * it is a map and there is one, else the model's. */
-static struct ints reshapable_order(struct shape from, struct shape to)
+/* How many of the last dimensions, those of 1 left out, are the same. */
+static int common_end(struct shape s, struct ints p, struct ints q)
 {
+    int n = 0;
+    for (int i = p.n - 1, k = q.n - 1; i >= 0 && k >= 0; i--, k--) {
+        while (i > 0 && s.dim[p.v[i]] == 1)
+            i--;
+        while (k > 0 && s.dim[q.v[k]] == 1)
+            k--;
+        if (p.v[i] != q.v[k])
+            break;
+        n++;
+    }
+    return n;
+}
+
+/* The order to bring a tensor of order p into when it cannot be reshaped as it is: one that makes the result channels
+ * first, if it is a map and there is one, else the model's. That also where fewer dimensions have to move for it: a model
+ * that is NCHW inside has its maps in this order. */
+static struct ints reshapable_order(struct shape from, struct ints p, struct shape to)
+{
+    const struct ints own = ncc_layout_identity(from.rank);
     struct ints order;
-    if (to.rank >= 4 && ncc_layout_reshape(to, ncc_layout_channels_first(to.rank), from, &order))
-        return order;
-    return ncc_layout_identity(from.rank);
+    if (to.rank < 4 || !ncc_layout_reshape(to, ncc_layout_channels_first(to.rank), from, &order))
+        return own;
+    return common_end(from, p, own) > common_end(from, p, order) ? own : order;
 }
 
 struct form ncc_tflite_reshape(struct build *b, struct form f, struct shape to)
@@ -96,7 +114,7 @@ struct form ncc_tflite_reshape(struct build *b, struct form f, struct shape to)
     const struct shape from = ncc_layout_model_shape(f);
     struct ints q;
     if (!ncc_layout_reshape(from, f.perm, to, &q)) {
-        f = ncc_tflite_reorder(b, f, reshapable_order(from, to));
+        f = ncc_tflite_reorder(b, f, reshapable_order(from, f.perm, to));
         if (!f.v || !ncc_layout_reshape(from, f.perm, to, &q))
             return none;
     }
@@ -110,7 +128,7 @@ struct form ncc_tflite_reshape_in(struct build *b, int k, struct shape to)
     for (int i = 0; i < t->n_forms; i++)
         if (ncc_layout_reshape(t->shape, t->form[i].perm, to, &q))
             return ncc_tflite_reshape(b, t->form[i], to);
-    struct form f = {NULL, reshapable_order(t->shape, to)};
+    struct form f = {NULL, reshapable_order(t->shape, t->form[0].perm, to)};
     f.v = ncc_tflite_get(b, k, f.perm);
     return f.v ? ncc_tflite_reshape(b, f, to) : f;
 }

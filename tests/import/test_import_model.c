@@ -9,7 +9,8 @@ static void no_transposes_inside(void **state)
     static const struct {
         const char *name;
         int n_transposes;
-    } models[] = {{"chain", 0}, {"inside_nchw", 0}, {"shuffle", 1}, {"sequence", 2}, {"squeeze_expand", 2}};
+    } models[] = {{"chain", 0},        {"inside_nchw", 0}, {"shuffle", 1},
+                  {"shuffle_nchw", 1}, {"sequence", 2},    {"squeeze_expand", 2}};
     (void)state;
     skip_without_models();
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
@@ -81,12 +82,12 @@ static void nchw_inside(void **state)
 static void cutting(void **state)
 {
     static const char *const in[] = {"t3"}, *const out[] = {"t5", "t3"}, *const nothing[] = {"nothing"};
-    const struct import_options middle = {.input_tensors = in, .n_input_tensors = 1,
-                                          .output_tensors = out, .n_output_tensors = 1};
+    const struct import_options middle = {
+        .input_tensors = in, .n_input_tensors = 1, .output_tensors = out, .n_output_tensors = 1};
     const struct import_options two = {.output_tensors = out, .n_output_tensors = 2};
     const struct import_options wrong = {.output_tensors = nothing, .n_output_tensors = 1};
-    const struct import_options too_late = {.input_tensors = out, .n_input_tensors = 1,
-                                            .output_tensors = in, .n_output_tensors = 1};
+    const struct import_options too_late = {
+        .input_tensors = out, .n_input_tensors = 1, .output_tensors = in, .n_output_tensors = 1};
     struct loaded l;
     char text[80];
     (void)state;
@@ -113,8 +114,8 @@ static void cutting(void **state)
     unload(&l);
     /* What lies outside need not be supported. */
     static const char *const behind[] = {"t3"}, *const start[] = {"t3"};
-    const struct import_options around = {.input_tensors = start, .n_input_tensors = 1,
-                                          .output_tensors = behind, .n_output_tensors = 1};
+    const struct import_options around = {
+        .input_tensors = start, .n_input_tensors = 1, .output_tensors = behind, .n_output_tensors = 1};
     load_model(&l, "unsupported", &around);
     expect_graph(&l, "unsupported");
     assert_int_equal(ncc_graph_n_nodes(l.g), 0);
@@ -189,8 +190,7 @@ static void cuts_are_suggested(void **state)
     assert_null(l.g);
     assert_true(has_message(&l, "CUSTOM Decode") && has_message(&l, "CUSTOM Postprocess"));
     assert_true(has_message(&l, "4 of 6 operators remain"));
-    assert_true(has_message(
-        &l, "--input-tensor 't1' --output-tensor 'y0' --output-tensor 't4' --output-tensor 't5'"));
+    assert_true(has_message(&l, "--input-tensor 't1' --output-tensor 'y0' --output-tensor 't4' --output-tensor 't5'"));
     unload(&l);
     load_model(&l, "head_and_tail", &cut);
     expect_graph(&l, "head_and_tail");
@@ -334,7 +334,8 @@ int main(void)
         cmocka_unit_test(shapes_from_outside),
         cmocka_unit_test(batch_becomes_one),
         cmocka_unit_test(unsupported_are_all_listed),
-        cmocka_unit_test(cuts_are_suggested), cmocka_unit_test(faults_have_messages),
+        cmocka_unit_test(cuts_are_suggested),
+        cmocka_unit_test(faults_have_messages),
         cmocka_unit_test(notes_and_warnings),
         cmocka_unit_test(formats),
         cmocka_unit_test(memory_runs_out),
