@@ -115,6 +115,41 @@ static bool enlarge(struct lowering *l, const struct node *n, struct slotted *m,
     return e->smooth != SMOOTH_CENTRES || smooth(l, n, m, &centres_last, &centres_last_edges, act, why);
 }
 
+/* The node's input, whose channels are at `at`; NULL: in order. */
+static struct slotted slotted_at(struct lowering *l, const struct node *n, struct value *x, const int *at,
+                                 const struct fused *f)
+{
+    struct slotted m = {.x = x, .n_channels = n->out[0]->shape.dim[1], .one_scale = ncc_lower_has_one_scale(f)};
+    m.slot = NCC_NEW(l->g->arena, int, m.n_channels);
+    for (int i = 0; i < m.n_channels; i++)
+        m.slot[i] = at ? at[i] : i;
+    return m;
+}
+
+struct task {
+    const struct node *n;
+    const struct enlarging *e;
+    const struct fused *f;
+    struct value *x;
+    const int *at;
+    struct slotted *result;
+};
+
+/* Where the input is; or, when that is a large canvas of which the map is a small part, by way of main memory on one that
+ * holds no more than the map. */
+static struct value *on_canvas(struct lowering *l, const void *task, int clean, const char **why)
+{
+    const struct task *t = task;
+    struct value *x = clean ? ncc_lower_clean(l, t->n->in[0], 0, 0) : narrowed(l, t->x);
+    if (!x)
+        return NULL;
+    struct slotted m = slotted_at(l, t->n, x, clean ? NULL : t->at, t->f);
+    if (!enlarge(l, t->n, &m, t->e, &t->f->act, why))
+        return NULL;
+    *t->result = m;
+    return m.x;
+}
+
 bool ncc_lower_op_enlarge(struct lowering *l, struct node *n, const char **why)
 {
     if (l->options->short_of_ram) { /* its picks have many weights */
@@ -124,22 +159,20 @@ bool ncc_lower_op_enlarge(struct lowering *l, struct node *n, const char **why)
     const struct enlarging e = ncc_lower_enlarging(n);
     const int *at = NULL;
     const bool phases = e.between == ENLARGE_PHASES; /* they have to lie where they are counted */
-    struct slotted m = {.x = phases ? ncc_lower_canvas(l, n->in[0]) : ncc_lower_spread(l, n->in[0], &at),
-                        .n_channels = n->out[0]->shape.dim[1]};
-    if (!m.x) {
+    struct value *x = phases ? ncc_lower_canvas(l, n->in[0]) : ncc_lower_spread(l, n->in[0], &at);
+    if (!x) {
         *why = "the input does not fit the KPU";
         return false;
     }
-    m.slot = NCC_NEW(l->g->arena, int, m.n_channels);
-    for (int i = 0; i < m.n_channels; i++)
-        m.slot[i] = at ? at[i] : i;
-    m.x = narrowed(l, m.x);
     struct fused f = {.end = n->out[0]};
     if (e.smooth)
         f = ncc_lower_fuse(l, n, false);
-    m.one_scale = ncc_lower_has_one_scale(&f);
-    if (!enlarge(l, n, &m, &e, &f.act, why))
+    const struct task t = {n, &e, &f, x, at, NCC_NEW(l->g->arena, struct slotted, 1)};
+    static const struct lower_way ways[] = {{on_canvas, false}, {on_canvas, true}};
+    const bool only_here = phases || ncc_lower_is_full(x);
+    if (!ncc_lower_cheapest(l, ways, only_here ? 1 : 2, &t, why))
         return false;
+    struct slotted m = *t.result;
     m.x = cut(l, m.x, &n->out[0]->shape, &e);
     if (e.smooth) {
         f.slot = m.slot;
