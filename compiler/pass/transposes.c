@@ -12,6 +12,7 @@
 #include "compiler/pass/passes.h"
 #include "compiler/pass/perm.h"
 #include "compiler/pass/reshapes.h"
+#include "compiler/pass/turned.h"
 
 /* ---- transpose over transpose, transpose as reshape ---- */
 
@@ -252,6 +253,9 @@ bool ncc_pass_transposes(struct graph *g, struct arena *scratch)
         {"raise_transpose_above_merge", OP_transpose, ncc_reshapes_raise_transpose},
         {"sink_reshape", ANY_OP, ncc_reshapes_sink},
         {"sink_reshape_below_slice", OP_slice, ncc_reshapes_sink_below_slice},
+        {"turn_convolution", OP_conv2d, ncc_turned_sink},
+        {"turn_max_pool", OP_max_pool, ncc_turned_sink},
+        {"turn_mean", OP_avg_pool, ncc_turned_sink},
     };
     (void)scratch;
     return ncc_rewrite_run(g, set, NCC_COUNT(set));
