@@ -97,12 +97,34 @@ static struct value *upload_lines(struct lowering *l, struct value *v)
     return ncc_lower_recanvas(l, all, d[2], d[3]);
 }
 
+/* ---- of few rows ---- */
+
+/* Rows that are missed are those of the map once more, since runs of bytes are copied at a fraction of what a pad takes.
+ * What stands there means nothing. */
+static struct value *upload_rows(struct lowering *l, struct value *v)
+{
+    const int *d = v->shape.dim;
+    const struct concat_attrs rows = {2};
+    struct value *part[NCC_KPU_MIN_H];
+    int n = 0;
+    for (int missed = NCC_KPU_MIN_H; missed > 0; missed -= d[2]) {
+        const struct slice_attrs first = {
+            .begin = {4, {0}}, .size = {4, {1, d[1], missed, d[3]}}, .stride = {4, {1, 1, 1, 1}}};
+        part[n++] = missed >= d[2] ? v : NCC_OP(l->g, OP_slice, ncc_name(l->g, v->name, "again"), &first, v);
+    }
+    struct value *x = ncc_op(l->g, OP_concat, ncc_name(l->g, v->name, "rows"), &rows, part, n);
+    const struct kpu_upload_attrs u = {.h = d[2], .w = d[3], .outside = OUT_JUNK};
+    return NCC_OP(l->g, OP_kpu_upload, ncc_name(l->g, v->name, "upload"), &u, x);
+}
+
 /* ---- either ---- */
 
 /* On a canvas of at least least_h x least_w. */
 static struct value *upload_map(struct lowering *l, struct value *v, int least_h, int least_w)
 {
     const int h = v->shape.dim[2], w = v->shape.dim[3];
+    if (h < NCC_KPU_MIN_H && least_h <= h && w >= most(least_w, NCC_KPU_MIN_W))
+        return upload_rows(l, v);
     if (h >= most(least_h, NCC_KPU_MIN_H) && w >= least_w && ncc_lower_uploads_lines(l, v))
         return upload_lines(l, v);
     struct value *x = pad_to(l, v, most(h, most(least_h, NCC_KPU_MIN_H)), most(w, most(least_w, NCC_KPU_MIN_W)));

@@ -1,5 +1,5 @@
-/* Maps whose rows do not fill their lines, and how they come into KPU RAM: whether rows are made longer first, what that
- * saves, and that the results are the same. */
+/* Maps whose rows do not fill their lines, and how they come into KPU RAM: whether rows are made longer first, what
+ * that saves, and that the results are the same. */
 #include "tests/k210/compiled.h"
 
 #include <ncc/sim.h>
@@ -80,6 +80,21 @@ static void same_results(void **unused)
     ncc_sim_free(sim);
 }
 
+/* What is below a map of few rows means nothing, and so it is the map again: runs of bytes, not a pad. */
+static void few_rows(void **unused)
+{
+    (void)unused;
+    for (int rows = 1; rows < 4; rows++) {
+        struct net n;
+        make(&n, 5, rows, 24);
+        struct graph *g = net_lowered(&n, &v4, true);
+        assert_int_equal(net_count(g, OP_pad), 0);
+        assert_int_equal(net_count(g, OP_concat), 1);
+        net_expect_same(&n, g, 3, "few rows");
+        net_close(&n);
+    }
+}
+
 /* A constant beside a map is uploaded as codes, in whole lines or as it is. */
 static void constants_beside_maps(void **unused)
 {
@@ -136,7 +151,8 @@ static void constant_matrices(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(in_lines_where_it_pays), cmocka_unit_test(same_results), cmocka_unit_test(constants_beside_maps),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(in_lines_where_it_pays), cmocka_unit_test(same_results),
+                                       cmocka_unit_test(few_rows), cmocka_unit_test(constants_beside_maps),
                                        cmocka_unit_test(constant_matrices)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
