@@ -33,7 +33,10 @@ static struct graph *lower(struct compilation *c, const struct graph *canonical,
         return NULL;
     if (placed)
         *placed = ncc_graph_copy(g, a, &c->diags);
-    return ncc_k210_lower(g, &c->k210, &c->scratch) && ncc_k210_cpu_forms(g) ? g : NULL;
+    if (!ncc_k210_lower(g, &c->k210, &c->scratch) || !ncc_k210_cpu_forms(g))
+        return NULL;
+    ncc_k210_widen_operands(g, &c->k210);
+    return g;
 }
 
 /* ---- what is too large ---- */

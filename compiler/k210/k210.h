@@ -68,5 +68,7 @@ bool ncc_k210_v3_has_kernel(enum op op);
 /* What a compiled kmodel v4's CPU kernels cannot express is rewritten into what they can (rank above 4 merged,
  * prelu, split, squared_difference ... taken apart). What remains is an error per node. */
 bool ncc_k210_cpu_forms(struct graph *g);
+/* Operands of these that are broadcast are written out, where that is quicker and there is room. */
+void ncc_k210_widen_operands(struct graph *g, const struct k210_options *options);
 
 #endif
