@@ -269,6 +269,15 @@ struct evaluator *ncc_eval_open(const struct graph *g, enum eval_mode mode, size
     return NULL;
 }
 
+struct evaluator *ncc_eval_need(const struct graph *g, size_t limit)
+{
+    struct evaluator *e = ncc_eval_open(g, EVAL_FAST, limit);
+    if (!e)
+        ncc_diag_error(g->diags, FAULT_INPUT, (struct place){.file = g->file}, "not enough memory to run the model",
+                       "close other programs, or use fewer threads (NCC_THREADS=1)", NULL);
+    return e;
+}
+
 void ncc_eval_close(struct evaluator *e)
 {
     if (!e)
@@ -383,20 +392,15 @@ static void work(void *ctx, int worker, int thread)
 bool ncc_eval_run(struct evaluator *e, const struct samples *samples, const struct eval_hooks *hooks)
 {
     struct run r = {.e = e, .samples = samples, .hooks = hooks};
-    ncc_parallel_for(e->n_threads, work, &r);
+    ncc_parallel_for(samples->n < e->n_threads ? samples->n : e->n_threads, work, &r);
     return !atomic_load(&r.stopped);
 }
 
 bool ncc_eval_samples(const struct graph *g, size_t limit, const struct samples *samples,
                       const struct eval_hooks *hooks)
 {
-    struct evaluator *e = ncc_eval_open(g, EVAL_FAST, limit);
-    if (!e) {
-        ncc_diag_error(g->diags, FAULT_INPUT, (struct place){.file = g->file}, "not enough memory to run the model",
-                       "close other programs, or use fewer threads (NCC_THREADS=1)", NULL);
-        return false;
-    }
-    const bool good = ncc_eval_run(e, samples, hooks);
+    struct evaluator *e = ncc_eval_need(g, limit);
+    const bool good = e && ncc_eval_run(e, samples, hooks);
     ncc_eval_close(e);
     return good;
 }

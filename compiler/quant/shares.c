@@ -25,8 +25,10 @@ struct trials {
     struct extremes *seen; /* [thread][first[value id] + channel] */
     int *first, n_seen;
     float **clean; /* [sample][output]: as real numbers give it; in front of a softmax that makes it */
-    float **noisy; /* [thread]: the same of one output with roundings */
-    double *error; /* [sample][output]: squared, over the squared signal */
+    float **noisy; /* [thread]: the same of one output, with roundings */
+    const struct value **only; /* [trial]: what is rounded; NULL: all that `rounded` says, by id */
+    bool *rounded;
+    double *error; /* [trial][sample][output]: squared, over the squared signal */
 };
 
 /* ---- ranges ---- */
@@ -84,13 +86,13 @@ static void number_channels(struct trials *t)
         }
 }
 
-static bool observe(struct trials *t)
+static bool observe(struct trials *t, struct evaluator *e)
 {
     const int n_threads = ncc_parallel_threads();
     number_channels(t);
     t->seen = NCC_NEW(t->scratch, struct extremes, (size_t)n_threads * t->n_seen);
     const struct eval_hooks hooks = {.ctx = t, .see = see};
-    if (!ncc_eval_samples(t->g, 0, &t->range, &hooks))
+    if (!ncc_eval_run(e, &t->range, &hooks))
         return false;
     for (int i = 0; i < n_threads * t->n_seen; i++) {
         struct extremes *sum = &t->seen[i % t->n_seen];
@@ -131,25 +133,42 @@ static bool is_rounded(const struct graph *g, const struct value *v)
            v->def->op != OP_softmax && !is_activation(ncc_value_only_use(g, v));
 }
 
-static bool round_value(const struct trials *t, struct graph *g, struct value *v)
+/* To the nearest multiples of a step. */
+NCC_FOR_EACH_CPU
+static void round_run(float step, float *x, int64_t n)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++)
+        x[i] = rintf(x[i] / step) * step;
+}
+
+static void round_value(const struct trials *t, const struct value *v, float *x)
 {
     const struct share s = range_of(t, v);
     const float all = s.whole.hi - s.whole.lo;
     if (!(all > 1e-20f && all < 1e20f))
-        return true;
-    float *step = NCC_NEW(g->arena, float, s.n_channels);
-    for (int c = 0; c < s.n_channels; c++)
-        step[c] = (float)(ncc_quant_reach(s.channel[c], s.whole) / 255);
-    const struct fake_quant_attrs attrs = {.axis = 1, .qmin = -100000, .qmax = 100000};
-    struct value *steps = ncc_const(g, "steps", DT_F32, ncc_shape_make(1, &s.n_channels), step);
-    g->cursor = v->def->next;
-    struct node *n = ncc_node_new(g, OP_fake_quant, v->name, &attrs, (struct value *const[]){v, steps}, 2);
-    g->cursor = NULL;
-    if (!n)
-        return false;
-    ncc_value_replace(g, v, n->out[0]);
-    ncc_node_set_input(n, 0, v, g->arena);
-    return true;
+        return;
+    const int64_t images = v->shape.rank == 4 ? v->shape.dim[0] : 1;
+    const int64_t n = ncc_shape_count(v->shape) / images / s.n_channels;
+    for (int64_t i = 0; i < images * s.n_channels; i++)
+        round_run((float)(ncc_quant_reach(s.channel[i % s.n_channels], s.whole) / 255), x + i * n, n);
+}
+
+/* What runs as one sample: trial i / n on the (i % n)-th of n samples. */
+static bool feed_trial(void *ctx, int i, int input, struct tensor *to)
+{
+    const struct trials *t = ctx;
+    return ncc_samples_feed(&t->trial, i % t->trial.n, input, to);
+}
+
+/* Rounds, where it lies, what the trial says, before anybody reads it. */
+static void change(void *ctx, int i, int thread, const struct value *v, const struct tensor *x)
+{
+    const struct trials *t = ctx;
+    const struct value *only = t->only[i / t->trial.n];
+    (void)thread;
+    if (only ? v == only : t->rounded[v->id])
+        round_value(t, v, x->data);
 }
 
 /* Output k, or what stands in front of its softmax. */
@@ -162,42 +181,31 @@ static void compared(const struct trials *t, int k, const struct tensor *output,
         memcpy(to, output->data, (size_t)ncc_shape_count(output->shape) * sizeof(float));
 }
 
-static void compare(void *ctx, int sample, int thread, const struct tensor *const *outputs)
+static void compare(void *ctx, int i, int thread, const struct tensor *const *outputs)
 {
     const struct trials *t = ctx;
-    for (int k = 0; k < t->g->outputs.n; k++) {
-        const float *want = t->clean[sample * t->g->outputs.n + k];
+    const int n_out = t->g->outputs.n;
+    for (int k = 0; k < n_out; k++) {
+        const float *want = t->clean[i % t->trial.n * n_out + k];
         float *x = t->noisy[thread];
         double signal = 0, error = 0;
         compared(t, k, outputs[k], x);
-        for (int64_t i = 0, n = ncc_shape_count(outputs[k]->shape); i < n; i++) {
-            const double d = (double)x[i] - (double)want[i];
-            signal += (double)want[i] * (double)want[i];
+        for (int64_t e = 0, n = ncc_shape_count(outputs[k]->shape); e < n; e++) {
+            const double d = (double)x[e] - (double)want[e];
+            signal += (double)want[e] * (double)want[e];
             error += d * d;
         }
-        t->error[sample * t->g->outputs.n + k] = signal > 0 ? error / signal : 0;
+        t->error[(size_t)i * n_out + k] = signal > 0 ? error / signal : 0;
     }
 }
 
-/* The mean relative squared error of the outputs when one value, or all (NULL), are rounded; -1 after an error. */
-static double error_of(struct trials *t, const struct value *only)
+/* The mean relative squared error of the outputs in a trial. */
+static double error_of(const struct trials *t, int trial)
 {
-    struct graph *g = ncc_graph_copy(t->g, t->scratch, t->g->diags); /* values keep their ids */
-    const int n_ids = g->next_id;
-    for (struct node *n = g->first; n; n = n->next)
-        for (int i = 0; i < n->n_out; i++) {
-            struct value *v = n->out[i];
-            const bool wanted = only ? v->id == only->id : v->id < n_ids && is_rounded(g, v);
-            if (wanted && !round_value(t, g, v))
-                return -1;
-        }
-    const struct eval_hooks hooks = {.ctx = t, .done = compare};
-    if (!ncc_eval_samples(g, 0, &t->trial, &hooks))
-        return -1;
-    const int n = t->trial.n * g->outputs.n;
+    const int n = t->trial.n * t->g->outputs.n;
     double sum = 0;
     for (int i = 0; i < n; i++)
-        sum += t->error[i] / n;
+        sum += t->error[(size_t)trial * n + i] / n;
     return sum;
 }
 
@@ -209,11 +217,11 @@ static void keep(void *ctx, int sample, int thread, const struct tensor *const *
         compared(t, k, outputs[k], t->clean[sample * t->g->outputs.n + k]);
 }
 
-static bool run_clean(struct trials *t)
+static void prepare(struct trials *t, int n_trials)
 {
     const int n_out = t->g->outputs.n, n = t->trial.n * n_out;
     t->clean = NCC_NEW(t->scratch, float *, n);
-    t->error = NCC_NEW(t->scratch, double, n);
+    t->error = NCC_NEW(t->scratch, double, (size_t)n_trials *n);
     int64_t largest = 0;
     for (int i = 0; i < n; i++) {
         const int64_t count = ncc_shape_count(t->g->outputs.v[i % n_out].value->shape);
@@ -223,8 +231,21 @@ static bool run_clean(struct trials *t)
     t->noisy = NCC_NEW(t->scratch, float *, ncc_parallel_threads());
     for (int i = 0; i < ncc_parallel_threads(); i++)
         t->noisy[i] = NCC_NEW(t->scratch, float, largest);
-    const struct eval_hooks hooks = {.ctx = t, .done = keep};
-    return ncc_eval_samples(t->g, 0, &t->trial, &hooks);
+    t->rounded = NCC_NEW(t->scratch, bool, t->g->next_id);
+    for (const struct node *k = t->g->first; k; k = k->next)
+        for (int i = 0; i < k->n_out; i++)
+            t->rounded[k->out[i]->id] = is_rounded(t->g, k->out[i]);
+}
+
+/* The ranges; the outputs as they should be; and then all trials side by side. */
+static bool run_all(struct trials *t, int n_trials)
+{
+    struct evaluator *e = ncc_eval_need(t->g, 0);
+    const struct samples tried = {.feed = feed_trial, .ctx = t, .n = n_trials * t->trial.n};
+    const struct eval_hooks keeping = {.ctx = t, .done = keep}, trying = {.ctx = t, .see = change, .done = compare};
+    const bool good = e && observe(t, e) && ncc_eval_run(e, &t->trial, &keeping) && ncc_eval_run(e, &tried, &trying);
+    ncc_eval_close(e);
+    return good;
 }
 
 static int affordable(double macs, double each, int least, int most)
@@ -240,17 +261,19 @@ bool ncc_quant_shares(struct graph *g, const struct samples *samples, struct val
     struct trials t = {.g = g, .scratch = scratch};
     t.range = ncc_samples_spread(samples, affordable(RANGE_MACS, macs, LEAST_RANGE, MOST_RANGE));
     t.trial = ncc_samples_spread(samples, n_trials);
-    const int n_values = certain + affordable(ALL_MACS, macs * n_trials, LEAST_VALUES,
-                                              n - certain > LEAST_VALUES ? n - certain : LEAST_VALUES);
-    if (!observe(&t) || !run_clean(&t))
+    const int enough = certain + affordable(ALL_MACS, macs * n_trials, LEAST_VALUES,
+                                            n - certain > LEAST_VALUES ? n - certain : LEAST_VALUES);
+    const int n_values = enough < n ? enough : n;
+    t.only = NCC_NEW(scratch, const struct value *, n_values + 1); /* the first: all */
+    for (int i = 0; i < n_values; i++)
+        t.only[i + 1] = v[i];
+    prepare(&t, n_values + 1);
+    if (!run_all(&t, n_values + 1))
         return false;
-    *all = error_of(&t, NULL);
-    for (int i = 0; i < n && *all >= 0; i++) {
-        const double alone = i < n_values ? error_of(&t, v[i]) : 0;
-        if (alone < 0)
-            return false;
+    *all = error_of(&t, 0);
+    for (int i = 0; i < n; i++) {
         out[i] = range_of(&t, v[i]);
-        out[i].of_all = *all > 0 ? alone / *all : 0;
+        out[i].of_all = *all > 0 && i < n_values ? error_of(&t, i + 1) / *all : 0;
     }
-    return *all >= 0;
+    return true;
 }
