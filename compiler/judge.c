@@ -100,11 +100,12 @@ static bool judge_layers(struct judging *j)
     }
     const struct graph *real = j->again.real, *codes = j->again.graph;
     const bool quiet = c->options->quiet;
+    const struct layer_error_options all = {.quiet = quiet};
     struct layer_errors errors;
     struct layer_effects effects;
     struct samples samples = ncc_compilation_samples(c);
     samples.n = samples.n < MAX_LAYER_SAMPLES ? samples.n : MAX_LAYER_SAMPLES;
-    if (!ncc_quant_layer_errors(real, codes, &samples, quiet, &c->scratch, &errors) ||
+    if (!ncc_quant_layer_errors(real, codes, &samples, &all, &c->scratch, &errors) ||
         !ncc_quant_layer_effects(real, codes, &samples, effect_budget, quiet, &c->scratch, &effects))
         return false;
     j->result.n_layer_samples = samples.n;

@@ -18,39 +18,25 @@ struct run {
     int first, last;
 };
 
-static double own_db(const struct layer_error *e)
-{
-    return e->sum.signal > 0 ? ncc_layer_db(e->sum.signal, e->sum.own) : INFINITY;
-}
-
-/* By itself, if that is worth a look; else NULL. (What costs the outputs most would tell more, but to find it takes a
-X */
-static const struct layer_error *least_precise(const struct layer_errors *e)
-{
-    const struct layer_error *least = NULL;
-    for (int i = 0; i < e->n; i++)
-        if (own_db(&e->v[i]) < (least ? own_db(least) : NCC_LAYER_GOOD_DB))
-            least = &e->v[i];
-    return least;
-}
-
 /* The worst output's signal to noise, in dB; NAN when it cannot be told. The least precise layer goes to the report. */
 static double measure(struct compilation *c, int n_samples)
 {
     struct layer_errors e;
     double worst = INFINITY;
+    const struct layer_error_options brief = {.quiet = true, .brief = true};
     struct samples samples = ncc_compilation_samples(c);
     samples.n = samples.n < n_samples ? samples.n : n_samples;
-    if (!samples.n || !ncc_quant_layer_errors(c->real, c->graph, &samples, true, &c->scratch, &e))
+    if (!samples.n || !ncc_quant_layer_errors(c->real, c->graph, &samples, &brief, &c->scratch, &e))
         return (double)NAN;
     for (int k = 0; k < e.n_outputs; k++)
         worst = fmin(worst, ncc_layer_db(e.outputs[k].signal, e.outputs[k].total));
-    const struct layer_error *least = least_precise(&e);
+    /* What costs the outputs most would tell more, but to find it takes a run for each layer. */
+    const struct layer_error *least = ncc_layer_least_precise(&e);
     const char *reason = least ? ncc_layer_reason(least, &c->arena) : NULL;
     c->report.precision = (struct report_precision){.db = worst, .n_samples = samples.n};
     if (reason) {
         c->report.precision.layer = ncc_arena_printf(&c->arena, "%s", least->node->name);
-        c->report.precision.layer_db = own_db(least);
+        c->report.precision.layer_db = ncc_layer_own_db(least);
         c->report.precision.reason = reason;
     }
     return worst;

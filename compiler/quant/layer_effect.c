@@ -2,8 +2,10 @@
 
 #include "compiler/base/parallel.h"
 #include "compiler/base/progress.h"
+#include "compiler/quant/code_rows.h"
 #include "compiler/quant/compare.h"
 #include "compiler/quant/layer_run.h"
+#include "compiler/quant/window_runs.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -140,15 +142,21 @@ static bool same(const struct tensor *a, const struct tensor *b, const struct va
 static bool replace(struct job *j, struct carrier *c, const struct layer_pair *l, const struct tensor *own)
 {
     const struct value *y = l->y, *v = l->code;
-    const struct quant *q = v->dtype == DT_U8 ? &v->quant : NULL;
     struct tensor *t = &c->changed[y->id];
     if (!make(j, t, y))
         return false;
     float *to = t->data;
     memcpy(to, j->real[y->id].data, ncc_value_size(y));
-    for (int64_t i = 0, n = ncc_window_count(y); i < n; i++) {
-        const struct place_in p = ncc_window_element(y, i);
-        to[p.at] = (float)ncc_tensor_real(own, q, p.channel, p.at);
+    const struct runs r = ncc_channel_runs(y);
+    for (int64_t i = 0; i < r.planes * r.rows; i++) {
+        const struct code_pair s = ncc_code_pair(&v->quant, (int)(i / r.rows));
+        for (int64_t k = 0; k < r.length; k += NCC_ROW) {
+            double real[NCC_ROW];
+            const int n = (int)(r.length - k < NCC_ROW ? r.length - k : NCC_ROW);
+            ncc_row_reals(own, s, ncc_run_at(&r, i) + k, n, real);
+            for (int e = 0; e < n; e++)
+                to[ncc_run_at(&r, i) + k + e] = (float)real[e];
+        }
     }
     return true;
 }

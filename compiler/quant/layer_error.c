@@ -2,8 +2,9 @@
 
 #include "compiler/base/parallel.h"
 #include "compiler/base/progress.h"
+#include "compiler/quant/code_rows.h"
 #include "compiler/quant/layer_run.h"
-#include "compiler/quant/range.h"
+#include "compiler/quant/window_runs.h"
 
 #include <math.h>
 #include <string.h>
@@ -21,6 +22,8 @@ struct store {
 
 struct job {
     struct layer_graphs g;
+    bool brief;                        /* of layers only the signal and what they do alone */
+    int only;                          /* the layer that is looked at; -1: all, and the outputs */
     struct store *store;               /* [thread] */
     struct layer_sums *sums, *outputs; /* [sample][layer], [sample][output] */
     struct progress progress;
@@ -28,72 +31,102 @@ struct job {
 
 /* ---- comparing ---- */
 
-static void add_output(struct layer_sums *sum, const struct quant *q, int channel, double y)
+static void add_rounding(struct layer_sums *sum, struct code_pair q, const float *y, int n)
 {
-    const double back = ncc_real_of(q, channel, ncc_code_of(q, channel, y)), error = (y - back) * (y - back);
-    sum->output += error;
-    if (fabs(y - back) <= 0.5001 * ncc_quant_scale(q, channel))
-        return;
-    sum->clipped += error;
-    sum->n_clipped++;
+    float back[NCC_ROW];
+    ncc_row_rounded(q, y, n, back);
+    for (int i = 0; i < n; i++) {
+        const double off = (double)y[i] - (double)back[i];
+        sum->output += off * off;
+        if (fabs(off) <= 0.5001 * q.scale)
+            continue;
+        sum->clipped += off * off;
+        sum->n_clipped++;
+    }
 }
 
-static void note_reach(struct store *s, int layer, const struct layer_pair *l, const struct quant *q, int channel,
-                       double y)
+/* How far values go, of what the codes reach. */
+static void add_reach(struct store *s, int layer, struct code_pair q, const float *y, int n)
 {
-    float *largest = &s->largest[l->first_channel + (channel < l->n_channels ? channel : 0)];
-    *largest = fmaxf(*largest, (float)fabs(y));
-    if (!q)
+    const double per_bin = fmax(fabs(q.zero_point), fabs(255 - q.zero_point)) * q.scale / (N_BINS - 1);
+    for (int i = 0; i < n; i++)
+        s->bins[layer][(int)fmin(fabs((double)y[i]) / per_bin, N_BINS - 1)]++;
+}
+
+static void add_largest(float *largest, const float *y, int n)
+{
+    for (int i = 0; i < n; i++)
+        *largest = fmaxf(*largest, fabsf(y[i]));
+}
+
+/* What is held against a layer's real result; NULL: there is none. */
+struct results {
+    const struct tensor *own, *total, *input;
+};
+
+/* Elements `at`.. of a layer, which share a scale. */
+static void compare_row(const struct job *j, struct store *s, int layer, const struct results *r, int channel,
+                        int64_t at, int n, struct layer_sums *sum)
+{
+    const struct layer_pair *l = &j->g.pairs.v[layer];
+    const struct quant *q = &l->code->quant;
+    const struct code_pair pair = ncc_code_pair(q, channel);
+    const float *want = (const float *)s->real[l->y->id].data + at;
+    double got[NCC_ROW];
+    sum->signal += ncc_row_power(want, n);
+    if (r->own) {
+        ncc_row_reals(r->own, pair, at, n, got);
+        sum->own += ncc_row_error(got, want, n);
+    }
+    if (j->brief)
         return;
-    const double reach = fmax(fabs(ncc_real_of(q, channel, 0)), fabs(ncc_real_of(q, channel, 255)));
-    const int bin = (int)fmin(fabs(y) / reach * (N_BINS - 1), N_BINS - 1);
-    s->bins[layer][bin]++;
+    if (r->total) {
+        ncc_row_reals(r->total, pair, at, n, got);
+        sum->total += ncc_row_error(got, want, n);
+    }
+    if (r->input) {
+        ncc_row_reals(r->input, pair, at, n, got);
+        sum->input += ncc_row_error(got, want, n);
+    }
+    add_largest(&s->largest[l->first_channel + (channel < l->n_channels ? channel : 0)], want, n);
+    if (l->code->dtype != DT_U8 || !q->n_channels)
+        return;
+    add_rounding(sum, pair, want, n);
+    add_reach(s, layer, pair, want, n);
 }
 
 static void compare(const struct job *j, struct store *s, int layer, struct layer_sums *sum)
 {
     const struct layer_pair *l = &j->g.pairs.v[layer];
-    const struct value *v = l->code;
-    const struct quant *q = v->dtype == DT_U8 && v->quant.n_channels ? &v->quant : NULL;
-    const struct tensor *own = ncc_layer_own(&j->g, s->real, l, &s->layer);
-    const struct tensor *input = ncc_layer_rounded(s->real, l, &s->layer);
-    const float *y = s->real[l->y->id].data;
-    sum->n = ncc_window_count(l->y);
-    sum->own = own ? 0 : (double)NAN;
-    for (int64_t i = 0; i < sum->n; i++) {
-        const struct place_in p = ncc_window_element(l->y, i);
-        const double want = (double)y[p.at];
-        const double total = ncc_tensor_real(&s->codes.value[v->id], q, p.channel, p.at) - want;
-        sum->signal += want * want;
-        sum->total += total * total;
-        if (own) {
-            const double e = ncc_tensor_real(own, q, p.channel, p.at) - want;
-            sum->own += e * e;
+    const struct results results = {.own = ncc_layer_own(&j->g, s->real, l, &s->layer),
+                                    .total = j->only < 0 ? &s->codes.value[l->code->id] : NULL,
+                                    .input = j->brief ? NULL : ncc_layer_rounded(s->real, l, &s->layer)};
+    const struct runs r = ncc_channel_runs(l->y);
+    sum->n = r.planes * r.rows * r.length;
+    sum->own = results.own ? 0 : (double)NAN;
+    for (int64_t i = 0; i < r.planes * r.rows; i++)
+        for (int64_t k = 0; k < r.length; k += NCC_ROW) {
+            const int n = (int)(r.length - k < NCC_ROW ? r.length - k : NCC_ROW);
+            compare_row(j, s, layer, &results, (int)(i / r.rows), ncc_run_at(&r, i) + k, n, sum);
         }
-        if (input) {
-            const double e = (double)((const float *)input->data)[p.at] - want;
-            sum->input += e * e;
-        }
-        if (q)
-            add_output(sum, q, p.channel, want);
-        note_reach(s, layer, l, q, p.channel, want);
-    }
 }
 
 static void compare_output(const struct job *j, const struct store *s, int output, struct layer_sums *sum)
 {
     const struct value *v = j->g.codes->outputs.v[output].value, *y = j->g.real->outputs.v[output].value;
-    const float *want = s->real[y->id].data;
-    const struct quant *q = v->dtype == DT_U8 && v->quant.n_channels ? &v->quant : NULL;
-    if (v->data || y->data)
-        return; /* a constant: nothing is lost */
+    if (v->data || y->data || y->dtype != DT_F32)
+        return; /* a constant, or whole numbers: nothing is lost that this could measure */
     sum->n = ncc_shape_count(y->shape);
-    const int64_t run = q && q->n_channels > 1 ? sum->n / y->shape.dim[1] : sum->n;
-    for (int64_t i = 0; i < sum->n; i++) {
-        const double e = ncc_tensor_real(&s->codes.value[v->id], q, (int)(i / run), i) - (double)want[i];
-        sum->signal += (double)want[i] * (double)want[i];
-        sum->total += e * e;
-    }
+    const float *want = s->real[y->id].data;
+    const int64_t run = ncc_code_run(v);
+    for (int64_t i = 0; i < sum->n; i += run)
+        for (int64_t k = i; k < i + run; k += NCC_ROW) {
+            double got[NCC_ROW];
+            const int n = (int)(i + run - k < NCC_ROW ? i + run - k : NCC_ROW);
+            ncc_row_reals(&s->codes.value[v->id], ncc_code_pair(&v->quant, (int)(i / run)), k, n, got);
+            sum->signal += ncc_row_power(want + k, n);
+            sum->total += ncc_row_error(got, want + k, n);
+        }
 }
 
 /* ---- running ---- */
@@ -110,6 +143,10 @@ static void judge(void *ctx, int sample, int thread, const struct tensor *const 
 {
     struct job *j = ctx;
     (void)outputs;
+    if (j->only >= 0) {
+        compare(j, &j->store[thread], j->only, &j->sums[(size_t)sample * j->g.pairs.n + j->only]);
+        return;
+    }
     ncc_layer_run_all(&j->g, j->store[thread].real, &j->store[thread].codes);
     for (int i = 0; i < j->g.pairs.n; i++)
         compare(j, &j->store[thread], i, &j->sums[(size_t)sample * j->g.pairs.n + i]);
@@ -159,7 +196,7 @@ static int n_silent(const struct job *j, int n_threads, const struct layer_pair 
         float largest = 0;
         for (int t = 0; t < n_threads; t++)
             largest = fmaxf(largest, j->store[t].largest[l->first_channel + c]);
-        n += largest > 0 && (double)largest < ncc_quant_scale(&v->quant, c) / 2;
+        n += largest > 0 && (double)largest < ncc_code_pair(&v->quant, c).scale / 2;
     }
     return n;
 }
@@ -191,21 +228,61 @@ static void open_store(const struct job *j, struct store *s, struct arena *a)
     s->bins = ncc_arena_alloc(a, (size_t)j->g.pairs.n, sizeof *s->bins, 64);
 }
 
-bool ncc_quant_layer_errors(const struct graph *real, const struct graph *codes, const struct samples *samples,
-                            bool quiet, struct arena *arena, struct layer_errors *out)
+/* What is left out for all, for the least precise one: another run of the real graph, unless its values are still
+ * there.
+ */
+static bool look_closely(struct job *j, const struct samples *samples, int layer)
 {
-    struct job j = {.g = ncc_layer_graphs(real, codes, arena)};
-    const int n_threads = ncc_parallel_threads();
+    j->brief = false;
+    j->only = layer;
+    for (int s = 0; s < samples->n; s++)
+        j->sums[(size_t)s * j->g.pairs.n + layer] = (struct layer_sums){0};
+    if (samples->n == 1) {
+        judge(j, 0, 0, NULL);
+        return true;
+    }
+    const struct eval_hooks hooks = {.ctx = j, .see = keep, .done = judge};
+    return ncc_eval_samples(j->g.real, 0, samples, &hooks);
+}
+
+bool ncc_quant_layer_errors(const struct graph *real, const struct graph *codes, const struct samples *samples,
+                            const struct layer_error_options *options, struct arena *arena, struct layer_errors *out)
+{
+    struct job j = {.g = ncc_layer_graphs(real, codes, arena), .brief = options->brief, .only = -1};
+    const int n_threads = samples->n < ncc_parallel_threads() ? samples->n : ncc_parallel_threads();
     j.store = NCC_NEW(arena, struct store, n_threads);
     for (int t = 0; t < n_threads; t++)
         open_store(&j, &j.store[t], arena);
     j.sums = NCC_NEW(arena, struct layer_sums, (size_t)samples->n * j.g.pairs.n);
     j.outputs = NCC_NEW(arena, struct layer_sums, (size_t)samples->n * codes->outputs.n);
-    j.progress = ncc_progress_begin("comparing layers", samples->n, quiet);
+    j.progress = ncc_progress_begin("comparing layers", samples->n, options->quiet);
     const struct eval_hooks hooks = {.ctx = &j, .see = keep, .done = judge, .step = step};
     const bool good = ncc_eval_samples(real, 0, samples, &hooks);
     ncc_progress_end(&j.progress);
-    if (good)
-        sum_up(&j, n_threads, samples->n, arena, out);
-    return good;
+    if (!good)
+        return false;
+    sum_up(&j, n_threads, samples->n, arena, out);
+    const struct layer_error *least = options->brief ? ncc_layer_least_precise(out) : NULL;
+    if (!least)
+        return true;
+    if (!look_closely(&j, samples, (int)(least - out->v)))
+        return false;
+    sum_up(&j, n_threads, samples->n, arena, out);
+    return true;
+}
+
+/* ---- asking ---- */
+
+double ncc_layer_own_db(const struct layer_error *e)
+{
+    return e->sum.signal > 0 ? ncc_layer_db(e->sum.signal, e->sum.own) : INFINITY;
+}
+
+const struct layer_error *ncc_layer_least_precise(const struct layer_errors *e)
+{
+    const struct layer_error *least = NULL;
+    for (int i = 0; i < e->n; i++)
+        if (ncc_layer_own_db(&e->v[i]) < (least ? ncc_layer_own_db(least) : NCC_LAYER_GOOD_DB))
+            least = &e->v[i];
+    return least;
 }

@@ -47,8 +47,20 @@ double ncc_layer_db(double signal, double noise);
 /* Why the own error is what it is, as a text in the arena; NULL when the layer is exact or has no signal. */
 const char *ncc_layer_reason(const struct layer_error *e, struct arena *a);
 
+struct layer_error_options {
+    bool quiet; /* no progress bar */
+    bool brief; /* the outputs, and of layers only n, signal and own; and all but total of the one with the least own_db
+                 */
+};
+
 /* `samples` are for the real graph. False: feed said so, or no memory (reported). `out` lives in `arena`. */
 bool ncc_quant_layer_errors(const struct graph *real, const struct graph *codes, const struct samples *samples,
-                            bool quiet, struct arena *arena, struct layer_errors *out);
+                            const struct layer_error_options *options, struct arena *arena, struct layer_errors *out);
+
+/* Signal to noise of the layer alone, in dB: INFINITY where there is no signal, NAN where it cannot be told. */
+double ncc_layer_own_db(const struct layer_error *e);
+
+/* The layer that has the least of it, if that is worth a look; else NULL. */
+const struct layer_error *ncc_layer_least_precise(const struct layer_errors *e);
 
 #endif

@@ -78,19 +78,3 @@ struct layer_pairs ncc_layer_pairs(const struct graph *codes, struct value *cons
     }
     return pairs;
 }
-
-int64_t ncc_window_count(const struct value *v)
-{
-    if (!v->window.h || v->shape.rank != 4)
-        return ncc_shape_count(v->shape);
-    return (int64_t)v->shape.dim[1] * v->window.h * v->window.w;
-}
-
-struct place_in ncc_window_element(const struct value *v, int64_t i)
-{
-    const struct window *w = &v->window;
-    if (!w->h || v->shape.rank != 4)
-        return (struct place_in){v->shape.rank == 4 ? (int)(i / ((int64_t)v->shape.dim[2] * v->shape.dim[3])) : 0, i};
-    const int64_t plane = (int64_t)w->h * w->w, c = i / plane, y = i % plane / w->w, x = i % w->w;
-    return (struct place_in){(int)c, (c * v->shape.dim[2] + w->top + y) * v->shape.dim[3] + w->left + x};
-}

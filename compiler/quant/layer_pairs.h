@@ -28,12 +28,4 @@ struct value **ncc_graph_values(const struct graph *g, struct arena *a);
 struct layer_pairs ncc_layer_pairs(const struct graph *codes, struct value *const *real_values, int n_real,
                                    struct arena *a);
 
-/* Elements of v inside its window, and where the i-th of them is. They are visited channel by channel. */
-struct place_in {
-    int channel;
-    int64_t at;
-};
-int64_t ncc_window_count(const struct value *v);
-struct place_in ncc_window_element(const struct value *v, int64_t i);
-
 #endif

@@ -1,33 +1,25 @@
 #include "compiler/quant/layer_run.h"
 
 #include "compiler/ir/eval.h"
+#include "compiler/quant/code_rows.h"
 
 #include <string.h>
 
 /* ---- codes ---- */
 
-/* Elements that share a scale: all, or one channel. */
-static int64_t run_of(const struct value *v)
-{
-    const int64_t n = ncc_shape_count(v->shape);
-    return v->quant.n_channels > 1 && n ? n / v->shape.dim[1] : n;
-}
-
 /* Codes of x, where v is the value that has them. */
 static void to_codes(const struct value *v, const float *x, uint8_t *to)
 {
-    const int64_t n = ncc_shape_count(v->shape), run = run_of(v);
-    for (int64_t i = 0; i < n; i++)
-        to[i] = (uint8_t)ncc_code_of(&v->quant, (int)(i / run), (double)x[i]);
+    const int64_t n = ncc_shape_count(v->shape), run = ncc_code_run(v);
+    for (int64_t i = 0; i < n; i += run)
+        ncc_row_codes(ncc_code_pair(&v->quant, (int)(i / run)), x + i, run, to + i);
 }
 
 static void round_reals(const struct value *v, const float *x, float *to)
 {
-    const int64_t n = ncc_shape_count(v->shape), run = run_of(v);
-    for (int64_t i = 0; i < n; i++) {
-        const int c = (int)(i / run);
-        to[i] = (float)ncc_real_of(&v->quant, c, ncc_code_of(&v->quant, c, (double)x[i]));
-    }
+    const int64_t n = ncc_shape_count(v->shape), run = ncc_code_run(v);
+    for (int64_t i = 0; i < n; i += run)
+        ncc_row_rounded(ncc_code_pair(&v->quant, (int)(i / run)), x + i, run, to + i);
 }
 
 /* ---- room ---- */

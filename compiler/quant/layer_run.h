@@ -4,9 +4,6 @@
 #define NCC_QUANT_LAYER_RUN_H
 
 #include "compiler/quant/layer_pairs.h"
-#include "compiler/quant/range.h"
-
-#include <math.h>
 
 /* The two graphs and their layers. */
 struct layer_graphs {
@@ -53,24 +50,5 @@ size_t ncc_value_size(const struct value *v); /* bytes */
 
 /* A constant as a tensor; it is only read. */
 struct tensor ncc_constant_tensor(const struct value *v);
-
-/* The code nearest to x, and what a code stands for, in channel c. */
-static inline double ncc_code_of(const struct quant *q, int c, double x)
-{
-    const double code = rint(x / ncc_quant_scale(q, c) + ncc_quant_zero(q, c));
-    return code < 0 ? 0 : code > 255 ? 255 : code;
-}
-
-static inline double ncc_real_of(const struct quant *q, int c, double code)
-{
-    return (code - ncc_quant_zero(q, c)) * ncc_quant_scale(q, c);
-}
-
-/* Element i of a tensor, which is of channel c: what its code stands for, or itself if it is a float (then q may be
- * NULL). */
-static inline double ncc_tensor_real(const struct tensor *t, const struct quant *q, int c, int64_t i)
-{
-    return t->dtype == DT_U8 ? ncc_real_of(q, c, ((const uint8_t *)t->data)[i]) : (double)((const float *)t->data)[i];
-}
 
 #endif

@@ -1,6 +1,7 @@
 #include "compiler/quant/mean_error.h"
 
 #include "compiler/ops/attrs.h"
+#include "compiler/quant/code_rows.h"
 #include "compiler/quant/range.h"
 
 #include <math.h>
@@ -86,15 +87,12 @@ static bool feed_codes(void *ctx, int sample, int input, struct tensor *to)
     const struct value *v = j->codes->inputs.v[input];
     if (to->dtype != DT_U8)
         return ncc_samples_feed(&j->samples, sample, input, to);
-    const int64_t n = ncc_shape_count(v->shape), run = v->quant.n_channels > 1 ? n / v->shape.dim[1] : n;
+    const int64_t n = ncc_shape_count(v->shape), run = ncc_code_run(v);
     float *x = malloc((size_t)n * sizeof *x + 1);
     struct tensor real = {DT_F32, v->shape, x};
     const bool good = x && ncc_samples_feed(&j->samples, sample, input, &real);
-    for (int64_t i = 0; good && i < n; i++) {
-        const int c = (int)(i / run);
-        const double code = rint((double)x[i] / ncc_quant_scale(&v->quant, c) + ncc_quant_zero(&v->quant, c));
-        ((uint8_t *)to->data)[i] = (uint8_t)fmin(fmax(code, 0), 255);
-    }
+    for (int64_t i = 0; good && i < n; i += run)
+        ncc_row_codes(ncc_code_pair(&v->quant, (int)(i / run)), x + i, run, (uint8_t *)to->data + i);
     free(x);
     return good;
 }

@@ -30,7 +30,8 @@ static struct layer_errors errors_of(struct net *n, const struct compiled *c, ui
     struct net_feeding f = {c->real, seed};
     struct layer_errors e;
     const struct samples samples = net_samples(&f, n_samples);
-    assert_true(ncc_quant_layer_errors(c->real, c->codes, &samples, true, &n->arena, &e));
+    const struct layer_error_options quiet = {.quiet = true};
+    assert_true(ncc_quant_layer_errors(c->real, c->codes, &samples, &quiet, &n->arena, &e));
     return e;
 }
 

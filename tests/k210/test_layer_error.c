@@ -14,13 +14,20 @@
 
 enum { N_SAMPLES = 3 };
 
-static struct layer_errors measure(struct net *n, const struct compiled *c, uint64_t seed)
+static struct layer_errors measure_some(struct net *n, const struct compiled *c, uint64_t seed, int n_samples,
+                                        bool brief)
 {
     struct net_feeding f = {c->real, seed};
     struct layer_errors e;
-    const struct samples samples = net_samples(&f, N_SAMPLES);
-    assert_true(ncc_quant_layer_errors(c->real, c->codes, &samples, true, &n->arena, &e));
+    const struct samples samples = net_samples(&f, n_samples);
+    const struct layer_error_options o = {.quiet = true, .brief = brief};
+    assert_true(ncc_quant_layer_errors(c->real, c->codes, &samples, &o, &n->arena, &e));
     return e;
+}
+
+static struct layer_errors measure(struct net *n, const struct compiled *c, uint64_t seed)
+{
+    return measure_some(n, c, seed, N_SAMPLES, false);
 }
 
 static const struct layer_error *error_of(const struct layer_errors *e, const struct node *n)
@@ -128,15 +135,31 @@ static struct compiled compile_chain(struct net *n, uint64_t seed)
 {
     const int k = (int)(seed % 1000) * 3;
     char text[800];
-    snprintf(text, sizeof text,
-             "input %%x f32 1x8x16x16 !q(0.003921568627, 0)\n"
-             "const %%u f32 12x8x3x3 = random %d\nconst %%v f32 9x12x3x3 = random %d\nconst %%w f32 8x9x1x1 = random %d\n"
-             "%%a = conv2d(%%x, %%u, _)\n%%b = relu(%%a)\n%%c = conv2d(%%b, %%v, _)\n%%d = relu(%%c)\n"
-             "%%e = conv2d(%%d, %%w, _)\noutput %%e\n",
-             k, k + 1, k + 2);
+    snprintf(
+        text, sizeof text,
+        "input %%x f32 1x8x16x16 !q(0.003921568627, 0)\n"
+        "const %%u f32 12x8x3x3 = random %d\nconst %%v f32 9x12x3x3 = random %d\nconst %%w f32 8x9x1x1 = random %d\n"
+        "%%a = conv2d(%%x, %%u, _)\n%%b = relu(%%a)\n%%c = conv2d(%%b, %%v, _)\n%%d = relu(%%c)\n"
+        "%%e = conv2d(%%d, %%w, _)\noutput %%e\n",
+        k, k + 1, k + 2);
     net_parse(n, text);
     const struct k210_options o = {.output_quantize_threshold = 1 << 20};
     return compile_net(n, &o, true, seed, "chain");
+}
+
+/* The results of a layer become eight codes or more larger. */
+static void damage(struct net *n, const struct node *layer)
+{
+    struct node *node = (struct node *)(uintptr_t)layer;
+    assert_int_equal(node->op, OP_kpu_layer);
+    const int64_t *words = node->in[2]->data;
+    int64_t *changed = NCC_NEW(&n->arena, int64_t, node->in[2]->shape.dim[0]);
+    for (int i = 0; i < node->in[2]->shape.dim[0]; i++) {
+        struct ncc_kpu_bn bn = ncc_kpu_bn_unpack((uint64_t)words[i]);
+        bn.add += 1 << 15;
+        changed[i] = (int64_t)ncc_kpu_bn_pack(bn);
+    }
+    node->in[2]->data = changed;
 }
 
 /* A layer whose batch-norm words are wrong has an error of its own; the others only inherit it. */
@@ -146,20 +169,11 @@ static void test_blame(void **state)
     struct net n;
     const uint64_t seed = net_seed("blame");
     net_open(&n);
-    struct compiled c = compile_chain(&n, seed);
+    const struct compiled c = compile_chain(&n, seed);
     const struct layer_errors good = measure(&n, &c, seed);
     assert_int_equal(good.n, 3);
     const int bad = good.n / 2;
-    struct node *node = (struct node *)(uintptr_t)good.v[bad].node;
-    assert_int_equal(node->op, OP_kpu_layer);
-    const int64_t *words = node->in[2]->data;
-    int64_t *changed = NCC_NEW(&n.arena, int64_t, node->in[2]->shape.dim[0]);
-    for (int i = 0; i < node->in[2]->shape.dim[0]; i++) {
-        struct ncc_kpu_bn bn = ncc_kpu_bn_unpack((uint64_t)words[i]);
-        bn.add += 1 << 15; /* eight codes or more */
-        changed[i] = (int64_t)ncc_kpu_bn_pack(bn);
-    }
-    node->in[2]->data = changed;
+    damage(&n, good.v[bad].node);
     const struct layer_errors e = measure(&n, &c, seed);
     for (int i = 0; i < e.n; i++) {
         const struct layer_sums *was = &good.v[i].sum, *is = &e.v[i].sum;
@@ -169,6 +183,35 @@ static void test_blame(void **state)
             assert_true(is->own == was->own);
         if (i < bad)
             assert_true(is->total == was->total);
+    }
+    net_close(&n);
+}
+
+/* In brief: the same, as far as it goes; of the least precise layer all that its reason is made of. */
+static void test_brief(void **state)
+{
+    (void)state;
+    struct net n;
+    const uint64_t seed = net_seed("in brief");
+    net_open(&n);
+    const struct compiled c = compile_chain(&n, seed);
+    damage(&n, measure(&n, &c, seed).v[1].node);
+    for (int n_samples = 1; n_samples <= N_SAMPLES; n_samples += N_SAMPLES - 1) {
+        const struct layer_errors all = measure_some(&n, &c, seed, n_samples, false);
+        const struct layer_errors brief = measure_some(&n, &c, seed, n_samples, true);
+        const struct layer_error *least = ncc_layer_least_precise(&all);
+        assert_int_equal(brief.n, all.n);
+        assert_non_null(least);
+        assert_true(brief.outputs[0].total == all.outputs[0].total && brief.outputs[0].total > 0);
+        for (int i = 0; i < all.n; i++) {
+            const struct layer_error *a = &all.v[i], *b = &brief.v[i];
+            assert_true(b->sum.own == a->sum.own && b->sum.signal == a->sum.signal && b->sum.n == a->sum.n);
+            if (a != least)
+                continue;
+            assert_ptr_equal(ncc_layer_least_precise(&brief), b);
+            assert_true(b->sum.input == a->sum.input && b->sum.output == a->sum.output && a->sum.output > 0);
+            assert_true(b->sum.clipped == a->sum.clipped && b->used == a->used && b->n_silent == a->n_silent);
+        }
     }
     net_close(&n);
 }
@@ -200,10 +243,8 @@ static void test_reasons(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_outputs),
-        cmocka_unit_test(test_constant_outputs),
-        cmocka_unit_test(test_blame),
-        cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_outputs), cmocka_unit_test(test_constant_outputs), cmocka_unit_test(test_blame),
+        cmocka_unit_test(test_brief),   cmocka_unit_test(test_reasons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

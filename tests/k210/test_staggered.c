@@ -109,7 +109,8 @@ static double squared_error(int copies, double lo, double hi)
     struct net_feeding f = {c.real, 100};
     struct layer_errors e;
     const struct samples samples = net_samples(&f, N_SAMPLES);
-    assert_true(ncc_quant_layer_errors(c.real, c.codes, &samples, true, &n.arena, &e));
+    const struct layer_error_options quiet = {.quiet = true};
+    assert_true(ncc_quant_layer_errors(c.real, c.codes, &samples, &quiet, &n.arena, &e));
     const double mse = e.outputs[0].total / (double)e.outputs[0].n;
     net_close(&n);
     return mse;
