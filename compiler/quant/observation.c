@@ -2,38 +2,13 @@
 #include "compiler/quant/observation.h"
 
 #include "compiler/base/cpu.h"
+#include "compiler/quant/window_runs.h"
 
 #include <assert.h>
 #include <math.h>
 
 /* Elements of a tensor that a histogram counts at least, if there are as many. */
 enum { N_COUNTED = 4096 };
-
-/* The window as runs of neighbouring elements: run (c, y) starts at (c * plane + y * pitch + skip). */
-struct runs {
-    int64_t planes, plane;
-    int64_t rows, pitch, skip;
-    int64_t length;
-};
-
-static struct runs runs_of(const struct tensor *t, struct window window)
-{
-    const int64_t count = ncc_shape_count(t->shape);
-    if (!window.h || t->shape.rank != 4)
-        return (struct runs){.planes = 1, .rows = 1, .length = count};
-    const int64_t h = t->shape.dim[2], w = t->shape.dim[3];
-    struct runs r = {.planes = (int64_t)t->shape.dim[0] * t->shape.dim[1],
-                     .plane = h * w,
-                     .rows = window.h,
-                     .pitch = w,
-                     .skip = window.top * w + window.left,
-                     .length = window.w};
-    if (window.w == w) { /* whole rows join */
-        r.rows = 1;
-        r.length = window.h * w;
-    }
-    return r;
-}
 
 enum { LANES = 16 };
 
@@ -42,23 +17,31 @@ struct extremes {
     float min[LANES], max[LANES], zero[LANES];
 };
 
+/* Goes over a run; returns its sum. */
 NCC_FOR_EACH_CPU
-static void extremes_add(struct extremes *e, const float *x, int64_t n)
+static double extremes_add(struct extremes *e, const float *x, int64_t n)
 {
     struct extremes local = *e;
+    float lane[LANES] = {0}, rest = 0;
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
         for (int k = 0; k < LANES; k++) {
             local.min[k] = x[i + k] < local.min[k] ? x[i + k] : local.min[k];
             local.max[k] = x[i + k] > local.max[k] ? x[i + k] : local.max[k];
             local.zero[k] += x[i + k] * 0.0f;
+            lane[k] += x[i + k];
         }
     for (; i < n; i++) {
         local.min[0] = x[i] < local.min[0] ? x[i] : local.min[0];
         local.max[0] = x[i] > local.max[0] ? x[i] : local.max[0];
         local.zero[0] += x[i] * 0.0f;
+        rest += x[i];
     }
     *e = local;
+    double sum = (double)rest;
+    for (int k = 0; k < LANES; k++)
+        sum += (double)lane[k];
+    return sum;
 }
 
 static bool extremes_join(const struct extremes *e, float *min, float *max)
@@ -111,45 +94,74 @@ static int64_t stride_for(const struct runs *r)
     return stride > 1 ? stride : 1;
 }
 
-static const float *run_at(const struct runs *r, const float *x, int64_t i)
+static struct extremes no_extremes(void)
 {
-    return x + i / r->rows * r->plane + i % r->rows * r->pitch + r->skip;
-}
-
-void ncc_observation_add(struct observation *o, struct histogram *hist, const struct tensor *t, struct window window)
-{
-    assert(t->dtype == DT_F32);
-    const struct runs r = runs_of(t, window);
-    const float *x = t->data;
-    const int64_t n_runs = r.planes * r.rows;
-    if (n_runs * r.length == 0)
-        return;
     struct extremes e;
     for (int k = 0; k < LANES; k++) {
         e.min[k] = INFINITY;
         e.max[k] = -INFINITY;
         e.zero[k] = 0;
     }
-    for (int64_t i = 0; i < n_runs; i++)
-        extremes_add(&e, run_at(&r, x, i), r.length);
+    return e;
+}
+
+/* All in one pass, since it is memory that this waits for. Whether all is finite. */
+static bool look(const struct runs *r, const float *x, const struct channel_marks *marks, float *min, float *max)
+{
+    bool finite = true;
+    *min = INFINITY;
+    *max = -INFINITY;
+    for (int64_t c = 0; c < r->planes; c++) {
+        struct extremes e = no_extremes();
+        double sum = 0;
+        float lo, hi;
+        for (int64_t y = 0; y < r->rows; y++)
+            sum += extremes_add(&e, x + ncc_run_at(r, c * r->rows + y), r->length);
+        const bool good = extremes_join(&e, &lo, &hi);
+        finite = finite && good;
+        *min = fminf(*min, lo);
+        *max = fmaxf(*max, hi);
+        if (marks && marks->mean)
+            marks->mean[c] = sum / (double)(r->rows * r->length);
+        if (!marks || !marks->max)
+            continue;
+        marks->min[c] = fminf(marks->min[c], lo);
+        marks->max[c] = good ? fmaxf(marks->max[c], hi) : INFINITY;
+    }
+    return finite;
+}
+
+static void count(struct histogram *hist, const struct runs *r, const float *x)
+{
+    const int64_t stride = stride_for(r);
+    int64_t skip = 0;
+    for (int64_t i = 0; i < r->planes * r->rows; i++) {
+        if (skip >= r->length)
+            skip -= r->length;
+        else
+            skip = ncc_histogram_add(hist, x + ncc_run_at(r, i) + skip, r->length - skip, stride);
+    }
+}
+
+void ncc_observation_add(struct observation *o, struct histogram *hist, const struct tensor *t, struct window window,
+                         const struct channel_marks *marks)
+{
+    assert(t->dtype == DT_F32);
+    const struct runs r = ncc_window_runs(t->shape, window);
+    const float *x = t->data;
+    if (r.planes * r.rows * r.length == 0)
+        return;
     float min, max;
-    if (!extremes_join(&e, &min, &max)) {
-        for (int64_t i = 0; i < n_runs; i++)
-            add_one_by_one(o, hist, run_at(&r, x, i), r.length);
+    if (!look(&r, x, marks, &min, &max)) {
+        for (int64_t i = 0; i < r.planes * r.rows; i++)
+            add_one_by_one(o, hist, x + ncc_run_at(&r, i), r.length);
         return;
     }
-    extend(o, min, max, n_runs * r.length);
+    extend(o, min, max, r.planes * r.rows * r.length);
     if (!hist)
         return;
     ncc_histogram_cover(hist, min, max);
-    const int64_t stride = stride_for(&r);
-    int64_t skip = 0;
-    for (int64_t i = 0; i < n_runs; i++) {
-        if (skip >= r.length)
-            skip -= r.length;
-        else
-            skip = ncc_histogram_add(hist, run_at(&r, x, i) + skip, r.length - skip, stride);
-    }
+    count(hist, &r, x);
 }
 
 void ncc_observation_join(struct observation *to, struct histogram *hist, const struct observation *o)
@@ -161,47 +173,4 @@ void ncc_observation_join(struct observation *to, struct histogram *hist, const 
         ncc_histogram_merge(hist, o->hist);
     if (hist && to->n)
         to->hist = hist;
-}
-
-/* ---- channels ---- */
-
-NCC_FOR_EACH_CPU
-static double sum_of_run(const float *x, int64_t n)
-{
-    float lane[LANES] = {0}, rest = 0;
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++)
-            lane[k] += x[i + k];
-    for (; i < n; i++)
-        rest += x[i];
-    double sum = rest;
-    for (int k = 0; k < LANES; k++)
-        sum += lane[k];
-    return sum;
-}
-
-void ncc_observation_means(double *mean, const struct tensor *t, struct window window)
-{
-    const struct runs r = runs_of(t, window);
-    for (int64_t c = 0; c < r.planes; c++) {
-        double sum = 0;
-        for (int64_t y = 0; y < r.rows; y++)
-            sum += sum_of_run(run_at(&r, t->data, c * r.rows + y), r.length);
-        mean[c] = sum / (double)(r.rows * r.length);
-    }
-}
-
-void ncc_observation_channels(float *min, float *max, const struct tensor *t, struct window window)
-{
-    const struct runs r = runs_of(t, window);
-    for (int64_t c = 0; c < r.planes; c++) {
-        struct extremes e = {0};
-        for (int64_t y = 0; y < r.rows; y++)
-            extremes_add(&e, run_at(&r, t->data, c * r.rows + y), r.length);
-        float lo, hi;
-        const bool finite = extremes_join(&e, &lo, &hi);
-        min[c] = fminf(min[c], lo);
-        max[c] = finite ? fmaxf(max[c], hi) : INFINITY;
-    }
 }

@@ -26,16 +26,17 @@ struct observation {
     const double *mean;             /* of a canvas: per channel, inside the window, over the first samples; else NULL */
 };
 
-/* Adds one tensor to an observation; `hist` (may be NULL) is o's own, writable. */
-void ncc_observation_add(struct observation *o, struct histogram *hist, const struct tensor *t, struct window window);
+/* What else is wanted of a tensor's channels; NULL: it is not. */
+struct channel_marks {
+    float *min, *max; /* extended, with 0 between them; max is INFINITY where one is not finite */
+    double *mean;     /* of this tensor */
+};
+
+/* Adds one tensor to an observation; `hist` (may be NULL) is o's own, writable; `marks` may be NULL. */
+void ncc_observation_add(struct observation *o, struct histogram *hist, const struct tensor *t, struct window window,
+                         const struct channel_marks *marks);
 
 /* Adds what others saw; `hist` as above, in which that of o, if it has one, is counted as well. */
 void ncc_observation_join(struct observation *to, struct histogram *hist, const struct observation *o);
-
-/* The means of the tensor's channels. */
-void ncc_observation_means(double *mean, const struct tensor *t, struct window window);
-
-/* Extends minima and maxima of channels, which have 0 between them; where one is not finite, max is INFINITY. */
-void ncc_observation_channels(float *min, float *max, const struct tensor *t, struct window window);
 
 #endif

@@ -21,8 +21,9 @@ enum { N_MEAN_SAMPLES = 64 };
 struct watch {
     int n_values;
     struct observation *seen; /* [thread][half][value id] */
+    bool *watched;            /* by value id */
     struct histogram *hist;   /* [thread][half][slot], or NULL */
-    const int *slot;          /* of a value id; -1: not watched */
+    int *slot;                /* by value id; -1: it has no histogram */
     int n_slots;
     float *channel_min, *channel_max; /* [thread][fold][n_channels]; both include 0 */
     const int64_t *channel_of;        /* by value id: its first channel in a row; -1: one scale will do */
@@ -52,25 +53,29 @@ static int64_t fold_row(const struct watch *w, int thread, int fold)
     return ((int64_t)thread * w->n_folds + fold) * w->n_channels;
 }
 
+static struct histogram *histogram(const struct watch *w, size_t part, int id)
+{
+    return w->hist && w->slot[id] >= 0 ? &w->hist[part * w->n_slots + w->slot[id]] : NULL;
+}
+
 static void see(void *ctx, int sample, int thread, const struct value *v, const struct tensor *t)
 {
     struct watch *w = ctx;
-    const int slot = w->slot[v->id];
-    if (slot < 0)
+    if (!w->watched[v->id])
         return;
     ncc_gather_add(&w->patches, sample, v, t);
+    struct channel_marks marks = {0};
     const int row = w->sum_of[v->id] >= 0 ? row_of_sums(w, sample) : -1;
     if (row >= 0)
-        ncc_observation_means(w->sums + row * w->n_sums + w->sum_of[v->id], t, v->window);
+        marks.mean = w->sums + row * w->n_sums + w->sum_of[v->id];
     if (w->channel_of[v->id] >= 0) {
         const int64_t first = fold_row(w, thread, sample % w->n_folds) + w->channel_of[v->id];
-        ncc_observation_channels(w->channel_min + first, w->channel_max + first, t, v->window);
+        marks.min = w->channel_min + first;
+        marks.max = w->channel_max + first;
     }
     const size_t part = 2 * (size_t)thread + (size_t)(sample % 2);
-    struct histogram *hist = NULL;
-    if (w->hist && sample < MAX_HISTOGRAM_SAMPLES)
-        hist = w->hist + part * w->n_slots + slot;
-    ncc_observation_add(w->seen + part * w->n_values + v->id, hist, t, v->window);
+    struct histogram *hist = sample < MAX_HISTOGRAM_SAMPLES ? histogram(w, part, v->id) : NULL;
+    ncc_observation_add(w->seen + part * w->n_values + v->id, hist, t, v->window, &marks);
 }
 
 static void step(void *ctx)
@@ -79,15 +84,22 @@ static void step(void *ctx)
     ncc_progress_step(&w->progress);
 }
 
-static bool watched(const struct value *v)
+static bool can_watch(const struct value *v)
 {
     return v->dtype == DT_F32 && !v->data;
+}
+
+/* What is moved gets the codes of where it came from, and that has a histogram. (Of what a layer makes for a view, it
+ * is the view that knows what counts.) */
+static bool is_moved(const struct value *v)
+{
+    return v->def && v->def->op != OP_kpu_view && ncc_op_desc(v->def->op)->flags & OP_SAME_QUANT;
 }
 
 /* Room for the means of one value. */
 static void number_sums(struct watch *w, const struct value *v, int64_t *sum_of)
 {
-    if (!watched(v) || v->mem != MEM_KPU || !v->window.h)
+    if (!can_watch(v) || v->mem != MEM_KPU || !v->window.h)
         return;
     sum_of[v->id] = w->n_sums;
     w->n_sums += v->shape.dim[1];
@@ -179,20 +191,25 @@ static void join_all_means(const struct watch *w, const struct graph *g, struct 
             join_means(w, node->out[i], seen);
 }
 
-/* Numbers the values to watch. */
-static int number_slots(const struct graph *g, int *slot)
+static void watch_value(struct watch *w, const struct value *v)
 {
-    int n = 0;
+    w->watched[v->id] = can_watch(v);
+    if (can_watch(v) && !is_moved(v))
+        w->slot[v->id] = w->n_slots++;
+}
+
+static void choose_values(struct watch *w, const struct graph *g, struct arena *arena)
+{
+    w->n_values = g->next_id;
+    w->watched = NCC_NEW(arena, bool, g->next_id);
+    w->slot = NCC_NEW(arena, int, g->next_id);
     for (int i = 0; i < g->next_id; i++)
-        slot[i] = -1;
+        w->slot[i] = -1;
     for (int i = 0; i < g->inputs.n; i++)
-        if (watched(g->inputs.v[i]))
-            slot[g->inputs.v[i]->id] = n++;
+        watch_value(w, g->inputs.v[i]);
     for (const struct node *node = g->first; node; node = node->next)
         for (int i = 0; i < node->n_out; i++)
-            if (watched(node->out[i]))
-                slot[node->out[i]->id] = n++;
-    return n;
+            watch_value(w, node->out[i]);
 }
 
 /* The observations of all threads: of each half, and of both. */
@@ -204,10 +221,10 @@ static void join_threads(const struct watch *w, int n_threads, int id, struct ob
         for (int t = 0; t < n_threads; t++) {
             const size_t part = 2 * (size_t)t + (size_t)h;
             struct observation *o = &w->seen[part * w->n_values + id];
-            if (w->hist && o->n)
-                o->hist = &w->hist[part * w->n_slots + w->slot[id]];
+            if (o->n)
+                o->hist = histogram(w, part, id);
             if (t)
-                ncc_observation_join(half[h], w->hist ? &w->hist[(size_t)h * w->n_slots + w->slot[id]] : NULL, o);
+                ncc_observation_join(half[h], histogram(w, (size_t)h, id), o);
         }
         ncc_observation_join(out, hist, half[h]);
     }
@@ -240,6 +257,15 @@ static struct histogram *new_histograms(size_t n, struct arena *arena)
     return h;
 }
 
+/* What is moved is spread as what it was before. */
+static void pass_on_histograms(const struct graph *g, struct observation *seen)
+{
+    for (const struct node *n = g->first; n; n = n->next)
+        for (int i = 0; i < n->n_out; i++)
+            if (is_moved(n->out[i]) && n->in[0] && seen[n->out[i]->id].n)
+                seen[n->out[i]->id].hist = seen[n->in[0]->id].hist;
+}
+
 /* Everything that was seen of all values, and of the halves of the samples. */
 static struct observation *join_all(const struct watch *w, int n_threads, struct arena *arena)
 {
@@ -247,9 +273,9 @@ static struct observation *join_all(const struct watch *w, int n_threads, struct
     struct observation *halves = NCC_NEW(arena, struct observation, 2 * (size_t)w->n_values);
     struct histogram *hist = w->hist ? new_histograms(w->n_slots, arena) : NULL;
     for (int i = 0; i < w->n_values; i++) {
-        if (w->slot[i] < 0)
+        if (!w->watched[i])
             continue;
-        join_threads(w, n_threads, i, &all[i], hist ? &hist[w->slot[i]] : NULL);
+        join_threads(w, n_threads, i, &all[i], hist && w->slot[i] >= 0 ? &hist[w->slot[i]] : NULL);
         for (int h = 0; h < 2; h++)
             halves[2 * i + h] = w->seen[(size_t)h * w->n_values + i];
         all[i].half = &halves[2 * i];
@@ -261,9 +287,8 @@ bool ncc_quant_observe(const struct graph *g, const struct samples *samples, con
                        struct arena *arena, struct observations *out)
 {
     const int n_threads = ncc_parallel_threads(), n_samples = samples->n;
-    int *slot = NCC_NEW(arena, int, g->next_id);
-    struct watch w = {.n_values = g->next_id, .slot = slot};
-    w.n_slots = number_slots(g, slot);
+    struct watch w = {0};
+    choose_values(&w, g, arena);
     w.seen = NCC_NEW(arena, struct observation, 2 * (size_t)n_threads * w.n_values);
     if (options->histograms)
         w.hist = new_histograms(2 * (size_t)n_threads * w.n_slots, arena);
@@ -277,6 +302,7 @@ bool ncc_quant_observe(const struct graph *g, const struct samples *samples, con
     if (!good)
         return false;
     struct observation *seen = join_all(&w, n_threads, arena);
+    pass_on_histograms(g, seen);
     for (const struct node *node = g->first; node; node = node->next)
         join_channels(&w, n_threads, node->out[0], seen, arena);
     join_all_means(&w, g, seen);

@@ -108,14 +108,14 @@ static void test_window(void **state)
     struct observation o = {0};
     static struct histogram h;
     ncc_histogram_init(&h);
-    ncc_observation_add(&o, &h, &t, (struct window){.top = 1, .left = 2, .h = 2, .w = 3});
+    ncc_observation_add(&o, &h, &t, (struct window){.top = 1, .left = 2, .h = 2, .w = 3}, NULL);
     assert_int_equal(o.n, 12);
     assert_true(o.min == 5 && o.max == 20);
     int64_t n = 0;
     for (int i = 0; i < NCC_HISTOGRAM_BINS; i++)
         n += h.bin[i];
     assert_int_equal(n, 12);
-    ncc_observation_add(&o, &h, &t, (struct window){0});
+    ncc_observation_add(&o, &h, &t, (struct window){0}, NULL);
     assert_int_equal(o.n, 52);
     assert_true(o.max == 1000);
 }
@@ -133,7 +133,7 @@ static void test_not_finite(void **state)
     struct observation o = {0};
     static struct histogram h;
     ncc_histogram_init(&h);
-    ncc_observation_add(&o, &h, &t, (struct window){0});
+    ncc_observation_add(&o, &h, &t, (struct window){0}, NULL);
     assert_int_equal(o.n, 97);
     assert_int_equal(o.n_bad, 3);
     assert_true(o.min == -50 && o.max == 48);
@@ -152,11 +152,11 @@ static void test_speed(void **state)
     ncc_histogram_init(&h);
     struct observation o = {0};
     const clock_t start = clock();
-    ncc_observation_add(&o, NULL, &t, (struct window){0});
+    ncc_observation_add(&o, NULL, &t, (struct window){0}, NULL);
     const clock_t middle = clock();
     for (int i = 0; i < 100; i++) {
         const struct tensor part = {DT_F32, ncc_shape_4(1, 1, 100, 200), x + i * 20000};
-        ncc_observation_add(&o, &h, &part, (struct window){0});
+        ncc_observation_add(&o, &h, &part, (struct window){0}, NULL);
     }
     const double ms = 1000.0 / CLOCKS_PER_SEC;
     printf("  2 M elements: minima and maxima %.1f ms; as 100 values with histograms %.1f ms\n",
@@ -181,7 +181,7 @@ static void test_stride_counts_enough(void **state)
             struct observation o = {0};
             struct window w = {.top = s[1] > 2, .left = s[2] > 2, .h = s[1] > 2 ? s[1] - 1 : 1, .w = s[2] - (s[2] > 2)};
             ncc_histogram_init(&h);
-            ncc_observation_add(&o, &h, &t, windowed ? w : (struct window){0});
+            ncc_observation_add(&o, &h, &t, windowed ? w : (struct window){0}, NULL);
             int64_t count = 0;
             for (int i = 0; i < NCC_HISTOGRAM_BINS; i++)
                 count += h.bin[i];
@@ -226,7 +226,7 @@ static struct observation observe_part(float *x, int n, struct histogram *h)
     ncc_histogram_init(h);
     for (int i = 0; i < n; i += N_PART) { /* small enough for every element to count */
         const struct tensor t = {DT_F32, ncc_shape_make(1, (int[]){N_PART}), x + i};
-        ncc_observation_add(&o, h, &t, (struct window){0});
+        ncc_observation_add(&o, h, &t, (struct window){0}, NULL);
     }
     o.hist = h;
     return o;
