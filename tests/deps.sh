@@ -20,7 +20,7 @@ kpu              |
 kmodel           | kpu <ncc/status.h>
 runtime          | kpu kmodel <ncc/>
 sim              | kpu runtime/device.h compiler/base <ncc/> <immintrin.h> libc
-compiler/base    | <cblas.h> <omp.h> <zip.h> libc
+compiler/base    | <cblas.h> <immintrin.h> <omp.h> <zip.h> libc
 compiler/data    | compiler/base <ncc/> <stb/> libc
 compiler/ir      | compiler/base libc
 compiler/ops     | compiler/ir compiler/base kpu libc

@@ -1,19 +1,19 @@
-/* Three ways: 1x1 layers are one matrix product on the maps as they lie; depthwise layers run
- * over a copy of the map with its border; all else unfolds the input, in bands that
- * stay in the cache, into a matrix with one row per tap:
+/* Three ways: 1x1 layers are one matrix product on the maps as they lie; depthwise layers run over a copy of the map with
+ * its border; all else is a matrix product over such copies of all maps, whose rows are what each tap sees:
  *
- *     out[out_c][pixels] = w[out_c][in_c * kh * kw] * columns[in_c * kh * kw][pixels]
+ *     out[out_c][cells] = w[out_c][in_c * kh * kw] * taps[in_c * kh * kw][cells]
+ *
+ * which it computes in bands of output rows, so that they stay in the cache.
  */
 #include "compiler/ops/conv_float.h"
 #include "compiler/base/cpu.h"
-#include "compiler/base/gemm.h"
+#include "compiler/base/gemm_rows.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-/* Elements of one band of columns: 1 MiB. */
+/* Elements of one band, copies and results: 1 MiB. */
 #define BAND_ELEMENTS (1 << 18)
-#define MIN_BAND      32 /* pixels */
 
 static int64_t plane(const struct convolve *s)
 {
@@ -213,72 +213,130 @@ static void depthwise(const struct convolve *s, const float *x, const float *w, 
 static bool is_pointwise(const struct convolve *s)
 {
     return s->kernel_h == 1 && s->kernel_w == 1 && s->stride_h == 1 && s->stride_w == 1 && s->top == 0 &&
-           s->left == 0 && s->out_h == s->in_h && s->out_w == s->in_w;
+           s->left == 0 && s->out_h == s->in_h && s->out_w == s->in_w && plane(s) >= NCC_GEMM_LEAST_COLUMNS;
 }
 
-/* Output pixels that are computed at once: whole rows, or a piece of one row. */
-struct band {
-    int rows, columns;
+static int taps(const struct convolve *s)
+{
+    return s->in_c / s->groups * s->kernel_h * s->kernel_w;
+}
+
+/* One band: `rows` output rows from y0 on, of one group. */
+static struct convolve band_of(const struct convolve *s, int y0, int rows)
+{
+    struct convolve band = *s;
+    band.in_c = s->in_c / s->groups;
+    band.out_c = s->out_c / s->groups;
+    band.groups = 1;
+    band.top = s->top - y0 * s->stride_h;
+    band.out_h = rows;
+    return band;
+}
+
+/* Room for one: copies of all maps, and behind the last as much as the product may read beyond it; the results. */
+struct band_room {
+    int64_t planes, cells; /* elements; cells: from row to row */
+    int64_t all;
 };
 
-static struct band band_of(const struct convolve *s)
+static struct band_room room_of(const struct convolve *band)
 {
-    const int64_t k = (int64_t)(s->in_c / s->groups) * s->kernel_h * s->kernel_w;
-    const int64_t pixels = BAND_ELEMENTS / k > MIN_BAND ? BAND_ELEMENTS / k : MIN_BAND;
-    if (pixels < s->out_w)
-        return (struct band){1, (int)pixels};
-    return (struct band){pixels / s->out_w < s->out_h ? (int)(pixels / s->out_w) : s->out_h, s->out_w};
+    const struct planes p = planes_of(band);
+    struct band_room r = {band->in_c * band->stride_h * band->stride_w * p.size + NCC_GEMM_LEAST_COLUMNS,
+                          p.n_cells > NCC_GEMM_LEAST_COLUMNS ? p.n_cells : NCC_GEMM_LEAST_COLUMNS, 0};
+    r.all = r.planes + band->out_c * r.cells;
+    return r;
 }
 
-/* The columns of output rows y0.. and columns x0.., from the maps of one group. */
-static void unfold(const struct convolve *s, const float *maps, int y0, int x0, struct band b, float *columns)
+/* As many rows as fit, in bands of equal size; the last one begins earlier where they do not come out even. */
+static int rows_of_bands(const struct convolve *s)
 {
-    for (int ic = 0; ic < s->in_c / s->groups; ic++, maps += (int64_t)s->in_h * s->in_w) {
-        for (int ky = 0; ky < s->kernel_h; ky++) {
-            for (int kx = 0; kx < s->kernel_w; kx++) {
-                const int at = x0 * s->stride_w - s->left + kx * s->dil_w;
-                for (int r = 0; r < b.rows; r++, columns += b.columns) {
-                    const int iy = (y0 + r) * s->stride_h - s->top + ky * s->dil_h;
-                    if (iy >= 0 && iy < s->in_h)
-                        copy_row(maps + (int64_t)iy * s->in_w, s->in_w, s->edge, at, s->stride_w, columns, b.columns);
-                    else
-                        fill(columns, b.columns, s->edge);
-                }
-            }
-        }
+    int rows = s->out_h;
+    while (rows > 1) {
+        const struct convolve band = band_of(s, 0, rows);
+        if (room_of(&band).all <= BAND_ELEMENTS)
+            break;
+        rows = (rows + 1) / 2;
     }
+    return rows;
 }
 
-/* x, w and y are those of the group; y holds the bias. */
-static void unfolded_group(const struct convolve *s, const float *x, const float *w, float *y, float *columns)
+static void find_taps(const struct convolve *band, const struct planes *p, const float *planes, const float **tap)
 {
-    const int k = s->in_c / s->groups * s->kernel_h * s->kernel_w, m = s->out_c / s->groups;
-    const struct band full = band_of(s);
-    for (int y0 = 0; y0 < s->out_h; y0 += full.rows) {
-        for (int x0 = 0; x0 < s->out_w; x0 += full.columns) {
-            struct band b = full;
-            b.rows = b.rows < s->out_h - y0 ? b.rows : s->out_h - y0;
-            b.columns = b.columns < s->out_w - x0 ? b.columns : s->out_w - x0;
-            unfold(s, x, y0, x0, b, columns);
-            ncc_gemm(m, b.rows * b.columns, k, w, k, columns, b.rows * b.columns, y + (int64_t)y0 * s->out_w + x0,
-                     (int)plane(s), 1);
-        }
-    }
+    for (int ic = 0; ic < band->in_c; ic++, planes += band->stride_h * band->stride_w * p->size)
+        for (int ky = 0; ky < band->kernel_h; ky++)
+            for (int kx = 0; kx < band->kernel_w; kx++)
+                *tap++ = tap_of(band, p, planes, ky, kx);
+}
+
+/* x, w, bias and y are those of the group; y: from the band on. */
+static void product_of_band(const struct convolve *band, const float *x, const float *w, const float *bias, float *y,
+                            int64_t y_step, const float **tap, float *room)
+{
+    const struct planes p = planes_of(band);
+    const struct band_room r = room_of(band);
+    float *cells = room + r.planes;
+    for (int ic = 0; ic < band->in_c; ic++)
+        fill_planes(band, &p, x + (int64_t)ic * band->in_h * band->in_w,
+                    room + ic * band->stride_h * band->stride_w * p.size);
+    fill(room + r.planes - NCC_GEMM_LEAST_COLUMNS, NCC_GEMM_LEAST_COLUMNS, 0.0f);
+    find_taps(band, &p, room, tap);
+    const bool in_place = p.pitch == band->out_w && p.n_cells == r.cells;
+    const struct gemm_rows g = {.m = band->out_c,
+                                .k = taps(band),
+                                .n = r.cells,
+                                .a = w,
+                                .b = tap,
+                                .bias = bias,
+                                .c = in_place ? y : cells,
+                                .ldc = in_place ? y_step : r.cells};
+    ncc_gemm_rows(&g);
+    for (int oc = 0; oc < band->out_c && !in_place; oc++)
+        for (int oy = 0; oy < band->out_h; oy++)
+            memcpy(y + oc * y_step + (int64_t)oy * band->out_w, cells + oc * r.cells + (int64_t)oy * p.pitch,
+                   (size_t)band->out_w * sizeof *y);
+}
+
+static void pointwise(const struct convolve *s, const float *x, const float *w, const float *bias, float *y,
+                      const float **row)
+{
+    for (int ic = 0; ic < s->in_c / s->groups; ic++)
+        row[ic] = x + ic * plane(s);
+    const struct gemm_rows g = {.m = s->out_c / s->groups,
+                                .k = s->in_c / s->groups,
+                                .n = plane(s),
+                                .a = w,
+                                .b = row,
+                                .bias = bias,
+                                .c = y,
+                                .ldc = plane(s)};
+    ncc_gemm_rows(&g);
+}
+
+/* The scratch memory begins with where the rows start. */
+static size_t pointers_size(const struct convolve *s)
+{
+    return ((size_t)taps(s) * sizeof(float *) + 63) / 64 * 64;
 }
 
 static void products(const struct convolve *s, const float *x, const float *w, const float *bias, float *y,
-                     float *columns)
+                     void *scratch)
 {
-    const int in_group = s->in_c / s->groups, out_group = s->out_c / s->groups;
-    const int64_t in_step = (int64_t)in_group * s->in_h * s->in_w, out_step = out_group * plane(s);
-    const int64_t w_step = (int64_t)out_group * in_group * s->kernel_h * s->kernel_w;
-    for (int oc = 0; oc < s->out_c; oc++)
-        fill(y + oc * plane(s), plane(s), bias ? bias[oc] : 0.0f);
-    for (int g = 0; g < s->groups; g++, x += in_step, w += w_step, y += out_step) {
+    const int out_group = s->out_c / s->groups, rows = rows_of_bands(s);
+    const float **tap = scratch;
+    float *room = (float *)((char *)scratch + pointers_size(s));
+    for (int g = 0; g < s->groups; g++) {
         if (is_pointwise(s))
-            ncc_gemm(out_group, (int)plane(s), in_group, w, in_group, x, (int)plane(s), y, (int)plane(s), 1);
-        else
-            unfolded_group(s, x, w, y, columns);
+            pointwise(s, x, w, bias, y, tap);
+        for (int y0 = 0; y0 < s->out_h && !is_pointwise(s); y0 += rows) {
+            const int from = y0 + rows > s->out_h ? s->out_h - rows : y0;
+            const struct convolve band = band_of(s, from, rows);
+            product_of_band(&band, x, w, bias, y + (int64_t)from * s->out_w, plane(s), tap, room);
+        }
+        x += (int64_t)(s->in_c / s->groups) * s->in_h * s->in_w;
+        w += (int64_t)out_group * taps(s);
+        bias = bias ? bias + out_group : NULL;
+        y += out_group * plane(s);
     }
 }
 
@@ -291,11 +349,8 @@ size_t ncc_convolve_scratch(const struct convolve *s)
 {
     if (goes_direct(s))
         return depthwise_scratch(s);
-    if (is_pointwise(s))
-        return 0;
-    const struct band b = band_of(s);
-    const size_t k = (size_t)(s->in_c / s->groups) * (size_t)s->kernel_h * (size_t)s->kernel_w;
-    return k * (size_t)b.rows * (size_t)b.columns * sizeof(float);
+    const struct convolve band = band_of(s, 0, rows_of_bands(s));
+    return pointers_size(s) + (is_pointwise(s) ? 0 : (size_t)room_of(&band).all * sizeof(float));
 }
 
 void ncc_convolve_fast(const struct convolve *s, const float *x, const float *w, const float *bias, float *y,
