@@ -11,6 +11,7 @@ enum { MAX_SEEN = 8192 };
 NCC_FOR_EACH_CPU
 static void add_row(double *sum, const float *row, float mean, float w, int64_t step, int n)
 {
+#pragma omp simd
     for (int k = 0; k < n; k++)
         sum[k] += (double)w * (double)(row[k * step] + mean);
 }

@@ -27,6 +27,7 @@ static double dot(const float *x, const float *y, int n)
 NCC_FOR_EACH_CPU
 static void add_scaled(float *to, const float *x, float factor, int n)
 {
+#pragma omp simd
     for (int i = 0; i < n; i++)
         to[i] += factor * x[i];
 }

@@ -86,6 +86,7 @@ void ncc_histogram_cover(struct histogram *h, float lo, float hi)
 NCC_FOR_EACH_CPU
 static void bins_of(const float *x, int64_t stride, double inverse_width, int n, int32_t *bin)
 {
+#pragma omp simd
     for (int i = 0; i < n; i++) {
         const double scaled = (double)x[i * stride] * inverse_width;
         const int32_t whole = (int32_t)scaled;
