@@ -3,6 +3,7 @@
 #include "compiler/base/parallel.h"
 #include "compiler/base/progress.h"
 #include "compiler/quant/code_rows.h"
+#include "compiler/quant/code_samples.h"
 #include "compiler/quant/layer_run.h"
 #include "compiler/quant/window_runs.h"
 
@@ -24,6 +25,7 @@ struct job {
     struct layer_graphs g;
     bool brief;                        /* of layers only the signal and what they do alone */
     int only;                          /* the layer that is looked at; -1: all, and the outputs */
+    float **want;                      /* in brief: [sample][output] of the real graph */
     struct store *store;               /* [thread] */
     struct layer_sums *sums, *outputs; /* [sample][layer], [sample][output] */
     struct progress progress;
@@ -111,19 +113,19 @@ static void compare(const struct job *j, struct store *s, int layer, struct laye
         }
 }
 
-static void compare_output(const struct job *j, const struct store *s, int output, struct layer_sums *sum)
+static void compare_output(const struct job *j, int output, const struct tensor *got_codes, const float *want,
+                           struct layer_sums *sum)
 {
     const struct value *v = j->g.codes->outputs.v[output].value, *y = j->g.real->outputs.v[output].value;
     if (v->data || y->data || y->dtype != DT_F32)
         return; /* a constant, or whole numbers: nothing is lost that this could measure */
     sum->n = ncc_shape_count(y->shape);
-    const float *want = s->real[y->id].data;
     const int64_t run = ncc_code_run(v);
     for (int64_t i = 0; i < sum->n; i += run)
         for (int64_t k = i; k < i + run; k += NCC_ROW) {
             double got[NCC_ROW];
             const int n = (int)(i + run - k < NCC_ROW ? i + run - k : NCC_ROW);
-            ncc_row_reals(&s->codes.value[v->id], ncc_code_pair(&v->quant, (int)(i / run)), k, n, got);
+            ncc_row_reals(got_codes, ncc_code_pair(&v->quant, (int)(i / run)), k, n, got);
             sum->signal += ncc_row_power(want + k, n);
             sum->total += ncc_row_error(got, want + k, n);
         }
@@ -142,16 +144,34 @@ static void keep(void *ctx, int sample, int thread, const struct value *v, const
 static void judge(void *ctx, int sample, int thread, const struct tensor *const *outputs)
 {
     struct job *j = ctx;
+    struct store *s = &j->store[thread];
+    const int n_layers = j->g.pairs.n, n_outputs = j->g.codes->outputs.n;
+    if (!j->brief)
+        ncc_layer_run_all(&j->g, s->real, &s->codes);
+    for (int i = 0; i < n_layers; i++)
+        compare(j, s, i, &j->sums[(size_t)sample * n_layers + i]);
+    for (int k = 0; k < n_outputs; k++)
+        if (j->brief)
+            memcpy(j->want[sample * n_outputs + k], outputs[k]->data, ncc_value_size(j->g.real->outputs.v[k].value));
+        else
+            compare_output(j, k, &s->codes.value[j->g.codes->outputs.v[k].value->id], outputs[k]->data,
+                           &j->outputs[(size_t)sample * n_outputs + k]);
+}
+
+static void judge_one(void *ctx, int sample, int thread, const struct tensor *const *outputs)
+{
+    struct job *j = ctx;
     (void)outputs;
-    if (j->only >= 0) {
-        compare(j, &j->store[thread], j->only, &j->sums[(size_t)sample * j->g.pairs.n + j->only]);
-        return;
-    }
-    ncc_layer_run_all(&j->g, j->store[thread].real, &j->store[thread].codes);
-    for (int i = 0; i < j->g.pairs.n; i++)
-        compare(j, &j->store[thread], i, &j->sums[(size_t)sample * j->g.pairs.n + i]);
-    for (int k = 0; k < j->g.codes->outputs.n; k++)
-        compare_output(j, &j->store[thread], k, &j->outputs[(size_t)sample * j->g.codes->outputs.n + k]);
+    compare(j, &j->store[thread], j->only, &j->sums[(size_t)sample * j->g.pairs.n + j->only]);
+}
+
+static void judge_outputs(void *ctx, int sample, int thread, const struct tensor *const *outputs)
+{
+    struct job *j = ctx;
+    const int n_outputs = j->g.codes->outputs.n;
+    (void)thread;
+    for (int k = 0; k < n_outputs; k++)
+        compare_output(j, k, outputs[k], j->want[sample * n_outputs + k], &j->outputs[(size_t)sample * n_outputs + k]);
 }
 
 static void step(void *ctx)
@@ -222,10 +242,29 @@ static void sum_up(const struct job *j, int n_threads, int n_samples, struct are
 static void open_store(const struct job *j, struct store *s, struct arena *a)
 {
     s->real = ncc_value_tensors(j->g.real_values, j->g.real->next_id, a);
-    s->codes = ncc_codes_room(&j->g, a);
     s->layer = ncc_layer_room(&j->g, a);
+    if (!j->brief)
+        s->codes = ncc_codes_room(&j->g, s->layer.scratch, a);
     s->largest = NCC_NEW(a, float, j->g.pairs.n_channels);
     s->bins = ncc_arena_alloc(a, (size_t)j->g.pairs.n, sizeof *s->bins, 64);
+}
+
+static void prepare_outputs(struct job *j, int n_samples, struct arena *a)
+{
+    const int n_outputs = j->g.codes->outputs.n, n = n_samples * n_outputs;
+    j->outputs = NCC_NEW(a, struct layer_sums, n);
+    j->want = NCC_NEW(a, float *, n);
+    for (int i = 0; i < n && j->brief; i++)
+        j->want[i] = ncc_arena_alloc(a, ncc_value_size(j->g.real->outputs.v[i % n_outputs].value) + 1, 1, 64);
+}
+
+/* The integer graph by itself: nothing but its outputs is wanted. */
+static bool run_codes(struct job *j, const struct samples *samples)
+{
+    struct code_samples coded = {j->g.codes, *samples};
+    const struct samples in_codes = ncc_code_samples(&coded);
+    const struct eval_hooks hooks = {.ctx = j, .done = judge_outputs};
+    return ncc_eval_samples(j->g.codes, 0, &in_codes, &hooks);
 }
 
 /* What is left out for all, for the least precise one: another run of the real graph, unless its values are still
@@ -238,10 +277,10 @@ static bool look_closely(struct job *j, const struct samples *samples, int layer
     for (int s = 0; s < samples->n; s++)
         j->sums[(size_t)s * j->g.pairs.n + layer] = (struct layer_sums){0};
     if (samples->n == 1) {
-        judge(j, 0, 0, NULL);
+        judge_one(j, 0, 0, NULL);
         return true;
     }
-    const struct eval_hooks hooks = {.ctx = j, .see = keep, .done = judge};
+    const struct eval_hooks hooks = {.ctx = j, .see = keep, .done = judge_one};
     return ncc_eval_samples(j->g.real, 0, samples, &hooks);
 }
 
@@ -254,10 +293,10 @@ bool ncc_quant_layer_errors(const struct graph *real, const struct graph *codes,
     for (int t = 0; t < n_threads; t++)
         open_store(&j, &j.store[t], arena);
     j.sums = NCC_NEW(arena, struct layer_sums, (size_t)samples->n * j.g.pairs.n);
-    j.outputs = NCC_NEW(arena, struct layer_sums, (size_t)samples->n * codes->outputs.n);
+    prepare_outputs(&j, samples->n, arena);
     j.progress = ncc_progress_begin("comparing layers", samples->n, options->quiet);
     const struct eval_hooks hooks = {.ctx = &j, .see = keep, .done = judge, .step = step};
-    const bool good = ncc_eval_samples(real, 0, samples, &hooks);
+    const bool good = ncc_eval_samples(real, 0, samples, &hooks) && (!j.brief || run_codes(&j, samples));
     ncc_progress_end(&j.progress);
     if (!good)
         return false;

@@ -1,6 +1,6 @@
 #include "compiler/quant/layer_run.h"
 
-#include "compiler/ir/eval.h"
+#include "compiler/ir/eval_node.h"
 #include "compiler/quant/code_rows.h"
 
 #include <string.h>
@@ -56,19 +56,45 @@ static struct tensor buffer(size_t size, struct arena *a)
     return (struct tensor){.data = ncc_arena_alloc(a, size + 1, 1, 64)};
 }
 
+/* Of the node that takes most. */
+static size_t largest_scratch(const struct graph *g)
+{
+    size_t most = 1;
+    for (const struct node *n = g->first; n; n = n->next) {
+        const size_t size = ncc_eval_scratch(n, EVAL_FAST);
+        most = size > most ? size : most;
+    }
+    return most;
+}
+
+static void *scratch_for(const struct layer_graphs *g, struct arena *a)
+{
+    const size_t real = largest_scratch(g->real), codes = largest_scratch(g->codes);
+    return ncc_arena_alloc(a, real > codes ? real : codes, 1, 64);
+}
+
+static void run_node(const struct node *n, const struct tensor *const *in, struct tensor *const *out, void *scratch)
+{
+    ncc_eval_with(&(struct eval_args){n, in, out, scratch}, EVAL_FAST);
+}
+
 struct layer_room ncc_layer_room(const struct layer_graphs *g, struct arena *a)
 {
     size_t largest = 0;
     for (int i = 0; i < g->real->next_id; i++)
         if (g->real_values[i] && ncc_value_size(g->real_values[i]) > largest)
             largest = ncc_value_size(g->real_values[i]);
-    struct layer_room room = {buffer(largest, a), buffer(largest, a), buffer(largest, a), buffer(largest, a), {{0}}};
+    struct layer_room room = {.own = buffer(largest, a),
+                              .part = buffer(largest, a),
+                              .own_shown = buffer(largest, a),
+                              .part_shown = buffer(largest, a),
+                              .scratch = scratch_for(g, a)};
     for (int i = 0; i < NCC_LAYER_INPUTS; i++)
         room.rounded[i] = buffer(largest, a);
     return room;
 }
 
-struct codes_room ncc_codes_room(const struct layer_graphs *g, struct arena *a)
+struct codes_room ncc_codes_room(const struct layer_graphs *g, void *scratch, struct arena *a)
 {
     int widest = 1;
     for (const struct node *n = g->codes->first; n; n = n->next) {
@@ -77,7 +103,7 @@ struct codes_room ncc_codes_room(const struct layer_graphs *g, struct arena *a)
     }
     return (struct codes_room){ncc_value_tensors(g->code_values, g->codes->next_id, a),
                                NCC_NEW(a, const struct tensor *, widest), NCC_NEW(a, struct tensor *, widest),
-                               NCC_NEW(a, struct tensor, widest)};
+                               NCC_NEW(a, struct tensor, widest), scratch};
 }
 
 /* ---- running ---- */
@@ -101,18 +127,18 @@ void ncc_layer_run_all(const struct layer_graphs *g, const struct tensor *x, str
         }
         for (int i = 0; i < n->n_out; i++)
             room->out[i] = &room->value[n->out[i]->id];
-        ncc_eval_node(n, room->in, room->out, EVAL_FAST);
+        run_node(n, room->in, room->out, room->scratch);
     }
 }
 
 /* A layer's result as its view shows it. */
-static const struct tensor *shown(const struct layer_pair *l, struct tensor *t, struct tensor *to)
+static const struct tensor *shown(const struct layer_pair *l, struct tensor *t, struct tensor *to, void *scratch)
 {
     if (!l->view)
         return t;
     to->dtype = t->dtype;
     to->shape = l->y->shape;
-    ncc_eval_node(l->view, (const struct tensor *[]){t}, (struct tensor *[]){to}, EVAL_FAST);
+    run_node(l->view, (const struct tensor *[]){t}, (struct tensor *[]){to}, scratch);
     return to;
 }
 
@@ -140,8 +166,8 @@ const struct tensor *ncc_layer_own(const struct layer_graphs *g, const struct te
     }
     room->own.dtype = n->out[0]->dtype;
     room->own.shape = n->out[0]->shape;
-    ncc_eval_node(n, in, (struct tensor *[]){&room->own}, EVAL_FAST);
-    return shown(l, &room->own, &room->own_shown);
+    run_node(n, in, (struct tensor *[]){&room->own}, room->scratch);
+    return shown(l, &room->own, &room->own_shown, room->scratch);
 }
 
 /* Whether v of the real graph is an input of the layer, and comes as codes. */
@@ -189,6 +215,6 @@ const struct tensor *ncc_layer_rounded(const struct tensor *x, const struct laye
         return NULL;
     room->part.dtype = DT_F32;
     room->part.shape = n->out[0]->shape;
-    ncc_eval_node(n, in, (struct tensor *[]){&room->part}, EVAL_FAST);
-    return shown(l, &room->part, &room->part_shown);
+    run_node(n, in, (struct tensor *[]){&room->part}, room->scratch);
+    return shown(l, &room->part, &room->part_shown, room->scratch);
 }

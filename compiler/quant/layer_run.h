@@ -19,6 +19,7 @@ struct layer_room {
     struct tensor own, part; /* a layer's result: of the integer layer, of the real layer on rounded inputs */
     struct tensor own_shown, part_shown;
     struct tensor rounded[NCC_LAYER_INPUTS];
+    void *scratch; /* of any node of both graphs */
 };
 
 struct layer_room ncc_layer_room(const struct layer_graphs *g, struct arena *a);
@@ -37,9 +38,11 @@ struct codes_room {
     struct tensor *value;     /* by id of the integer graph */
     const struct tensor **in; /* of the widest node */
     struct tensor **out, *fixed;
+    void *scratch;
 };
 
-struct codes_room ncc_codes_room(const struct layer_graphs *g, struct arena *a);
+/* `scratch` as in struct layer_room; one for both will do. */
+struct codes_room ncc_codes_room(const struct layer_graphs *g, void *scratch, struct arena *a);
 
 /* All values of the integer graph, from the inputs that x has. */
 void ncc_layer_run_all(const struct layer_graphs *g, const struct tensor *x, struct codes_room *room);

@@ -1,11 +1,10 @@
 #include "compiler/quant/mean_error.h"
 
 #include "compiler/ops/attrs.h"
-#include "compiler/quant/code_rows.h"
+#include "compiler/quant/code_samples.h"
 #include "compiler/quant/range.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* Fewer tell nothing of a mean; more make it no better that anybody would see. */
 enum { MIN_SAMPLES = 16, MAX_SAMPLES = 128 };
@@ -18,7 +17,6 @@ struct pair {
 };
 
 struct job {
-    const struct graph *codes;
     struct samples samples; /* of the real graph */
     const struct pair *pair;
     int n_pairs, n_channels;
@@ -79,23 +77,6 @@ static void list_pairs(struct job *j, const struct graph *real, struct graph *co
 }
 
 /* ---- running ---- */
-
-/* Inputs of codes get those of the real sample, which is put behind them first. */
-static bool feed_codes(void *ctx, int sample, int input, struct tensor *to)
-{
-    const struct job *j = ctx;
-    const struct value *v = j->codes->inputs.v[input];
-    if (to->dtype != DT_U8)
-        return ncc_samples_feed(&j->samples, sample, input, to);
-    const int64_t n = ncc_shape_count(v->shape), run = ncc_code_run(v);
-    float *x = malloc((size_t)n * sizeof *x + 1);
-    struct tensor real = {DT_F32, v->shape, x};
-    const bool good = x && ncc_samples_feed(&j->samples, sample, input, &real);
-    for (int64_t i = 0; good && i < n; i += run)
-        ncc_row_codes(ncc_code_pair(&v->quant, (int)(i / run)), x + i, run, (uint8_t *)to->data + i);
-    free(x);
-    return good;
-}
 
 /* The mean of a channel inside the window, in codes of the layer's result. */
 static double mean_code(const struct pair *p, int c, const struct tensor *t)
@@ -160,12 +141,13 @@ bool ncc_quant_mean_errors(const struct graph *real, struct graph *codes, const 
     const int n_samples = (int)fmin(fmin(samples->n, MAX_SAMPLES), budget / fmax(ncc_graph_macs(real), 1));
     if (n_samples < MIN_SAMPLES)
         return true;
-    struct job j = {.codes = codes, .samples = ncc_samples_spread(samples, n_samples)};
+    struct job j = {.samples = ncc_samples_spread(samples, n_samples)};
     list_pairs(&j, real, codes, arena);
     if (!j.n_pairs)
         return true;
     j.mean = NCC_NEW(arena, double, (size_t)n_samples *j.n_channels);
-    const struct samples in_codes = {.feed = feed_codes, .ctx = &j, .n = n_samples};
+    struct code_samples coded = {codes, j.samples};
+    const struct samples in_codes = ncc_code_samples(&coded);
     const struct eval_hooks of_real = {.ctx = &j, .see = see_real}, of_codes = {.ctx = &j, .see = see_codes};
     if (!ncc_eval_samples(real, 0, &j.samples, &of_real) || !ncc_eval_samples(codes, 0, &in_codes, &of_codes))
         return false;
