@@ -7,6 +7,7 @@
 bool ncc_pass_fold(struct graph *g, struct arena *scratch);
 bool ncc_pass_transposes(struct graph *g, struct arena *scratch);
 bool ncc_pass_simplify(struct graph *g, struct arena *scratch);
+bool ncc_pass_choices(struct graph *g, struct arena *scratch);
 bool ncc_pass_activations(struct graph *g, struct arena *scratch);
 bool ncc_pass_fuse_pad(struct graph *g, struct arena *scratch);
 bool ncc_pass_fuse_affine(struct graph *g, struct arena *scratch);

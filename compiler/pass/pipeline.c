@@ -13,6 +13,7 @@ const struct pass ncc_pass_canonical[] = {
     {"fold", "computes what is constant, removes what does nothing, merges what is done twice", ncc_pass_fold},
     {"transposes", "moves transposes and reshapes out of the way", ncc_pass_transposes},
     {"simplify", "writes arithmetic in one way; finds softmax, sigmoid, means", ncc_pass_simplify},
+    {"choices", "finds functions that are written in parts; makes arithmetic of other choices", ncc_pass_choices},
     {"activations", "finds ReLU and its kin, clips, hard-swish", ncc_pass_activations},
     {"fuse_pad", "takes zero pads into convolutions", ncc_pass_fuse_pad},
     {"fuse_affine", "takes scales and shifts into weights and biases", ncc_pass_fuse_affine},
