@@ -259,6 +259,44 @@ bool ncc_onnx_build_q_unary(struct ox_build *b)
     return x && give_rounded(b, OX_OP(b, (enum op)b->row->detail, NULL, attrs, x), 3, 0);
 }
 
+/* x, scale, zero, w, scale, zero, bias, scale and zero of the result, which is real without them */
+bool ncc_onnx_build_q_gemm(struct ox_build *b)
+{
+    static const struct ints turn = {2, {1, 0}};
+    const bool turn_x = ncc_onnx_int(b, "transA", 0) != 0, turn_w = ncc_onnx_int(b, "transB", 0) != 0;
+    const float alpha = ncc_onnx_float(b, "alpha", 1);
+    if (b->in[0]->v->shape.rank != 2 || b->in[3]->v->shape.rank != 2)
+        return ncc_onnx_refuse(b, "both operands must be matrices", NULL, "%d and %d dimensions",
+                               b->in[0]->v->shape.rank, b->in[3]->v->shape.rank);
+    struct value *x = real_in(b, 0, 1, turn_x), *w = real_in(b, 3, 4, !turn_w), *bias = NULL;
+    if (turn_x)
+        x = ncc_onnx_transpose(b, x, turn, "turned_x");
+    if (turn_w)
+        w = ncc_onnx_transpose(b, w, turn, "turned_w");
+    if (ncc_onnx_has(b, 6) && !(bias = real_bias(b, 6)))
+        return false;
+    struct value *y = ncc_onnx_multiply(b, x, w);
+    if (y && bias)
+        y = OX_OP(b, OP_add, "biased", NULL, y, bias);
+    if (y && alpha != 1)
+        y = OX_OP(b, OP_mul, "alpha", NULL, y, ncc_onnx_number(b, DT_F32, (double)alpha));
+    return ncc_onnx_has(b, 7) ? give_rounded(b, y, 7, 0) : ncc_onnx_give_codes(b, 0, y, NULL);
+}
+
+/* x, scale, zero, scale and zero of the result. The version of the standard's softmax is an attribute. */
+bool ncc_onnx_build_q_softmax(struct ox_build *b)
+{
+    struct value *x = real_in(b, 0, 1, 0);
+    struct softmax_attrs attrs = {.beta = 1};
+    if (!x || !ncc_onnx_axis(b, ncc_onnx_int(b, "axis", -1), x->shape.rank, &attrs.axis))
+        return false;
+    for (int i = attrs.axis + 1; i < x->shape.rank && ncc_onnx_int(b, "opset", 13) < 13; i++)
+        if (x->shape.dim[i] != 1)
+            return ncc_onnx_refuse(b, "a quantised softmax must be along the last axis", NULL, "axis %d of %d",
+                                   attrs.axis, x->shape.rank);
+    return give_rounded(b, OX_OP(b, OP_softmax, NULL, &attrs, x), 3, 0);
+}
+
 static bool is_channels_last(struct ox_build *b)
 {
     return ncc_onnx_int(b, "channels_last", 0) != 0 &&

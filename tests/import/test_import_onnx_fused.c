@@ -85,9 +85,71 @@ static void fused_convolutions(void **state)
     unload(&l);
 }
 
+/* ---- products of codes ---- */
+
+static void put_scalar(struct model *m, const char *name, int type, const void *data, size_t size)
+{
+    model_init(m, name, type, 0, NULL, data, size);
+}
+
+/* y = (w x + bias) of codes with steps of 1/2 and 1/4, rounded to steps of 1/2 around code 20; and softmax of it. */
+static void put_q_gemm(struct model *m)
+{
+    const int u8 = ONNX__TENSOR_PROTO__DATA_TYPE__UINT8, i8 = ONNX__TENSOR_PROTO__DATA_TYPE__INT8;
+    model_open(m, 13);
+    model_input(m, "x", 2, (int[]){1, 3});
+    model_floats(m, "half", 1, (float[]){0.5f});
+    model_floats(m, "quarter", 1, (float[]){0.25f});
+    model_floats(m, "parts", 1, (float[]){1 / 256.0f});
+    put_scalar(m, "ten", u8, (uint8_t[]){10}, 1);
+    put_scalar(m, "twenty", u8, (uint8_t[]){20}, 1);
+    put_scalar(m, "none", u8, (uint8_t[]){0}, 1);
+    put_scalar(m, "zero", i8, (int8_t[]){0}, 1);
+    model_init(m, "w", i8, 2, (int64_t[]){2, 3}, (int8_t[]){5, -3, 2, 1, 4, -6}, 6);
+    model_init(m, "bias", ONNX__TENSOR_PROTO__DATA_TYPE__INT32, 1, (int64_t[]){2}, (int32_t[]){-7, 12}, 8);
+    model_node(m, "QuantizeLinear", "x,half,ten", "a");
+    Onnx__NodeProto *n = model_node(m, "QGemm", "a,half,ten,w,quarter,zero,bias,half,twenty", "b");
+    n->domain = model_text(m, "com.microsoft");
+    Onnx__AttributeProto *turned = model_attr(m, n, "transB");
+    turned->i = 1;
+    turned->has_i = true;
+    model_node(m, "DequantizeLinear", "b,half,twenty", "y");
+    model_node(m, "QLinearSoftmax", "b,half,twenty,parts,none", "c")->domain = model_text(m, "com.microsoft");
+    model_node(m, "DequantizeLinear", "c,parts,none", "p");
+    model_output(m, "y");
+    model_output(m, "p");
+}
+
+static void quantised_products(void **state)
+{
+    (void)state;
+    static const int w[2][3] = {{5, -3, 2}, {1, 4, -6}}, bias[2] = {-7, 12};
+    const float x[3] = {1.5f, -2, 0.5f}; /* 3, -4 and 1 steps */
+    static const int steps[3] = {3, -4, 1};
+    float *out[3], y[2];
+    struct model m;
+    struct loaded l;
+    put_q_gemm(&m);
+    load(&l, &m);
+    expect_graph(&l, "QGemm");
+    run_graph(l.g, EVAL_FAST, (const float *const[]){x}, out);
+    for (int o = 0; o < 2; o++) {
+        int sum = bias[o];
+        for (int i = 0; i < 3; i++)
+            sum += w[o][i] * steps[i];
+        y[o] = rintf((float)sum * 0.125f / 0.5f) * 0.5f;
+        assert_true(out[0][o] == y[o]);
+    }
+    for (int o = 0; o < 2; o++)
+        assert_true(fabsf(out[1][o] - expf(y[o]) / (expf(y[0]) + expf(y[1]))) <= 0.5f / 256 + 1e-6f);
+    free(out[0]);
+    free(out[1]);
+    unload(&l);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fused_convolutions)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fused_convolutions), cmocka_unit_test(quantised_products)};
     const int file = mkstemp(path);
     if (file < 0)
         return 1;
