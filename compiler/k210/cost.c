@@ -166,9 +166,6 @@ double ncc_cost_instructions_us(double n)
     return n * NCC_COST_CLOCKS_PER_INSTRUCTION / (NCC_KPU_CPU_CLOCK_HZ / 1e6);
 }
 
-/* Instructions around the copy of one run in the concat kernel: estimated. */
-#define RUN_INSTRUCTIONS 40
-
 /* A view costs nothing, runs are copied by the concat kernel. Negative: neither. */
 static double slice_instructions(const struct node *n, enum ncc_kpu_runtime runtime)
 {
@@ -177,7 +174,7 @@ static double slice_instructions(const struct node *n, enum ncc_kpu_runtime runt
         return -1;
     if (r.n == 1)
         return 0;
-    return ncc_slice_copies_runs(&r) ? RUN_INSTRUCTIONS * (double)r.n +
+    return ncc_slice_copies_runs(&r) ? NCC_COST_RUN_INSTRUCTIONS * (double)r.n +
                                            ncc_cost_instructions(COST_concat, false, runtime) * work(n, COST_PER_BYTE)
                                      : -1;
 }
@@ -198,7 +195,7 @@ static double copies_instructions(const struct node *n, enum ncc_kpu_runtime run
     const double byte = ncc_cost_instructions(COST_concat, false, runtime) * (double)ncc_dtype_size(n->out[0]->dtype);
     const double wide = (double)x[1] * x[2] * y[3], all = (double)x[1] * y[2] * y[3];
     return (y[3] > x[3] ? wide * (byte + ncc_cost_instructions(COST_transpose, false, runtime)) : 0) +
-           (y[2] > x[2] ? all * byte + RUN_INSTRUCTIONS * all / y[3] : 0);
+           (y[2] > x[2] ? all * byte + NCC_COST_RUN_INSTRUCTIONS * all / y[3] : 0);
 }
 
 /* Runs of each operand, one after another. */
@@ -208,7 +205,7 @@ static double concat_instructions(const struct node *n, enum ncc_kpu_runtime run
     double outer = 1;
     for (int i = 0; i < axis; i++)
         outer *= n->out[0]->shape.dim[i];
-    return RUN_INSTRUCTIONS * outer * n->n_in +
+    return NCC_COST_RUN_INSTRUCTIONS * outer * n->n_in +
            ncc_cost_instructions(COST_concat, false, runtime) * work(n, COST_PER_BYTE);
 }
 
@@ -300,7 +297,7 @@ double ncc_cost_lines_us(int c, int h, int w, enum ncc_kpu_runtime runtime)
         return INFINITY;
     const double rows = (double)c * h, bytes = rows * lines_w;
     return ncc_kpu_upload_us(c, h, lines_w, runtime) +
-           ncc_cost_instructions_us(2 * rows * RUN_INSTRUCTIONS + bytes * ncc_cost_instructions(COST_concat, false, runtime));
+           ncc_cost_instructions_us(2 * rows * NCC_COST_RUN_INSTRUCTIONS + bytes * ncc_cost_instructions(COST_concat, false, runtime));
 }
 
 double ncc_cost_input_us(const struct value *v, bool with_room, enum ncc_kpu_runtime runtime)

@@ -25,6 +25,9 @@ enum cost_per { COST_PER_OUT, COST_PER_IN, COST_PER_MAC, COST_PER_TAP, COST_PER_
 /* Clocks of an instruction of a CPU kernel (doc/cpu-cost.md: two kernels known both ways). */
 #define NCC_COST_CLOCKS_PER_INSTRUCTION 2.1
 
+/* Instructions around the copy of one run in the concat kernel: estimated. */
+#define NCC_COST_RUN_INSTRUCTIONS 40
+
 /* Microseconds of `n` instructions. */
 double ncc_cost_instructions_us(double n);
 

@@ -1,6 +1,7 @@
 /* Operators that take elements along an axis in an order that is known now: concatenations of slices. */
 #include "compiler/ir/eval.h"
 #include "compiler/k210/cpu_forms.h"
+#include "compiler/k210/repeat.h"
 #include "compiler/ops/attrs.h"
 
 /* Of one concatenation; with more, a kernel per run would cost more than any other way. */
@@ -98,16 +99,10 @@ static bool expand_tile(struct graph *g, struct node *n)
     const struct ints *repeats = &((const struct tile_attrs *)n->attrs)->repeats;
     struct value *y = n->in[0];
     for (int i = 0; i < repeats->n; i++)
-        if (repeats->v[i] < 1 || repeats->v[i] > MOST_RUNS)
+        if (repeats->v[i] < 1)
             return false;
-    for (int axis = 0; axis < repeats->n; axis++) {
-        struct value *parts[MOST_RUNS];
-        const struct concat_attrs beside = {axis};
-        for (int i = 0; i < repeats->v[axis]; i++)
-            parts[i] = y;
-        if (repeats->v[axis] > 1)
-            y = ncc_op(g, OP_concat, ncc_name(g, n->name, "tiles"), &beside, parts, repeats->v[axis]);
-    }
+    for (int axis = 0; axis < repeats->n; axis++)
+        y = ncc_k210_repeated(g, ncc_name(g, n->name, "tiles"), y, axis, repeats->v[axis]);
     ncc_k210_replace(g, n, y);
     return true;
 }

@@ -12,6 +12,7 @@
  *     f = 2     1/4 1/2 1/4          f = 3     1/3 1/3 1/3
  */
 #include "compiler/k210/legalise.h"
+#include "compiler/k210/repeat.h"
 #include "compiler/pass/match.h"
 
 /* ---- a convolution in front of it ---- */
@@ -155,16 +156,9 @@ bool ncc_legal_bilinear(const struct legaliser *l, struct node *n)
 static struct value *spread(struct graph *g, const char *name, struct value *gate, int h, int w)
 {
     const int c = gate->shape.dim[1];
-    struct value **part = NCC_NEW(g->arena, struct value *, h > w ? h : w);
-    const struct concat_attrs columns = {1};
     struct value *y = ncc_match_reshape(g, ncc_name(g, name, "gate"), gate, ncc_shape_make(2, (int[]){c, 1}));
-    const int count[2] = {w, h};
-    for (int step = 0; step < 2; step++) {
-        for (int i = 0; i < count[step]; i++)
-            part[i] = y;
-        if (count[step] > 1)
-            y = ncc_op(g, OP_concat, ncc_name(g, name, step ? "gates" : "row"), &columns, part, count[step]);
-    }
+    y = ncc_k210_repeated(g, ncc_name(g, name, "row"), y, 1, w);
+    y = ncc_k210_repeated(g, ncc_name(g, name, "gates"), y, 1, h);
     return ncc_match_reshape(g, ncc_name(g, name, "spread"), y, ncc_shape_4(1, c, h, w));
 }
 

@@ -79,12 +79,13 @@ static struct value *channels_of(struct lowering *l, struct value *v, int begin,
 /* Of few channels, as inputs have them, one at a time: main memory holds only one twice. */
 enum { FEW_CHANNELS = 4 };
 
-static struct value *upload_lines(struct lowering *l, struct value *v)
+/* Of which `rows` rows are the map. */
+static struct value *upload_lines(struct lowering *l, struct value *v, int rows)
 {
     const int *d = v->shape.dim;
     const int lines_w = ncc_kpu_whole_lines(d[3]), n = d[1] <= FEW_CHANNELS ? d[1] : 1, each = d[1] / n;
     const struct concat_attrs columns = {3};
-    const struct kpu_upload_attrs u = {.h = d[2], .w = d[3], .outside = OUT_JUNK};
+    const struct kpu_upload_attrs u = {.h = rows, .w = d[3], .outside = OUT_JUNK};
     struct value *part[FEW_CHANNELS];
     for (int i = 0; i < n; i++) {
         char suffix[32];
@@ -113,6 +114,8 @@ static struct value *upload_rows(struct lowering *l, struct value *v)
         part[n++] = missed >= d[2] ? v : NCC_OP(l->g, OP_slice, ncc_name(l->g, v->name, "again"), &first, v);
     }
     struct value *x = ncc_op(l->g, OP_concat, ncc_name(l->g, v->name, "rows"), &rows, part, n);
+    if (ncc_lower_uploads_lines(l, x))
+        return upload_lines(l, x, d[2]);
     const struct kpu_upload_attrs u = {.h = d[2], .w = d[3], .outside = OUT_JUNK};
     return NCC_OP(l->g, OP_kpu_upload, ncc_name(l->g, v->name, "upload"), &u, x);
 }
@@ -126,7 +129,7 @@ static struct value *upload_map(struct lowering *l, struct value *v, int least_h
     if (h < NCC_KPU_MIN_H && least_h <= h && w >= most(least_w, NCC_KPU_MIN_W))
         return upload_rows(l, v);
     if (h >= most(least_h, NCC_KPU_MIN_H) && w >= least_w && ncc_lower_uploads_lines(l, v))
-        return upload_lines(l, v);
+        return upload_lines(l, v, h);
     struct value *x = pad_to(l, v, most(h, most(least_h, NCC_KPU_MIN_H)), most(w, most(least_w, NCC_KPU_MIN_W)));
     const struct kpu_upload_attrs u = {.h = h, .w = w, .outside = OUT_ZERO};
     return NCC_OP(l->g, OP_kpu_upload, ncc_name(l->g, v->name, "upload"), &u, x);

@@ -4,10 +4,8 @@
 #include "compiler/ir/broadcasting.h"
 #include "compiler/k210/cost.h"
 #include "compiler/k210/k210.h"
+#include "compiler/k210/repeat.h"
 #include "compiler/ops/attrs.h"
-
-/* Operands of one concatenation; each is 16 bytes of the kmodel. */
-enum { MAX_COPIES = 256 };
 
 static struct value *wide_constant(struct graph *g, const struct value *v, struct shape to)
 {
@@ -18,7 +16,7 @@ static struct value *wide_constant(struct graph *g, const struct value *v, struc
     return ncc_const(g, ncc_name(g, v->name, "wide"), DT_F32, to, wide);
 }
 
-/* The last axis first, so that runs become longer. NULL: too many copies. */
+/* The last axis first, so that runs become longer. */
 static struct value *copies(struct graph *g, const struct node *n, struct value *v, struct shape to)
 {
     const struct shape padded = ncc_shape_left_pad(v->shape, to.rank);
@@ -29,27 +27,20 @@ static struct value *copies(struct graph *g, const struct node *n, struct value 
         v = NCC_OP(g, OP_reshape, ncc_name(g, v->name, "padded"), &r, v);
     }
     for (int axis = to.rank - 1; axis >= 0; axis--) {
-        const int count = to.dim[axis];
-        const struct concat_attrs along = {axis};
-        if (v->shape.dim[axis] == count)
+        if (v->shape.dim[axis] == to.dim[axis])
             continue;
-        if (count > MAX_COPIES)
-            return NULL;
-        struct value **in = NCC_NEW(g->arena, struct value *, count);
-        for (int i = 0; i < count; i++)
-            in[i] = v;
-        v = ncc_op(g, OP_concat, ncc_name(g, v->name, "wide"), &along, in, count);
+        v = ncc_k210_repeated(g, ncc_name(g, v->name, "wide"), v, axis, to.dim[axis]);
         v->def->origin = n->origin;
     }
     return v;
 }
 
-/* What the copies take, down to `from`. */
-static double copies_us(const struct value *wide, const struct value *from, enum ncc_kpu_runtime runtime)
+/* What the nodes in front of n take that are not older than value number `first`. */
+static double copies_us(const struct node *n, int first, enum ncc_kpu_runtime runtime)
 {
     double us = 0;
-    for (; wide != from && !ncc_is_const(from); wide = wide->def->in[0])
-        us += ncc_cost_cpu_us(wide->def, runtime);
+    for (n = n->prev; n && n->out[0]->id >= first; n = n->prev)
+        us += ncc_cost_cpu_us(n, runtime);
     return us;
 }
 
@@ -69,21 +60,13 @@ static void widen(struct graph *g, struct node *n, enum ncc_kpu_runtime runtime)
     struct value *const was[2] = {n->in[0], n->in[1]};
     const struct shape to = n->out[0]->shape;
     const double before = ncc_cost_cpu_us(n, runtime);
-    double copying = 0;
-    bool good = true;
+    const int first = g->next_id;
     g->cursor = n;
-    for (int k = 0; k < 2; k++) {
-        struct value *v = was[k];
-        if (ncc_shape_equal(v->shape, to))
-            continue;
-        v = ncc_is_const(v) ? wide_constant(g, v, to) : copies(g, n, v, to);
-        good &= v != NULL;
-        if (v) {
-            copying += copies_us(v, was[k], runtime);
-            ncc_node_set_input(n, k, v, g->arena);
-        }
-    }
-    if (good && copying + ncc_cost_cpu_us(n, runtime) < before)
+    for (int k = 0; k < 2; k++)
+        if (!ncc_shape_equal(was[k]->shape, to))
+            ncc_node_set_input(n, k, ncc_is_const(was[k]) ? wide_constant(g, was[k], to) : copies(g, n, was[k], to),
+                               g->arena);
+    if (copies_us(n, first, runtime) + ncc_cost_cpu_us(n, runtime) < before)
         return;
     for (int k = 0; k < 2; k++)
         ncc_node_set_input(n, k, was[k], g->arena);

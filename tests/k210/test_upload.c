@@ -92,6 +92,12 @@ static void few_rows(void **unused)
         assert_int_equal(net_count(g, OP_concat), 1);
         net_expect_same(&n, g, 3, "few rows");
         net_close(&n);
+        make(&n, 5, rows, 100); /* these rows are made longer, too */
+        g = net_lowered(&n, &v4, true);
+        assert_int_equal(net_count(g, OP_pad), 0);
+        assert_int_equal(net_count(g, OP_concat), 2);
+        net_expect_same(&n, g, 3, "few long rows");
+        net_close(&n);
     }
 }
 
