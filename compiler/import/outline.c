@@ -208,10 +208,29 @@ void ncc_outline_suggest_cuts(const struct outline *o, const char *file, struct 
                   "%d of %d operators remain", n_kept, n);
 }
 
+/* What converters leave in models by a setting, by the beginning of the operator's kind. */
+static const char *remedy_for(const char *kind)
+{
+    static const struct {
+        const char *kind, *remedy;
+    } known[] = {
+        {"CUSTOM edgetpu-custom-op", "the file was compiled for the Edge TPU: take the one that its compiler was given"},
+        {"CUSTOM Flex", "convert the model without SELECT_TF_OPS, or cut this operator off"},
+        {"WHILE", "convert the model with loops unrolled: layers of Keras have unroll=True for it"},
+        {"CUSTOM TFLite_Detection_PostProcess", "cut it off: the firmware decodes and sorts boxes"},
+        {"NON_MAX_SUPPRESSION", "cut it off: the firmware sorts boxes"},
+        {"NonMaxSuppression", "export the model without it, or cut it off: the firmware sorts boxes"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strncmp(kind, known[i].kind, strlen(known[i].kind)) == 0)
+            return known[i].remedy;
+    return ncc_outline_remedy;
+}
+
 void ncc_outline_refuse(const struct outline_op *op, const char *file, const char *shapes, struct diags *d)
 {
     ncc_diag_error(d, FAULT_INPUT, (struct place){.file = file, .node = op->name, .op = op->op},
-                   "the operator is not supported", ncc_outline_remedy, shapes ? "%s" : NULL, shapes);
+                   "the operator is not supported", remedy_for(op->op), shapes ? "%s" : NULL, shapes);
 }
 
 /* ---- names ---- */

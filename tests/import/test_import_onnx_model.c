@@ -239,6 +239,18 @@ static void all_problems_at_once(void **state)
     unload(&l);
 }
 
+/* What a converter would not have left there, had it been told, says what to tell it. */
+static void known_kinds_have_remedies(void **state)
+{
+    (void)state;
+    struct model m;
+    model_open(&m, 13);
+    model_input(&m, "x", 4, map);
+    model_node(&m, "NonMaxSuppression", "x", "y");
+    model_output(&m, "y");
+    expect_refusal(&m, "the firmware sorts boxes");
+}
+
 /* A constant behind all others, and what comes last in front. */
 static void nodes_in_any_order(void **state)
 {
@@ -424,6 +436,7 @@ int main(void)
         cmocka_unit_test(packed_inputs_are_turned),
         cmocka_unit_test(external_data),
         cmocka_unit_test(all_problems_at_once),
+        cmocka_unit_test(known_kinds_have_remedies),
         cmocka_unit_test(nodes_in_any_order),
         cmocka_unit_test(faults_have_messages),
         cmocka_unit_test(damaged_files),
