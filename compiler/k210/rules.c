@@ -249,7 +249,7 @@ static bool enlarges(const struct node *n, char *found)
 
 #define MAPS(check)                                                                                                    \
     {                                                                                                                  \
-        "the maps must be at most 8192 channels of 256x512 pixels", "a smaller input", check                           \
+        "tensors must be vectors, or maps of at most 8192 channels of 256x512 pixels", "a smaller input", check                           \
     }
 
 static const struct rule conv2d_rules[] = {

@@ -11,7 +11,7 @@
 #define APART "pixels can only be set apart by the same power of two in both directions, with zeros between them"
 #define MAX_POOL "the stride must be 1, 2, 4 or 8, alike in both directions, and the size within 32 steps of two pixels"
 #define FEW_SIZES "windows that the map's edge cuts off must count the padding, or have few different sizes"
-#define MAPS      "the maps must be at most 8192 channels of 256x512 pixels"
+#define MAPS      "tensors must be vectors, or maps of at most 8192 channels of 256x512 pixels"
 #define CONSTANTS "weights and bias must be constant"
 #define OPERANDS  "the operands must have equal shapes, or one be constant per channel"
 
