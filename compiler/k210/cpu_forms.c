@@ -334,5 +334,6 @@ bool ncc_k210_cpu_forms(struct graph *g)
 {
     return ncc_rewrite_run(g, ncc_k210_computations, ncc_k210_n_computations) &&
            ncc_rewrite_run(g, ncc_k210_moves, ncc_k210_n_moves) &&
-           ncc_rewrite_run(g, rewrites, sizeof rewrites / sizeof rewrites[0]);
+           ncc_rewrite_run(g, rewrites, sizeof rewrites / sizeof rewrites[0]) &&
+           ncc_rewrite_run(g, ncc_k210_turned, ncc_k210_n_turned);
 }

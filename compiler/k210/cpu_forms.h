@@ -23,4 +23,8 @@ extern const int ncc_k210_n_moves;
 extern const struct rewrite ncc_k210_computations[];
 extern const int ncc_k210_n_computations;
 
+/* Transpositions in a row, and in front of convolutions: cpu_forms_turned.c. */
+extern const struct rewrite ncc_k210_turned[];
+extern const int ncc_k210_n_turned;
+
 #endif
