@@ -9,7 +9,8 @@
  *
  *     prelu(z) = prelu'(leaky(z))      slopes of prelu' = slope / common, of leaky: common = sqrt(mean of slope^2)
  *
- * With this one an error of half a code below zero costs the result, over all channels, as much as one above. */
+ * With this one an error of half a code below zero costs the result, over all channels, as much as one above. And if
+ * all readers are linear, it is they who put the halves together. */
 #include "compiler/k210/linear.h"
 #include "compiler/pass/match.h"
 
@@ -153,19 +154,134 @@ static struct value *divided(struct graph *g, const struct value *slopes, float 
     return ncc_const(g, slopes->name, DT_F32, slopes->shape, slope);
 }
 
+static bool has_common_slope(const struct node *n)
+{
+    const float common = ncc_match_floats(n->in[1]) ? common_slope(n->in[1]) : 0;
+    return common > 1e-6f && common < 1e6f;
+}
+
+static struct value *with_common_slope(struct graph *g, const struct node *n, struct value *x)
+{
+    const struct leaky_relu_attrs attrs = {common_slope(n->in[1])};
+    struct value *y = NCC_OP(g, OP_leaky_relu, ncc_name(g, n->name, "common"), &attrs, x);
+    y->def->origin = n->origin ? n->origin : n->name;
+    return y;
+}
+
+/* What a PReLU behind a layer reads: the layer's map, perhaps as a vector. NULL: something else. */
+static struct value *map_of(const struct legaliser *l, const struct node *n)
+{
+    const struct node *vector = ncc_match_only(l->g, n->in[0], OP_reshape);
+    struct value *x = vector ? vector->in[0] : n->in[0];
+    const bool good =
+        x->def && !x->def->barred && ncc_match_is_layer(x->def) && ncc_value_only_use(l->g, x) && !x->range.known;
+    return good && (!vector || (x->shape.rank == 4 && x->shape.dim[1] == ncc_shape_count(x->shape))) ? x : NULL;
+}
+
 bool ncc_legal_prelu_in_two(const struct legaliser *l, struct node *n)
 {
     struct graph *g = l->g;
-    const struct node *vector = ncc_match_only(g, n->in[0], OP_reshape);
-    struct value *x = vector ? vector->in[0] : n->in[0];
-    const float common = ncc_match_floats(n->in[1]) ? common_slope(n->in[1]) : 0;
-    if (!x->def || x->def->barred || !ncc_match_is_layer(x->def) || !ncc_value_only_use(g, x) || x->range.known ||
-        !(common > 1e-6f && common < 1e6f))
+    struct value *x = has_common_slope(n) ? map_of(l, n) : NULL;
+    if (!x)
         return false;
-    const struct leaky_relu_attrs attrs = {common};
-    x = NCC_OP(g, OP_leaky_relu, ncc_name(g, n->name, "common"), &attrs, x);
-    x->def->origin = n->origin ? n->origin : n->name;
+    const struct node *vector = x == n->in[0] ? NULL : n->in[0]->def;
+    x = with_common_slope(g, n, x);
     if (vector)
         x = ncc_match_again_1(g, vector, x);
-    return ncc_match_become(g, n, NCC_OP(g, OP_prelu, n->name, NULL, x, divided(g, n->in[1], common)), NULL);
+    x = NCC_OP(g, OP_prelu, n->name, NULL, x, divided(g, n->in[1], common_slope(n->in[1])));
+    return ncc_match_become(g, n, x, NULL);
+}
+
+/* ---- halves that all readers put together ---- */
+
+/* [relu(x); relu(-x)], of a layer's map. */
+static struct value *both_halves(struct graph *g, const struct node *n, struct value *const *x)
+{
+    const struct concat_attrs channels = {1};
+    struct value *v[2], *z = with_common_slope(g, n, x[0]);
+    v[0] = NCC_OP(g, OP_relu, ncc_name(g, n->name, "positive"), NULL, z);
+    v[1] = NCC_OP(g, OP_mul, ncc_name(g, n->name, "minus"), NULL, z, ncc_match_scalar(g, "minus", -1));
+    v[1]->def->origin = n->origin ? n->origin : n->name;
+    v[1] = NCC_OP(g, OP_relu, ncc_name(g, n->name, "negative"), NULL, v[1]);
+    struct value *y = NCC_OP(g, OP_concat, ncc_name(g, n->name, "halves"), &channels, v[0], v[1]);
+    v[0]->def->origin = v[1]->def->origin = y->def->origin = n->origin ? n->origin : n->name;
+    return y;
+}
+
+static struct value *map_as_is(struct graph *g, const struct node *n, struct value *const *x)
+{
+    struct value *y = x[0];
+    if (!ncc_shape_equal(y->shape, n->in[0]->shape))
+        y = ncc_match_reshape(g, ncc_name(g, n->name, "vector"), y, n->in[0]->shape);
+    return ncc_legal_again(g, n, y);
+}
+
+static struct value *reader_as_is(struct graph *g, const struct node *n, struct value *const *x)
+{
+    return ncc_legal_again(g, n, x[0]);
+}
+
+/* Weights [.., C, taps] -> [.., 2 C, taps]: for what is negative those of its channel times -slope, as far as the slope
+ * is not in the table in front. */
+static struct value *weights_on_halves(struct graph *g, const struct node *n, const struct node *prelu)
+{
+    struct shape s = n->in[1]->shape;
+    const int channel = n->op == OP_matmul ? 0 : 1, c = s.dim[channel];
+    const size_t outer = channel ? (size_t)s.dim[0] : 1, all = (size_t)ncc_shape_count(s) / outer,
+                 taps = all / (size_t)c;
+    const float common = common_slope(prelu->in[1]), *from = n->in[1]->data;
+    float *w = NCC_NEW(g->arena, float, 2 * outer * all);
+    for (size_t o = 0; o < outer; o++)
+        for (size_t i = 0; i < all; i++) {
+            w[2 * o * all + i] = from[o * all + i];
+            w[(2 * o + 1) * all + i] = -slope_at(prelu, (int)(i / taps)) / common * from[o * all + i];
+        }
+    s.dim[channel] *= 2;
+    return ncc_const(g, ncc_name(g, n->name, "w"), DT_F32, s, w);
+}
+
+static struct value *reader_on_halves(struct graph *g, const struct node *n, struct value *const *x)
+{
+    const struct node *prelu = n->in[0]->def;
+    struct value *in = x[0];
+    if (n->op == OP_matmul && in->shape.rank == 4)
+        in = ncc_match_reshape(g, ncc_name(g, n->name, "vector"), in, ncc_shape_make(2, (int[]){1, in->shape.dim[1]}));
+    struct value *y = NCC_OP(g, n->op, n->name, n->attrs, in, weights_on_halves(g, n, prelu),
+                             ncc_legal_const(g, n->n_in > 2 ? n->in[2] : NULL));
+    if (y)
+        y->def->origin = n->origin ? n->origin : n->name;
+    return y;
+}
+
+static bool reads_channels(const struct node *n)
+{
+    if (!ncc_match_is_layer(n))
+        return false;
+    return n->op == OP_matmul ? n->in[0]->shape.rank == 2 && n->in[0]->shape.dim[0] == 1
+                              : n->op == OP_conv2d && ((const struct conv2d_attrs *)n->attrs)->groups == 1;
+}
+
+bool ncc_legal_prelu_in_readers(const struct legaliser *l, struct node *n)
+{
+    struct value *x = has_common_slope(n) ? map_of(l, n) : NULL;
+    if (!x || ncc_value_is_output(l->g, n->out[0]) || !n->out[0]->uses || x->shape.rank != 4)
+        return false;
+    struct value both = {.name = n->name, .dtype = DT_F32, .shape = x->shape}, *halves = &both;
+    both.shape.dim[1] *= 2;
+    double as_is = ncc_legal_us(l, n, &x, 1, map_as_is), other = ncc_legal_us(l, n, &x, 1, both_halves);
+    for (const struct use *u = n->out[0]->uses; u; u = u->next) {
+        if (u->index != 0 || !reads_channels(u->node))
+            return false;
+        as_is += ncc_legal_us(l, u->node, n->out, 1, reader_as_is);
+        other += ncc_legal_us(l, u->node, &halves, 1, reader_on_halves);
+    }
+    if (other / worth(l) >= as_is)
+        return false;
+    halves = both_halves(l->g, n, &x);
+    bool good = true;
+    for (const struct use *u = n->out[0]->uses; u && good; u = u->next) {
+        l->g->cursor = u->node;
+        good = ncc_match_become(l->g, u->node, reader_on_halves(l->g, u->node, &halves), NULL);
+    }
+    return good;
 }

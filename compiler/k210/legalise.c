@@ -110,6 +110,7 @@ static const struct judged forms[] = {
 
 /* What is only worth it where nothing else was done. */
 static const struct judged rest[] = {
+    {OP_prelu, ncc_legal_prelu_in_readers},
     {OP_prelu, ncc_legal_prelu_in_two},
 };
 

@@ -47,8 +47,9 @@ bool ncc_legal_join_convs(const struct legaliser *l, struct node *n);
 bool ncc_legal_add_convs(const struct legaliser *l, struct node *n);
 bool ncc_legal_conv_on_halves(const struct legaliser *l, struct node *n);
 bool ncc_legal_prelu_in_conv(const struct legaliser *l, struct node *n);
-/* prelu behind a layer -> leaky ReLU of a slope that all channels share, for the layer's table, and prelu of what is
- * left of the slopes. */
+/* prelu behind a layer -> leaky ReLU of a slope that all channels share, for the layer's table; and halves of what is left
+ * of the slopes, which all readers put together, or a prelu. */
+bool ncc_legal_prelu_in_readers(const struct legaliser *l, struct node *n);
 bool ncc_legal_prelu_in_two(const struct legaliser *l, struct node *n);
 
 /* ---- legal_sum.c ---- */

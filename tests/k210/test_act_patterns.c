@@ -90,9 +90,10 @@ static void test_prelu_in_two(void **state)
     const float common = sqrtf(0.125f);
     struct net n;
     net_open(&n);
-    net_parse(&n, "graph \"g\"\ninput %x f32 1x4x6x6\nconst %w f32 4x1x3x3 = random 1\nconst %v f32 8x4x1x1 = random 2\n"
-                  "const %s f32 4x1x1 = {0.1, -0.3, 0.2, 0.6}\n%a = conv2d(%x, %w) groups=4\n"
-                  "%b = prelu(%a, %s)\n%y = conv2d(%b, %v)\noutput %y \"y\"\n");
+    net_parse(&n,
+              "graph \"g\"\ninput %x f32 1x4x6x6\nconst %w f32 4x1x3x3 = random 1\nconst %v f32 4x1x1x1 = random 2\n"
+              "const %s f32 4x1x1 = {0.1, -0.3, 0.2, 0.6}\n%a = conv2d(%x, %w) groups=4\n"
+              "%b = prelu(%a, %s)\n%y = conv2d(%b, %v) groups=4\noutput %y \"y\"\n");
     const struct k210_options o = {0};
     assert_true(ncc_k210_legalise(n.g, &o, &n.scratch));
     const struct node *prelu = NULL, *leaky = NULL;
