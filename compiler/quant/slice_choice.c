@@ -38,14 +38,21 @@ static const struct price dear = {0.3, 1};
  */
 static const struct price behind_clips = {1, 0.1};
 #define LAYER_WORK 7e4
+/* The fixed part that a 1x1 layer has and a 3x3 layer has not (16 000 clocks, doc/kpu.md 7.1), unless its weights are
+ * so few that nine times as many are nothing. */
+#define POINTWISE_WORK 2.8e5
+#define FEW_WEIGHTS    500
+/* A step of a max pool, for every channel and column: a layer of some 30 us for every 384 of them. */
+#define POOL_WORK 520
 /* An element of a copy, brought to the CPU and added there. */
 #define ELEMENT_WORK 1.7e3
 
 struct candidate {
     struct value *y;
-    float max; /* where it is clipped */
+    struct sliceable s; /* of a value between layers */
     struct share share;
     int slices; /* or copies; 0: as it is */
+    struct slice_counts counts;
 };
 
 /* Outputs come first, and then values between layers. */
@@ -62,39 +69,76 @@ static bool is_output(const struct chooser *c, const struct candidate *k)
 
 /* ---- what convolutions cost ---- */
 
+static double pointwise_work(double outs, double ins, const struct shape *map)
+{
+    return LAYER_WORK + outs * ins * map->dim[2] * map->dim[3] + (outs * ins > FEW_WEIGHTS ? POINTWISE_WORK : 0);
+}
+
 /* What a KPU layer takes is in proportion to this, whether its kernel is 1x1 or 3x3; depthwise layers are nearly free.
- * `outs`, `ins`: times as many channels. */
-static double conv_work(const struct node *n, int outs, int ins)
+ * outs, ins: channels. */
+static double conv_work(const struct node *n, double outs, double ins)
 {
     const struct shape *x = &n->in[0]->shape;
-    const bool regular = ((const struct conv2d_attrs *)n->attrs)->groups == 1 || ins > 1 || outs > 1;
-    const double channels = (double)n->out[0]->shape.dim[1] * outs;
-    return channels * x->dim[2] * x->dim[3] * (regular ? (double)x->dim[1] * ins : 1);
+    const bool depthwise =
+        ((const struct conv2d_attrs *)n->attrs)->groups > 1 && ins == x->dim[1] && outs == n->out[0]->shape.dim[1];
+    return outs * x->dim[2] * x->dim[3] * (depthwise ? 1 : ins);
 }
 
-static int slices_of(const struct chooser *c, const struct value *y)
+/* The sliced value that a makes, or the one that is y; NULL: none. */
+static const struct candidate *sliced_by(const struct chooser *c, const struct node *a, const struct value *y)
 {
-    for (int i = 0; i < c->n; i++)
-        if (c->v[i].y == y && c->v[i].slices)
-            return c->v[i].slices;
-    return 1;
+    for (int i = c->n_outputs; i < c->n; i++)
+        if (c->v[i].slices && (c->v[i].s.a == a || c->v[i].y == y))
+            return &c->v[i];
+    return NULL;
 }
 
-/* How many times the channels a convolution makes; its result may pass a function before it is read. */
-static int outs_of(const struct chooser *c, const struct node *n)
+/* The first step rides in the layer before. */
+static double pooled_work(const struct node *pool, double channels)
 {
+    const struct pool_attrs *a = pool->attrs;
+    double work = 0;
+    for (int k = 2; k < a->kernel_h || k < a->kernel_w; k *= 2)
+        work += LAYER_WORK + POOL_WORK * channels * pool->in[0]->shape.dim[3];
+    return work;
+}
+
+/* A PReLU as it is: its convolution makes both halves, and a layer puts them together, if the next one does not. */
+static double prelu_work(const struct chooser *c, const struct node *a, const struct node *prelu, double ins)
+{
+    const struct shape *s = &prelu->out[0]->shape;
+    double together = pointwise_work(s->dim[1], 2.0 * s->dim[1], s);
+    const struct node *reader = ncc_value_only_use(c->g, prelu->out[0]);
+    if (reader && reader->op == OP_conv2d)
+        together = fmin(together, conv_work(reader, reader->out[0]->shape.dim[1], s->dim[1]));
+    return conv_work(a, s->dim[1], ins) + together;
+}
+
+static double work_of(const struct chooser *c, const struct node *n)
+{
+    if (n->op == OP_max_pool && n->out[0]->shape.rank == 4 && !sliced_by(c, NULL, n->out[0]))
+        return pooled_work(n, n->out[0]->shape.dim[1]);
+    if (n->op != OP_conv2d)
+        return 0;
+    const struct candidate *made = sliced_by(c, n, NULL), *read = sliced_by(c, NULL, n->in[0]);
+    const struct slice_counts m = made ? made->counts : (struct slice_counts){n->out[0]->shape.dim[1], 0};
+    const double ins = read ? read->counts.made + read->counts.larger : n->in[0]->shape.dim[1];
+    double work = conv_work(n, m.made, ins);
     const struct node *next = ncc_value_only_use(c->g, n->out[0]);
-    const int own = slices_of(c, n->out[0]);
-    return own > 1 || !next || next->n_out != 1 ? own : slices_of(c, next->out[0]);
+    if (!made)
+        return work + (next && next->op == OP_prelu ? prelu_work(c, n, next, ins) : 0);
+    if (made->s.pool)
+        work += pooled_work(made->s.pool, m.made);
+    return work + (m.larger ? pointwise_work(m.larger, m.made, &made->y->shape) : 0);
 }
 
 static double all_work(const struct chooser *c)
 {
     double sum = 0;
     for (const struct node *n = c->g->first; n; n = n->next)
-        sum += LAYER_WORK + (n->op == OP_conv2d ? conv_work(n, outs_of(c, n), slices_of(c, n->in[0])) : 0);
+        sum += LAYER_WORK + work_of(c, n);
     for (int i = 0; i < c->n_outputs; i++)
-        sum += ELEMENT_WORK * slices_of(c, c->v[i].y) * (double)ncc_shape_count(c->v[i].y->shape);
+        sum += ELEMENT_WORK * (c->v[i].slices ? c->v[i].slices : 1) * (double)ncc_shape_count(c->v[i].y->shape);
     return sum;
 }
 
@@ -114,7 +158,13 @@ static double room_of(const struct candidate *k)
 static struct slicing slicing_of(const struct candidate *k, int n)
 {
     const struct extremes *all = &k->share.whole;
-    return ncc_quant_slicing(room_of(k) * (double)all->lo, fmin(room_of(k) * (double)all->hi, (double)k->max), n);
+    return ncc_quant_slicing(room_of(k) * (double)all->lo, fmin(room_of(k) * (double)all->hi, (double)k->s.max), n);
+}
+
+/* A PReLU is rounded twice: as halves, and as what they make. */
+static double share_of(const struct candidate *k)
+{
+    return k->share.of_all * (k->s.act && k->s.act->op == OP_prelu ? 2 : 1);
 }
 
 /* What is left of a value's share with n slices, or copies; 0: none. */
@@ -127,14 +177,14 @@ static double left_with(const struct chooser *c, const struct candidate *k, int 
         width = n ? reach * room_of(k) / n : reach * ncc_quant_headroom(k->share.n_seen);
     else if (n)
         width = (double)slicing_of(k, n).width;
-    return width > 0 ? k->share.of_all * pow(width / reach, 2) : INFINITY;
+    return width > 0 ? (n ? k->share.of_all : share_of(k)) * pow(width / reach, 2) : INFINITY;
 }
 
 static void find_outputs(struct chooser *c)
 {
     for (struct node *n = c->g->first; n && c->n < MAX_OUTPUTS; n = n->next)
         if (n->n_out == 1 && ncc_shape_count(n->out[0]->shape) <= MAX_ELEMENTS && ncc_quant_can_stagger(c->g, n->out[0]))
-            c->v[c->n++] = (struct candidate){.y = n->out[0], .max = INFINITY};
+            c->v[c->n++] = (struct candidate){.y = n->out[0], .s.max = INFINITY};
     c->n_outputs = c->n;
 }
 
@@ -142,11 +192,9 @@ static void find_outputs(struct chooser *c)
 static void find_values(struct chooser *c)
 {
     struct sliceable s;
-    for (struct node *n = c->g->first; n && c->n < MAX_CANDIDATES; n = n->next) {
-        if (n->n_out != 1 || !is_small(&n->out[0]->shape, 2) || !ncc_quant_can_slice(c->g, n->out[0], &s))
-            continue;
-        c->v[c->n++] = (struct candidate){.y = n->out[0], .max = s.max};
-    }
+    for (struct node *n = c->g->first; n && c->n < MAX_CANDIDATES; n = n->next)
+        if (n->n_out == 1 && ncc_quant_can_slice(c->g, n->out[0], &s) && is_small(&s.a->out[0]->shape, 2))
+            c->v[c->n++] = (struct candidate){.y = n->out[0], .s = s};
 }
 
 static const float *gains_of(const struct share *s, struct arena *a)
@@ -170,17 +218,24 @@ static bool better(struct choice a, struct choice b)
     return a.gain * b.cost > b.gain * a.cost;
 }
 
+static void take(const struct chooser *c, struct candidate *k, int slices)
+{
+    k->slices = slices;
+    if (slices && !is_output(c, k))
+        k->counts = ncc_quant_slice_counts(&k->s, slicing_of(k, slices));
+}
+
 /* The most worthwhile way to more slices for k; gain 0: there is none. */
 static struct choice best_step(const struct chooser *c, struct candidate *k, double before, double now, double error)
 {
-    const struct price price = isfinite(k->max) ? behind_clips : dear;
+    const struct price price = isfinite(k->s.max) ? behind_clips : dear;
     const double room = before * (1 + price.budget) - now, rate = price.rate * sqrt(FAIR / error) / before;
     struct choice best = {k, 0, 0, 1};
     const int had = k->slices;
-    for (int n = had ? had + 1 : 2; n <= MAX_SLICES && (is_output(c, k) || is_small(&k->y->shape, n)); n++) {
-        k->slices = n;
+    for (int n = had ? had + 1 : 2; n <= MAX_SLICES && (is_output(c, k) || is_small(&k->s.a->out[0]->shape, n)); n++) {
+        take(c, k, n);
         const struct choice s = {k, n, left_with(c, k, had) - left_with(c, k, n), fmax(all_work(c) - now, 1)};
-        k->slices = had;
+        take(c, k, had);
         const bool worth = s.gain > LEAST_GAIN && s.gain >= rate * s.cost;
         if (worth && s.cost <= room && better(s, best))
             best = s;
@@ -196,11 +251,14 @@ static double good_enough(const struct graph *g)
     return GOOD_ENOUGH_ORDER;
 }
 
-/* `error`: of the outputs, without slices. */
+/* `error`: of the outputs, without slices. Shares may come to more than all: each is what is lost alone. */
 static void choose(struct chooser *c, double error)
 {
     const double before = all_work(c), wanted = good_enough(c->g);
-    for (double left = 1; left * error > wanted;) {
+    double all = 0;
+    for (int i = 0; i < c->n; i++)
+        all += share_of(&c->v[i]);
+    for (double left = fmax(all, 1); left * error > wanted;) {
         const double now = all_work(c);
         struct choice best = {NULL, 0, 0, 1};
         for (int i = 0; i < c->n; i++) {
@@ -210,7 +268,7 @@ static void choose(struct chooser *c, double error)
         }
         if (!best.k)
             return;
-        best.k->slices = best.slices;
+        take(c, best.k, best.slices);
         left -= best.gain;
     }
 }
@@ -227,7 +285,7 @@ static bool slice(struct graph *g, const struct candidate *k, struct arena *scra
     if (!ncc_quant_can_slice(g, k->y, &s))
         return true;
     struct slicing how = slicing_of(k, k->slices);
-    how.gain = isfinite(k->max) ? NULL : gains_of(&k->share, scratch); /* a clip says how far all may go */
+    how.gain = isfinite(k->s.max) ? NULL : gains_of(&k->share, scratch); /* a clip says how far all may go */
     return ncc_quant_slice_value(g, &s, how);
 }
 

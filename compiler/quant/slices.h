@@ -10,9 +10,18 @@
  *
  * A makes every channel once per slice (all are linear in z where they are neither 0 nor d, so one function serves all
  * of them), B reads the slices with weights of either sign. In real numbers nothing changes within the range that the
- * samples showed, plus headroom (range.h); that range becomes a known one; codes are as much finer as d is smaller than the whole range. Slices are 0 where y is
- * 0, so that a pad stays a pad. Channels with little of the range are multiplied by a gain first, which gives them the
- * scales of by_channel.h.
+ * samples showed, plus headroom (range.h); that range becomes a known one; codes are as much finer as d is smaller than
+ * the whole range. Slices are 0 where y is 0, so that a pad stays a pad. Channels with little of the range are
+ * multiplied by a gain first, which gives them the scales of by_channel.h.
+ *
+ * A max pool may stand between f and the readers. Slices that rise with y go through it, so the negative ones are
+ *
+ *     d - clip(y + (k + 1) d, 0, d)                 d where y is 0: no reader may pad with zeros
+ *
+ * A PReLU with a negative slope a is not below zero, and has slices of both its sides, of z and of a z. Of these one is
+ * 0 wherever the other is not, until they are pooled; then the larger counts, for which one more layer is made:
+ *
+ *     max(p, q) = p + max(q - p, 0)                 slice by slice; readers read p and the maximum
  *
  * Which values: the rounding of each one that few channels carry is tried alone in the real graph, and what it does to
  * the outputs is held against what the rounding of all values does (slice_choice.c). It is the first layers of a
@@ -25,10 +34,11 @@
 
 /* A value that could be sliced. */
 struct sliceable {
-    struct value *y;  /* what the readers read */
-    struct node *act; /* that makes it, NULL: the convolution itself does */
-    struct node *a;   /* conv2d */
-    float max;        /* where f clips; INFINITY: nowhere. Slices must not reach beyond it */
+    struct value *y;   /* what the readers read */
+    struct node *pool; /* max_pool that makes it, or NULL */
+    struct node *act;  /* in front of that, NULL: the convolution itself makes what is pooled or read */
+    struct node *a;    /* conv2d */
+    float max;         /* where f clips; INFINITY: nowhere. Slices must not reach beyond it */
 };
 
 struct slicing {
@@ -37,12 +47,20 @@ struct slicing {
     const float *gain; /* NULL, or by channel: what is sliced is gain y; readers divide by it */
 };
 
-/* Whether y is made by a convolution and read by nothing but convolutions, with such a function between them. */
+/* Channels that are made in place of y's, and how many more say which of two pooled ones is larger. */
+struct slice_counts {
+    int made, larger;
+};
+
+/* Whether y is made by a convolution and read by nothing but convolutions, with such a function and a pool between
+ * them. */
 bool ncc_quant_can_slice(const struct graph *g, struct value *y, struct sliceable *out);
 
 /* The narrowest slices with which n of them reach from lo to hi (lo <= 0 <= hi), at least one on either side that has
  * values. width 0: n do not suffice, or there is nothing to slice. */
 struct slicing ncc_quant_slicing(double lo, double hi, int n);
+
+struct slice_counts ncc_quant_slice_counts(const struct sliceable *s, struct slicing how);
 
 /* Rewrites the graph for one value. False: no memory (reported). */
 bool ncc_quant_slice_value(struct graph *g, const struct sliceable *s, struct slicing how);
