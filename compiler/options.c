@@ -11,7 +11,7 @@ void ncc_compile_defaults(struct ncc_compile_options *o)
     o->kmodel_version = 4;
     o->weight_bits = 8;
     /* What gains on the median of the models that it changes: tests/gains.csv. */
-    o->steps.equalise = NCC_EQUALISE_ALL & ~(unsigned)NCC_EQUALISE_PRELU;
+    o->steps.equalise = NCC_EQUALISE_RELU | NCC_EQUALISE_DEPTHWISE;
     o->steps.joint_scales = NCC_JOINT_ALL;
     o->solve_seconds = 1;
 }

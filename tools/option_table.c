@@ -87,8 +87,8 @@ const struct option ncc_options[] = {
     {0, "min-sqnr", "DB", RESULT, KIND_DECIBEL, AT(compile.min_sqnr), NULL,
      "precision of every output on the samples; part of the model stays in floating point for it"},
     {0, "equalise", "KINDS", RESULT, KIND_SET, AT(compile.steps.equalise), equalised,
-     "through what scale is shifted between layers: relu, depthwise, prelu, pool, sum, concat, readers; no-KIND, +KIND: the "
-     "default without or with it; all; none"},
+     "through what scale is shifted between layers: relu, depthwise, prelu, pool, sum, concat, readers (default: "
+     "relu,depthwise); no-KIND, +KIND: the default without or with it; all; none"},
     {0, "no-equalise", NULL, RESULT, KIND_NO_SET, AT(compile.steps.equalise), NULL, "the same as --equalise none"},
     {0, "no-slices", NULL, RESULT, KIND_FLAG, AT(compile.steps.no_slices), NULL,
      "leave out: what costs the outputs most in slices with finer codes"},

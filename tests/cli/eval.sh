@@ -64,7 +64,7 @@ done
 NCC_THREADS=1 "$ncc" compile "$model" 1.kmodel --dataset "$digits/calib" --adaptive-rounding thorough --quiet || fail compile
 same 1.kmodel other.kmodel
 expect 0 "steps of quantisation" eval "$model" a.kmodel --dataset "$digits/test" --calibration "$digits/calib" --gains
-for option in --no-slices --no-fine-outputs --no-equalise "--equalise no-concat" "--equalise +prelu" "--joint-scales no-sum" --no-channel-scales --no-bias-correction --no-truncation-correction --no-fitted-tables "--adaptive-rounding none"; do
+for option in --no-slices --no-fine-outputs --no-equalise "--equalise no-relu" "--equalise +concat" "--equalise +prelu" "--joint-scales no-concat" "--joint-scales no-sum" --no-channel-scales --no-bias-correction --no-truncation-correction --no-fitted-tables "--adaptive-rounding none"; do
     says "$option"
 done
 expect 0 "" compile "$model" seen.kmodel --dataset "$digits/calib" --no-channel-reach
@@ -78,7 +78,7 @@ for kinds in concat,sum no-all,prelu no-relu; do
     expect 0 "" compile "$model" some.kmodel --dataset "$digits/calib" --equalise $kinds
     same none.kmodel some.kmodel
 done
-for kinds in relu,depthwise no-concat,no-pool; do
+for kinds in relu,depthwise +concat,+pool; do
     expect 0 "" compile "$model" some.kmodel --dataset "$digits/calib" --equalise $kinds
     same a.kmodel some.kmodel
 done
