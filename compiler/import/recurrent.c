@@ -203,6 +203,12 @@ bool ncc_recurrent_unroll(const struct recurrent *l, bool wants_y, struct recurr
 {
     static bool (*const one[])(struct step *, struct value *) = {rnn_step, gru_step, lstm_step};
     struct step s = {.l = l, .h = l->h, .c = l->c};
+    if (l->g->next_id > RECURRENT_MAX_VALUES) {
+        const struct place where = {.file = l->g->file, .node = l->name};
+        ncc_diag_error(l->g->diags, FAULT_INPUT, where, "the recurrent layers of a model have too many steps",
+                       "cut the sequences, or the model", "%d values so far", l->g->next_id);
+        return false;
+    }
     if (l->kind == RECURRENT_GRU && !prepare_gru(&s))
         return false;
     struct value *const product[] = {l->x, l->w, l->bias};

@@ -7,8 +7,9 @@
 
 enum recurrent_kind { RECURRENT_RNN, RECURRENT_GRU, RECURRENT_LSTM };
 
-/* Most steps that are written out: a dozen nodes each. */
-enum { RECURRENT_MAX_STEPS = 512 };
+/* Most steps of a layer that are written out, a dozen nodes each; and most values of a graph in all before another layer
+ * is, so that the work stays bounded whatever a file says. */
+enum { RECURRENT_MAX_STEPS = 512, RECURRENT_MAX_VALUES = 1 << 20 };
 
 /* y = out_factor * op(in_factor * x + in_shift), of which an operator N_OPS leaves op out. */
 struct recurrent_function {

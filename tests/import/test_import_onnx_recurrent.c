@@ -1,6 +1,7 @@
 /* ONNX: recurrent layers of both directions, with what onnx's own tests of operators leave out. What they must give is
  * worked out here, state by state. */
 #include "compiler/import/onnx.h"
+#include "compiler/import/recurrent.h"
 #include "tests/import/onnx_model.h"
 
 static char path[] = "/tmp/ncc_onnx_XXXXXX";
@@ -246,9 +247,25 @@ static void refusals(void **state)
     expect_refusal(&(struct layer){"LSTM", NULL, 3, NULL, 0}, T, "", "must fit one another");
 }
 
+static void work_is_bounded(void **state)
+{
+    (void)state;
+    struct exit out;
+    struct arena a = ncc_arena_make(&out);
+    struct diags d;
+    ncc_diag_init(&d, &a);
+    struct recurrent_result result;
+    const struct recurrent r = {.g = ncc_graph_new(&a, &d, "many.onnx"), .name = "the last of many"};
+    r.g->next_id = RECURRENT_MAX_VALUES + 1;
+    assert_false(ncc_recurrent_unroll(&r, true, &result));
+    assert_int_equal(d.n_errors, 1);
+    ncc_arena_release(&a);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(layers_of_two_directions), cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(layers_of_two_directions), cmocka_unit_test(refusals),
+                                       cmocka_unit_test(work_is_bounded)};
     const int file = mkstemp(path);
     if (file < 0)
         return 1;
