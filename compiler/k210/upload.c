@@ -126,7 +126,8 @@ static struct value *upload_rows(struct lowering *l, struct value *v)
 static struct value *upload_map(struct lowering *l, struct value *v, int least_h, int least_w)
 {
     const int h = v->shape.dim[2], w = v->shape.dim[3];
-    if (h < NCC_KPU_MIN_H && least_h <= h && w >= most(least_w, NCC_KPU_MIN_W))
+    const bool few_rows = h < NCC_KPU_MIN_H && least_h <= h && w >= most(least_w, NCC_KPU_MIN_W);
+    if (few_rows && !l->options->kmodel_v3) /* which has no such concatenation */
         return upload_rows(l, v);
     if (h >= most(least_h, NCC_KPU_MIN_H) && w >= least_w && ncc_lower_uploads_lines(l, v))
         return upload_lines(l, v, h);

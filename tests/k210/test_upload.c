@@ -97,6 +97,9 @@ static void few_rows(void **unused)
         assert_int_equal(net_count(g, OP_pad), 0);
         assert_int_equal(net_count(g, OP_concat), 2);
         net_expect_same(&n, g, 3, "few long rows");
+        struct k210_options v3 = v4;
+        v3.kmodel_v3 = true;
+        assert_int_equal(net_count(net_lowered(&n, &v3, true), OP_pad), 1);
         net_close(&n);
     }
 }
