@@ -6,6 +6,7 @@
 #ifndef NCC_OPS_ELEMENTWISE_H
 #define NCC_OPS_ELEMENTWISE_H
 
+#include "compiler/base/cpu.h"
 #include "compiler/ir/broadcasting.h"
 #include "compiler/ops/support.h"
 
@@ -23,7 +24,7 @@ bool ncc_infer_binary_or_int(struct infer *i);
 
 /* Works in place too: x may be y. */
 #define NCC_UNARY_FAST                                                                                                 \
-    static void eval_fast(const struct eval_args *a)                                                                   \
+    NCC_FOR_EACH_CPU static void eval_fast(const struct eval_args *a)                                                  \
     {                                                                                                                  \
         const int64_t n = ncc_shape_count(a->out[0]->shape);                                                           \
         const void *attrs = a->node->attrs;                                                                            \

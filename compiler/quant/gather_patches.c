@@ -11,7 +11,7 @@
 enum { LEAST_POINTS = 256, QUICK_POINTS = 1024, THOROUGH_POINTS = 3072 };
 /* Of each channel's sum, for a table: so that there are this many of all channels together. */
 enum { TABLE_VALUES = 8192, TABLE_MIN_POINTS = 16 };
-enum { MAX_TOGETHER = 64 };
+enum { MAX_TOGETHER = 64, MAX_TAPS = 9 };
 
 static bool is_layer(const struct node *n)
 {
@@ -118,17 +118,21 @@ static void add_points(const struct node *n, const struct patches *p, int first,
     const int h = t->shape.dim[2], w = t->shape.dim[3], k = a->kernel;
     for (int point = first; point < first + count; point += MAX_TOGETHER) {
         const int together = first + count - point < MAX_TOGETHER ? first + count - point : MAX_TOGETHER;
-        int y0[MAX_TOGETHER], x0[MAX_TOGETHER];
-        for (int i = 0; i < together; i++)
-            place_of(n, (uint32_t)(point + i) * 2654435761U, &y0[i], &x0[i]);
+        int at[MAX_TAPS][MAX_TOGETHER]; /* what is read; -1: beyond the edge, where zeros are */
+        for (int i = 0; i < together; i++) {
+            int y0, x0;
+            place_of(n, (uint32_t)(point + i) * 2654435761U, &y0, &x0);
+            for (int tap = 0; tap < k * k; tap++) {
+                const int y = y0 + tap / k - k / 2, x = x0 + tap % k - k / 2;
+                at[tap][i] = y >= 0 && y < h && x >= 0 && x < w ? y * w + x : -1;
+            }
+        }
         const float *map = t->data;
         float *to = p->data + point;
         for (int c = 0; c < t->shape.dim[1]; c++, map += (size_t)h * w)
             for (int tap = 0; tap < k * k; tap++, to += p->n_points)
-                for (int i = 0; i < together; i++) {
-                    const int y = y0[i] + tap / k - k / 2, x = x0[i] + tap % k - k / 2;
-                    to[i] = y >= 0 && y < h && x >= 0 && x < w ? map[(size_t)y * w + x] : 0;
-                }
+                for (int i = 0; i < together; i++)
+                    to[i] = at[tap][i] >= 0 ? map[at[tap][i]] : 0;
     }
 }
 
