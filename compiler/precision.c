@@ -5,6 +5,7 @@
  * by bisection, and of the two the one with fewer multiply-adds on the CPU is taken. With all nodes in floating point
  * nothing is rounded.
  */
+#include "compiler/quant/compare.h"
 #include "compiler/quant/layer_error.h"
 #include "compiler/report/judgement.h"
 #include "compiler/steps.h"
@@ -22,24 +23,30 @@ struct run {
 static double measure(struct compilation *c, int n_samples)
 {
     struct layer_errors e;
-    double worst = INFINITY;
+    struct report_precision *p = &c->report.precision;
     const struct layer_error_options brief = {.quiet = true, .brief = true};
     struct samples samples = ncc_compilation_samples(c);
     samples.n = samples.n < n_samples ? samples.n : n_samples;
     if (!samples.n || !ncc_quant_layer_errors(c->real, c->graph, &samples, &brief, &c->scratch, &e))
         return (double)NAN;
-    for (int k = 0; k < e.n_outputs; k++)
-        worst = fmin(worst, ncc_layer_db(e.outputs[k].signal, e.outputs[k].total));
+    *p = (struct report_precision){.db = INFINITY, .n_samples = samples.n};
+    for (int k = 0; k < e.n_outputs; k++) {
+        const double db = ncc_layer_db(e.outputs[k].signal, e.outputs[k].total);
+        if (db >= p->db)
+            continue;
+        p->db = db;
+        p->before_softmax =
+            ncc_compared_softmax(c->real->outputs.v[k].value, c->graph->outputs.v[k].value->dtype).n > 0;
+    }
     /* What costs the outputs most would tell more, but to find it takes a run for each layer. */
     const struct layer_error *least = ncc_layer_least_precise(&e);
     const char *reason = least ? ncc_layer_reason(least, &c->arena) : NULL;
-    c->report.precision = (struct report_precision){.db = worst, .n_samples = samples.n};
     if (reason) {
-        c->report.precision.layer = ncc_arena_printf(&c->arena, "%s", least->node->name);
-        c->report.precision.layer_db = ncc_layer_own_db(least);
-        c->report.precision.reason = reason;
+        p->layer = ncc_arena_printf(&c->arena, "%s", least->node->name);
+        p->layer_db = ncc_layer_own_db(least);
+        p->reason = reason;
     }
-    return worst;
+    return p->db;
 }
 
 /* Lowers and quantises again with this run in floating point; the worst output in dB, NAN after an error. */

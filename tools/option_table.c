@@ -85,7 +85,8 @@ const struct option ncc_options[] = {
     {0, "calibrate-method", "METHOD", RESULT, KIND_TEXT, AT(compile.calibrate_method), NULL,
      "how ranges follow from the samples: auto, minmax (no_clip), percentile, l2 (mse), kl (default: auto)"},
     {0, "min-sqnr", "DB", RESULT, KIND_DECIBEL, AT(compile.min_sqnr), NULL,
-     "precision of every output on the samples; part of the model stays in floating point for it"},
+     "signal to noise of every output on the samples, in front of a softmax that makes it; part of the model stays in "
+     "floating point for it"},
     {0, "equalise", "KINDS", RESULT, KIND_SET, AT(compile.steps.equalise), equalised,
      "through what scale is shifted between layers: relu, depthwise, prelu, pool, sum, concat, readers (default: "
      "relu,depthwise); no-KIND, +KIND: the default without or with it; all; none"},

@@ -21,6 +21,10 @@ double ncc_max_difference(const float *a, const float *b, size_t n);
  * n = 0: there is none. */
 struct along ncc_softmax_of(const struct value *v);
 
+/* The softmax in front of which an output is compared: the one that makes it, unless what is to be compared with it is
+ * of type `got` and that is codes, which tell too little of what is in front. */
+struct along ncc_compared_softmax(const struct value *output, enum dtype got);
+
 /* What stands in front of a softmax, from its result p, which is seen along the axis of the softmax: logarithms, less
  * their mean along the axis, as a softmax gives the same whatever is added to all. Probabilities below 1e-30 count as
  * that. x may be p. (Behind a softmax a comparison sees little but the few samples of which the model is not sure.) */

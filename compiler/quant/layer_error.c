@@ -4,6 +4,7 @@
 #include "compiler/base/progress.h"
 #include "compiler/quant/code_rows.h"
 #include "compiler/quant/code_samples.h"
+#include "compiler/quant/compare.h"
 #include "compiler/quant/layer_run.h"
 #include "compiler/quant/window_runs.h"
 
@@ -17,6 +18,7 @@ struct store {
     struct tensor *real; /* by id of the real graph: this sample's values */
     struct codes_room codes;
     struct layer_room layer;
+    float *logits[2];        /* of the largest output */
     float *largest;          /* [channels of all layers]: over the samples */
     int64_t (*bins)[N_BINS]; /* [layer]: how often which share of the range was reached */
 };
@@ -113,21 +115,40 @@ static void compare(const struct job *j, struct store *s, int layer, struct laye
         }
 }
 
-static void compare_output(const struct job *j, int output, const struct tensor *got_codes, const float *want,
+/* An output of the real graph, and the same of the integer graph. */
+struct output_pair {
+    const float *want;
+    struct tensor got;
+};
+
+/* What stands in front of the softmax that makes it, if one does. */
+static struct output_pair in_front(const struct job *j, struct store *s, int output, struct output_pair p)
+{
+    const struct along softmax = ncc_compared_softmax(j->g.real->outputs.v[output].value, p.got.dtype);
+    if (softmax.n <= 0)
+        return p;
+    ncc_before_softmax(p.want, softmax, s->logits[0]);
+    ncc_before_softmax(p.got.data, softmax, s->logits[1]);
+    p.got.data = s->logits[1];
+    return (struct output_pair){s->logits[0], p.got};
+}
+
+static void compare_output(const struct job *j, struct store *s, int output, struct output_pair p,
                            struct layer_sums *sum)
 {
     const struct value *v = j->g.codes->outputs.v[output].value, *y = j->g.real->outputs.v[output].value;
     if (v->data || y->data || y->dtype != DT_F32)
         return; /* a constant, or whole numbers: nothing is lost that this could measure */
+    p = in_front(j, s, output, p);
     sum->n = ncc_shape_count(y->shape);
     const int64_t run = ncc_code_run(v);
     for (int64_t i = 0; i < sum->n; i += run)
         for (int64_t k = i; k < i + run; k += NCC_ROW) {
             double got[NCC_ROW];
             const int n = (int)(i + run - k < NCC_ROW ? i + run - k : NCC_ROW);
-            ncc_row_reals(got_codes, ncc_code_pair(&v->quant, (int)(i / run)), k, n, got);
-            sum->signal += ncc_row_power(want + k, n);
-            sum->total += ncc_row_error(got, want + k, n);
+            ncc_row_reals(&p.got, ncc_code_pair(&v->quant, (int)(i / run)), k, n, got);
+            sum->signal += ncc_row_power(p.want + k, n);
+            sum->total += ncc_row_error(got, p.want + k, n);
         }
 }
 
@@ -154,7 +175,8 @@ static void judge(void *ctx, int sample, int thread, const struct tensor *const 
         if (j->brief)
             memcpy(j->want[sample * n_outputs + k], outputs[k]->data, ncc_value_size(j->g.real->outputs.v[k].value));
         else
-            compare_output(j, k, &s->codes.value[j->g.codes->outputs.v[k].value->id], outputs[k]->data,
+            compare_output(j, s, k,
+                           (struct output_pair){outputs[k]->data, s->codes.value[j->g.codes->outputs.v[k].value->id]},
                            &j->outputs[(size_t)sample * n_outputs + k]);
 }
 
@@ -169,9 +191,9 @@ static void judge_outputs(void *ctx, int sample, int thread, const struct tensor
 {
     struct job *j = ctx;
     const int n_outputs = j->g.codes->outputs.n;
-    (void)thread;
     for (int k = 0; k < n_outputs; k++)
-        compare_output(j, k, outputs[k], j->want[sample * n_outputs + k], &j->outputs[(size_t)sample * n_outputs + k]);
+        compare_output(j, &j->store[thread], k, (struct output_pair){j->want[sample * n_outputs + k], *outputs[k]},
+                       &j->outputs[(size_t)sample * n_outputs + k]);
 }
 
 static void step(void *ctx)
@@ -241,6 +263,13 @@ static void sum_up(const struct job *j, int n_threads, int n_samples, struct are
 
 static void open_store(const struct job *j, struct store *s, struct arena *a)
 {
+    int64_t most = 0;
+    for (int k = 0; k < j->g.real->outputs.n; k++) {
+        const int64_t n = ncc_shape_count(j->g.real->outputs.v[k].value->shape);
+        most = n > most ? n : most;
+    }
+    for (int i = 0; i < 2; i++)
+        s->logits[i] = NCC_NEW(a, float, most);
     s->real = ncc_value_tensors(j->g.real_values, j->g.real->next_id, a);
     s->layer = ncc_layer_room(&j->g, a);
     if (!j->brief)

@@ -34,7 +34,7 @@ struct layer_error {
 struct layer_errors {
     struct layer_error *v; /* in the order of the integer graph; nodes that only move codes are left out */
     int n;
-    struct layer_sums *outputs; /* of the graph's outputs: signal, total and n only */
+    struct layer_sums *outputs; /* of the graph's outputs, in front of a softmax that makes them: signal, total and n */
     int n_outputs;
 };
 

@@ -88,6 +88,7 @@ static void add_precision(cJSON *root, const struct report_precision *p)
         cJSON_AddNumberToObject(o, "worst_sqnr_db", p->db);
     else
         cJSON_AddNullToObject(o, "worst_sqnr_db");
+    cJSON_AddBoolToObject(o, "before_softmax", p->before_softmax);
     cJSON_AddNumberToObject(o, "samples", p->n_samples);
     cJSON_AddNumberToObject(o, "float_nodes", p->n_float);
     if (p->reason) {

@@ -65,7 +65,8 @@ struct report_spill {
 
 /* Against the lowered graph in real numbers, on the first samples. */
 struct report_precision {
-    double db;                  /* of the worst output; INFINITY: equal */
+    double db;                  /* of the worst output, in front of a softmax that makes it; INFINITY: equal */
+    bool before_softmax;        /* one does */
     int n_samples;              /* 0: not measured */
     const char *layer, *reason; /* the least precise layer, if it is worth a look, else NULL */
     double layer_db;

@@ -58,7 +58,8 @@ static void print_precision(const struct report_precision *p, FILE *out)
     if (isinf(p->db))
         fputs("exact", out);
     else
-        fprintf(out, "%.1f dB signal to noise of the worst output", p->db);
+        fprintf(out, "%.1f dB signal to noise of the worst output%s", p->db,
+                p->before_softmax ? ", in front of its softmax" : "");
     fprintf(out, ", on %d sample%s\n", p->n_samples, p->n_samples == 1 ? "" : "s");
     if (p->n_float)
         fprintf(out, "%-16s the %s %d of %d nodes stay in floating point for it\n", "", p->head ? "first" : "last",

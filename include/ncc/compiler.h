@@ -103,8 +103,8 @@ struct ncc_compile_options {
     const char *calibrate_method; /* "auto" (NULL), "minmax" or "no_clip", "percentile", "l2" or "mse", "kl" */
 
     struct ncc_quant_steps steps;
-    double min_sqnr; /* dB that every output must reach on the samples; 0: none. Where codes do not, the tail or the head of
-                        the network stays in floating point on the CPU */
+    double min_sqnr; /* dB that every output must reach on the samples, in front of a softmax that makes it; 0: none.
+                        Where codes do not, the tail or the head of the network stays in floating point on the CPU */
 
     enum ncc_element_choice inference; /* U8 (default): quantised; FLOAT: CPU kernels in float only */
     enum ncc_element_choice input;     /* what the firmware feeds; default: as inference */
