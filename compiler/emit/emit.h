@@ -17,6 +17,10 @@ bool ncc_emit_v4(const struct graph *g, const struct plan *plan, struct arena *a
  * are floats. */
 bool ncc_emit_v3(const struct graph *g, const struct plan *plan, struct arena *a, struct bytes *out);
 
+/* Of a planned graph, a node that has nothing to do: another way to look at bytes, a concat whose inputs already lie at
+ * their parts of the output, or a slice that is a view of its input. */
+bool ncc_emit_is_free(const struct node *n);
+
 /* The kmodel as a C source file: `const unsigned char NAME[] __attribute__((aligned(256))) = {...};` and its size.
  * `name` must be a C identifier. */
 struct bytes ncc_emit_c_array(struct bytes kmodel, const char *name, struct arena *a);

@@ -2,6 +2,7 @@
 #ifndef NCC_EMIT_WRITING_H
 #define NCC_EMIT_WRITING_H
 
+#include "compiler/emit/emit.h"
 #include "compiler/ops/attrs.h"
 #include "compiler/plan/plan.h"
 #include "kmodel/kmodel.h"
@@ -41,10 +42,6 @@ size_t ncc_emit_nnil(const struct node *n, uint8_t code[NCC_EMIT_MAX_NNIL]);
 /* The clamp that the only reader of n's result, working in place, amounts to (relu, clip): kernels with a fused
  * activation do it on the way. NULL: there is none. */
 const struct node *ncc_emit_fused_clamp(const struct graph *g, const struct node *n, struct ncc_km_clamp *out);
-
-/* A node that has nothing to do: another way to look at bytes, a concat whose inputs already lie at their parts of the
- * output, or a slice that is a view of its input. */
-bool ncc_emit_is_free(const struct node *n);
 
 /* Why a download cannot be done; NULL: the layer before it writes both copies. */
 const char *ncc_emit_download_fault(const struct node *n);

@@ -250,6 +250,13 @@ static bool broadcasts(const struct ncc_kmodel_node *node)
     return memcmp(op->a_shape, op->b_shape, sizeof op->a_shape) != 0;
 }
 
+/* What is copied one by one. */
+static double runs(const struct ncc_kmodel_node *node)
+{
+    const struct ncc_km_concat *op = node->opcode == NCC_KM_OP_concat ? node->body : NULL;
+    return op ? (double)op->outer_size * op->n : 0;
+}
+
 static double kernel_us(const struct kmodel_node *k, const struct ncc_kmodel_node *node, enum ncc_kpu_runtime runtime)
 {
     const enum cost_kernel kernel = kernel_of(node->opcode);
@@ -261,7 +268,8 @@ static double kernel_us(const struct kmodel_node *k, const struct ncc_kmodel_nod
         n = k->write[0].size;
     else if (per != COST_PER_OUT)
         n *= work_per_element(k, node);
-    return ncc_cost_instructions_us(n * ncc_cost_instructions(kernel, broadcasts(node), runtime));
+    return ncc_cost_instructions_us(n * ncc_cost_instructions(kernel, broadcasts(node), runtime) +
+                                    NCC_COST_RUN_INSTRUCTIONS * runs(node));
 }
 
 static void find_times(struct kmodel_node *k, const struct ncc_kmodel_node *node, enum ncc_kpu_runtime runtime)

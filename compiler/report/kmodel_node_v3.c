@@ -108,6 +108,13 @@ static double work_per_element(const struct ncc_km3_layer *layer)
     }
 }
 
+/* What is copied one by one. */
+static double runs(const struct ncc_km3_layer *layer)
+{
+    const bool many = layer->type == NCC_KM3_concat || layer->type == NCC_KM3_quantized_concat;
+    return many ? ((const struct ncc_km3_concat *)layer->body)->n : 0;
+}
+
 static double kernel_us(const struct kmodel_node *k, const struct ncc_km3_layer *layer)
 {
     const struct price price = price_of(layer->type);
@@ -118,7 +125,7 @@ static double kernel_us(const struct kmodel_node *k, const struct ncc_km3_layer 
         n = k->write[0].size;
     else
         n *= work_per_element(layer);
-    return ncc_cost_instructions_us(n * price.instructions);
+    return ncc_cost_instructions_us(n * price.instructions + NCC_COST_RUN_INSTRUCTIONS * runs(layer));
 }
 
 static void find_times(struct kmodel_node *k, const struct ncc_km3_layer *layer, enum ncc_kpu_runtime runtime)

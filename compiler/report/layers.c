@@ -1,6 +1,7 @@
 /* What the integer graph does on the chip, node by node, and what it costs. */
 #include "compiler/report/report.h"
 
+#include "compiler/emit/emit.h"
 #include "compiler/k210/cost.h"
 #include "compiler/ops/attrs.h"
 #include "kpu/layer.h"
@@ -39,13 +40,6 @@ enum ncc_kpu_runtime ncc_report_runtime(enum ncc_firmware firmware, int kmodel_v
 const char *ncc_report_op(const struct node *n, struct arena *a)
 {
     return n->op == OP_kpu_layer ? layer_op(n, a) : ncc_op_desc(n->op)->name;
-}
-
-/* Nodes that are only a way to look at bytes. */
-static bool is_view(const struct node *n)
-{
-    return n->op == OP_kpu_concat || n->op == OP_kpu_stack || n->op == OP_kpu_slice || n->op == OP_kpu_recanvas ||
-           n->op == OP_kpu_view || n->op == OP_reshape;
 }
 
 static bool is_copy(const struct node *n)
@@ -180,7 +174,7 @@ void ncc_report_layers(struct report *r, const struct graph *g, const struct pla
     for (int i = 0; i < g->inputs.n; i++)
         describe_input(r, g->inputs.v[i], runtime, a);
     for (const struct node *n = g->first; n; n = n->next)
-        if (!is_view(n))
+        if (!ncc_emit_is_free(n))
             NCC_PUSH(a, &r->layers, describe(r, n, runtime, a));
     describe_buffers(r, g, plan, a);
     r->crossings = count_crossings(g, a);

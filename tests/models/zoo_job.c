@@ -215,12 +215,25 @@ static void compile_model(struct job *j)
 
 /* ---- running ---- */
 
+/* What the file alone tells of the time is what the compilation told. */
+static void compare_times(const struct job *j, struct bytes file)
+{
+    struct ncc_estimate e;
+    assert_true(ncc_estimate(file.data, file.size, NCC_FIRMWARE_AUTO, &e));
+    const double ms[3] = {e.kpu_us / 1000, e.copy_us / 1000, e.cpu_us / 1000}, told[3] = {j->r.kpu, j->r.copy, j->r.cpu};
+    for (int i = 0; i < 3; i++)
+        if (fabs(ms[i] - told[i]) > 1e-3)
+            fail_msg("%s: %s takes %.3f ms by its report and %.3f by its file", j->model->name,
+                     (const char *[]){"KPU", "copying", "CPU"}[i], told[i], ms[i]);
+}
+
 static void open_model(struct job *j)
 {
     struct diags d;
     struct bytes file;
     ncc_diag_init(&d, &j->arena);
     assert_true(ncc_file_read(j->kmodel, 1 << 26, &j->arena, &d, &file));
+    compare_times(j, file);
     const size_t size = ncc_model_work_size(file.data, file.size);
     void *work = ncc_arena_alloc(&j->arena, size, 1, 64);
     if (ncc_model_open(&j->m, file.data, file.size, work, size, ncc_sim_device(j->sim)))

@@ -205,6 +205,27 @@ static void times(void **state)
     free(file);
 }
 
+/* Two maps side by side in rows: a run for each operand and row. */
+static void in_runs(struct ncc_kmodel_writer *w)
+{
+    const struct ncc_km_concat op = {.out = {NCC_KM_MAIN, NCC_KM_U8, 2 * MAP, 2 * MAP}, 1, C * H, 2};
+    const struct ncc_km_range in[2] = {bytes_at(0), bytes_at(MAP)};
+    const int32_t dims[2] = {W, W};
+    ncc_kmodel_write_node(w, NCC_KM_OP_concat, &op, sizeof op, in, sizeof in, dims, sizeof dims);
+}
+
+static void time_of_runs(void **state)
+{
+    (void)state;
+    size_t size;
+    struct ncc_estimate e;
+    const struct ncc_km_range out = {NCC_KM_MAIN, NCC_KM_U8, 2 * MAP, 2 * MAP};
+    uint64_t *file = make(in_runs, 1, out, true, &size);
+    assert_true(ncc_estimate(file, size, NCC_FIRMWARE_AUTO, &e));
+    assert_near(e.cpu_us, (0.5 * 2 * MAP + 40 * 2 * C * H) * 2.1 / 400);
+    free(file);
+}
+
 /* The upload takes bytes that lie where a KPU layer's result lay before: it does not depend on the KPU. */
 static void overwritten(struct ncc_kmodel_writer *w)
 {
@@ -279,11 +300,9 @@ static void published(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(crossings_and_memory),
-        cmocka_unit_test(times),
-        cmocka_unit_test(overwritten_data_do_not_cross),
-        cmocka_unit_test(every_upload_counts),
-        cmocka_unit_test(published),
+        cmocka_unit_test(crossings_and_memory), cmocka_unit_test(times),
+        cmocka_unit_test(time_of_runs),         cmocka_unit_test(overwritten_data_do_not_cross),
+        cmocka_unit_test(every_upload_counts),  cmocka_unit_test(published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
