@@ -1,5 +1,5 @@
-/* Three ways: 1x1 layers are one matrix product on the maps as they lie; depthwise layers run over a copy of the map with
- * its border; all else is a matrix product over such copies of all maps, whose rows are what each tap sees:
+/* Three ways: 1x1 layers are one matrix product on the maps as they lie; depthwise layers run over a copy of the map
+ * with its border; all else is a matrix product over such copies of all maps, whose rows are what each tap sees:
  *
  *     out[out_c][cells] = w[out_c][in_c * kh * kw] * taps[in_c * kh * kw][cells]
  *
@@ -9,7 +9,9 @@
 #include "compiler/base/cpu.h"
 #include "compiler/base/gemm_rows.h"
 
+#include <stdalign.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 /* Elements of one band, copies and results: 1 MiB. */
@@ -313,17 +315,23 @@ static void pointwise(const struct convolve *s, const float *x, const float *w, 
     ncc_gemm_rows(&g);
 }
 
-/* The scratch memory begins with where the rows start. */
+/* The scratch memory, which may be aligned for floats only, begins with where the rows start. */
 static size_t pointers_size(const struct convolve *s)
 {
-    return ((size_t)taps(s) * sizeof(float *) + 63) / 64 * 64;
+    return alignof(float *) + (size_t)taps(s) * sizeof(float *);
+}
+
+static const float **pointers_in(void *scratch)
+{
+    const uintptr_t at = (uintptr_t)scratch, align = alignof(float *);
+    return (const float **)((at + align - 1) / align * align);
 }
 
 static void products(const struct convolve *s, const float *x, const float *w, const float *bias, float *y,
                      void *scratch)
 {
     const int out_group = s->out_c / s->groups, rows = rows_of_bands(s);
-    const float **tap = scratch;
+    const float **tap = pointers_in(scratch);
     float *room = (float *)((char *)scratch + pointers_size(s));
     for (int g = 0; g < s->groups; g++) {
         if (is_pointwise(s))
