@@ -2,6 +2,8 @@
  * So nothing larger than a row of the source is kept. */
 #include "compiler/data/resample.h"
 
+#include "compiler/base/cpu.h"
+
 #include <math.h>
 
 /* What of an axis of the source makes up one position of the output. */
@@ -49,12 +51,14 @@ static const struct tap *make_taps(int size, int to_size, struct arena *scratch)
     return taps;
 }
 
+NCC_FOR_EACH_CPU
 static void sum_rows(const uint8_t *from, size_t row_size, const struct tap *tap, float *sum)
 {
     for (size_t x = 0; x < row_size; x++)
         sum[x] = 0.0f;
     for (int k = 0; k < tap->n; k++) {
         const uint8_t *row = from + (size_t)(tap->first + k) * row_size;
+#pragma omp simd
         for (size_t x = 0; x < row_size; x++)
             sum[x] += tap->weight[k] * (float)row[x];
     }

@@ -35,9 +35,11 @@ static int n_reachable(const struct pieces *p, double largest)
     return n;
 }
 
+NCC_FOR_EACH_CPU
 static double largest_of(const double *v, int n)
 {
     double largest = v[0];
+#pragma omp simd reduction(max : largest)
     for (int i = 1; i < n; i++)
         largest = v[i] > largest ? v[i] : largest;
     return largest;
@@ -81,6 +83,7 @@ static void apply_pieces(const struct pieces *p, int n_pieces, const double *v, 
         c = c > 255 ? 255.0 : c;
         code[i] = (int32_t)c;
     }
+#pragma omp simd
     for (int i = 0; i < n; i++)
         to[i] = (uint8_t)code[i];
 }

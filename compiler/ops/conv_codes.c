@@ -1,5 +1,7 @@
 #include "compiler/ops/conv_codes.h"
 
+#include "compiler/base/cpu.h"
+
 #define EXACT ((int64_t)1 << 24)
 
 /* The largest magnitude of code + offset. */
@@ -70,11 +72,21 @@ size_t ncc_convolve_codes_scratch(const struct convolve_codes *c)
     return n * sizeof(float) + (own > other ? own : other); /* fewer channels may mean larger bands */
 }
 
+NCC_FOR_EACH_CPU
 static void widen(const uint8_t *from, int64_t n, int offset, float *to)
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++)
         to[i] = (float)(from[i] + offset);
+}
+
+/* All are whole numbers. `more`: there are sums already. */
+NCC_FOR_EACH_CPU
+static void add_sums(const float *y, int64_t n, bool more, int32_t *sum)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++)
+        sum[i] = (more ? sum[i] : 0) + (int32_t)y[i];
 }
 
 void ncc_convolve_codes(const struct convolve_codes *c, const uint8_t *x, const uint8_t *w, int32_t *sum,
@@ -84,8 +96,6 @@ void ncc_convolve_codes(const struct convolve_codes *c, const uint8_t *x, const 
     const int64_t taps = taps_per_channel(s), w_row = s->in_c / s->groups * taps;
     const size_t n_out = out_size(s);
     float *maps = scratch, *weights = maps + (size_t)full.in_c * map_size(s), *y = weights + weights_size(&full);
-    for (size_t i = 0; i < n_out; i++)
-        sum[i] = 0;
     for (int first = 0; first < s->in_c; first += full.in_c) {
         const struct convolve part = part_of(c, first);
         const int64_t row = part.in_c / part.groups * taps;
@@ -93,7 +103,6 @@ void ncc_convolve_codes(const struct convolve_codes *c, const uint8_t *x, const 
         for (int oc = 0; oc < s->out_c; oc++)
             widen(w + oc * w_row + first * taps, row, c->w_offset, weights + oc * row);
         ncc_convolve_fast(&part, maps, weights, NULL, y, y + n_out);
-        for (size_t i = 0; i < n_out; i++)
-            sum[i] += (int32_t)y[i];
+        add_sums(y, (int64_t)n_out, first > 0, sum);
     }
 }
