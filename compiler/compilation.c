@@ -24,11 +24,13 @@ void ncc_compilation_open(struct compilation *c, const struct ncc_compile_option
     c->err = err;
     c->arena = ncc_arena_make(&c->exit);
     c->scratch = ncc_arena_make(&c->exit);
+    c->older = ncc_arena_make(&c->exit);
 }
 
 void ncc_compilation_close(struct compilation *c)
 {
     ncc_arena_release(&c->scratch);
+    ncc_arena_release(&c->older);
     ncc_arena_release(&c->arena);
 }
 
@@ -145,6 +147,7 @@ static bool run_step(struct compilation *c, const struct step *s)
     if (good && c->options->verify_passes && s->same_meaning)
         good = means_the_same(c, s->name);
     ncc_arena_release(&c->scratch);
+    ncc_arena_release(&c->older);
     return good;
 }
 

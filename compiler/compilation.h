@@ -22,6 +22,7 @@ struct compilation {
     struct exit exit;
     struct arena arena;    /* lives as long as the compilation */
     struct arena scratch;  /* emptied after every step */
+    struct arena older;    /* likewise: of the round before, in steps that go on in rounds */
     struct diags diags;
     struct graph *graph;
     const struct source_node *sources; /* the nodes of the source model, n_sources */

@@ -71,6 +71,7 @@ struct node {
     bool on_kpu;        /* set by placement: this node becomes KPU layers */
     bool barred;        /* must not: its layers do not fit KPU RAM; the reason is set */
     bool apart;         /* a slice: on the KPU its rows get a canvas of their own, where a window of the whole would do */
+    int made_for;       /* lowered: 1 + the id of the first result of the canonical node that asked for it; 0: none */
     bool in_float;      /* it must stay in floating point */
     double kpu_us;      /* set by placement: estimated time of its KPU layers; INFINITY: there are none that do it */
     const char *reason; /* why it is where it is, for the report; or NULL */

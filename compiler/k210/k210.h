@@ -28,6 +28,7 @@ struct k210_options {
     enum ncc_kpu_runtime runtime; /* whose copying costs count */
     int weight_bits; /* of KPU layers: 8, or 16, which kmodel v3 has */
     bool short_of_ram; /* neither main memory nor the kmodel holds anything for the sake of speed */
+    bool on_trial; /* the lowered graph is only looked at: weights are not filled in, nodes not named */
     bool inputs_on_kpu; /* a piece of a graph on trial: inputs of four dimensions are in KPU RAM already */
     bool kmodel_v3; /* CPU kernels are those of kmodel v3: few, and of codes only those that move them */
     atomic_llong *n_made; /* the values that lowering makes, in all attempts, are added: what it took. NULL: nobody asks */

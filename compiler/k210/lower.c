@@ -137,9 +137,11 @@ static void join_family(struct lowering *l, int number, struct node *first, cons
 /* What stands between two nodes was made for the second. */
 static void give_origin(struct node *first, const struct node *end)
 {
-    for (struct node *n = first; n != end; n = n->next)
+    for (struct node *n = first; n != end; n = n->next) {
+        n->made_for = 1 + end->out[0]->id;
         if (!n->origin)
             n->origin = end->origin;
+    }
 }
 
 /* If its layer cannot take the pool behind it, the pool has layers of its own. */
@@ -239,7 +241,7 @@ static bool may_make_margins(const struct graph *g)
 
 bool ncc_k210_lower(struct graph *g, const struct k210_options *options, struct arena *scratch)
 {
-    struct lowering l = {.g = g, .options = options};
+    struct lowering l = {.g = g, .options = options, .trying = options->on_trial};
     l.no_margins = !may_make_margins(g) || !ncc_lower_margins_pay(g, options, scratch);
     ncc_lower_walk(&l, scratch);
     return true;

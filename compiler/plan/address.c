@@ -100,7 +100,8 @@ static bool improve(struct packing *p, struct arena *scratch)
     return proven;
 }
 
-void ncc_plan_pack(struct job *job, int n_jobs, int64_t max_nodes, struct arena *scratch, struct plan_memory *out)
+void ncc_plan_pack(struct job *job, int n_jobs, int64_t enough, int64_t max_nodes, struct arena *scratch,
+                   struct plan_memory *out)
 {
     *out = (struct plan_memory){.optimal = true};
     struct job **sorted = NCC_NEW(scratch, struct job *, n_jobs);
@@ -120,7 +121,7 @@ void ncc_plan_pack(struct job *job, int n_jobs, int64_t max_nodes, struct arena 
     floor = out->bound;
     for (int i = 0; i < n_groups; i++) {
         struct packing *p = &groups[i];
-        p->goal = floor;
+        p->goal = floor > enough ? floor : enough;
         p->nodes = max_nodes;
         ncc_plan_fit_all(p, scratch);
         const bool proven = improve(p, scratch);

@@ -15,9 +15,10 @@ struct job {
 /* Nodes of search that stand for a second of plan_options.solve_seconds. */
 enum { NCC_PLAN_NODES_PER_SECOND = 2000000 };
 
-/* Fills job[].addr and `out`. First a number of quick placements; when none of them reaches the bound, a search of
- * at most `max_nodes` nodes. The result depends on the arguments only. */
-void ncc_plan_pack(struct job *job, int n_jobs, int64_t max_nodes, struct arena *scratch, struct plan_memory *out);
+/* Fills job[].addr and `out`. First a number of quick placements; when none of them reaches the bound, or `enough`, a
+ * search of at most `max_nodes` nodes. The result depends on the arguments only. */
+void ncc_plan_pack(struct job *job, int n_jobs, int64_t enough, int64_t max_nodes, struct arena *scratch,
+                   struct plan_memory *out);
 
 /* ---- the pieces, for one group of jobs: fit.c, climb.c, pack_search.c ---- */
 

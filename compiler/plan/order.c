@@ -12,6 +12,12 @@ struct choice {
     bool searched[N_DIMS];
 };
 
+/* What doing a unit would change, kept until something else changes that: by unit. */
+struct forecast {
+    struct change *change;
+    bool *known;
+};
+
 struct plan_order {
     struct units units;
     struct walk walk;
@@ -30,9 +36,12 @@ struct merit {
     int64_t by[2 * N_DIMS];
 };
 
-static struct merit judge(const struct walk *w, int unit, int dim)
+static struct merit judge(const struct walk *w, struct forecast *f, int unit, int dim)
 {
-    const struct change c = ncc_plan_walk_change(w, unit);
+    if (!f->known[unit])
+        f->change[unit] = ncc_plan_walk_change(w, unit);
+    f->known[unit] = true;
+    const struct change c = f->change[unit];
     struct merit m;
     for (int k = 0; k < N_DIMS; k++) {
         const int d = k ? !dim : dim;
@@ -52,8 +61,20 @@ static bool is_better(const struct merit *x, const struct merit *y)
     return false;
 }
 
+/* What a unit that was done changes for others: the first to touch a buffer makes it, the last one frees it. */
+static void forget(const struct walk *w, struct forecast *f, int unit)
+{
+    const struct int_list *touch = &w->u->v[unit].touch;
+    for (int i = 0; i < touch->n; i++) {
+        const struct held *h = &w->u->held[touch->v[i]];
+        const int left = w->untouched[touch->v[i]];
+        for (int k = 0; k < h->touched_by.n && (left == h->n_touch - 1 || left == 1); k++)
+            f->known[h->touched_by.v[k]] = false;
+    }
+}
+
 /* Which of the ready units comes next: index into `ready`, which holds them in the order in which they became so. */
-static int pick(const struct walk *w, const struct int_list *ready, enum quick rule)
+static int pick(const struct walk *w, struct forecast *f, const struct int_list *ready, enum quick rule)
 {
     if (rule == FIRST_BRANCH_FIRST || rule == LAST_BRANCH_FIRST)
         return ready->n - 1;
@@ -63,7 +84,7 @@ static int pick(const struct walk *w, const struct int_list *ready, enum quick r
         const bool earlier = ready->v[i] < ready->v[best];
         const struct merit m = rule == IN_SOURCE_ORDER
                                    ? least
-                                   : judge(w, ready->v[i], rule == LEAST_KPU_FIRST ? DIM_KPU : DIM_MAIN);
+                                   : judge(w, f, ready->v[i], rule == LEAST_KPU_FIRST ? DIM_KPU : DIM_MAIN);
         if (i == 0 || is_better(&m, &least) || (earlier && !is_better(&least, &m))) {
             best = i;
             least = m;
@@ -78,20 +99,22 @@ static void add_if_ready(const struct walk *w, const struct segment *s, int unit
         ready->v[ready->n++] = unit;
 }
 
-static void go_quick(struct walk *w, const struct segment *s, enum quick rule, struct int_list *ready,
-                     struct route *out)
+static void go_quick(struct walk *w, struct forecast *f, const struct segment *s, enum quick rule,
+                     struct int_list *ready, struct route *out)
 {
     const bool backwards = rule == FIRST_BRANCH_FIRST; /* so that the first of several is the last in the list */
     const int length = s->end - s->begin;
     ready->n = 0;
+    memset(&f->known[s->begin], 0, (size_t)length * sizeof *f->known);
     for (int i = 0; i < length; i++)
         add_if_ready(w, s, backwards ? s->end - 1 - i : s->begin + i, ready);
     for (int n = 0; ready->n > 0; n++) {
-        const int at = pick(w, ready, rule), unit = ready->v[at];
+        const int at = pick(w, f, ready, rule), unit = ready->v[at];
         ready->n--;
         memmove(&ready->v[at], &ready->v[at + 1], (size_t)(ready->n - at) * sizeof *ready->v);
         out->order[n] = unit;
         ncc_plan_walk_do(w, unit);
+        forget(w, f, unit);
         const struct int_list *next = &w->u->v[unit].next;
         for (int i = 0; i < next->n; i++)
             add_if_ready(w, s, next->v[backwards ? next->n - 1 - i : i], ready);
@@ -99,8 +122,10 @@ static void go_quick(struct walk *w, const struct segment *s, enum quick rule, s
     memcpy(out->peak, w->peak, sizeof out->peak);
 }
 
-static void go_all_quick(struct plan_order *p, struct arena *a)
+/* A route that needs no more than `enough` of KPU RAM is the last one that is asked for. */
+static void go_all_quick(struct plan_order *p, int64_t enough, struct arena *a)
 {
+    struct forecast f = {NCC_NEW(a, struct change, p->units.n), NCC_NEW(a, bool, p->units.n)};
     struct int_list ready = {NCC_NEW(a, int, p->units.n), 0, p->units.n};
     ncc_plan_walk_to(&p->walk, &p->units.segments[0]);
     for (int k = 0; k < p->units.n_segments; k++) {
@@ -110,10 +135,11 @@ static void go_all_quick(struct plan_order *p, struct arena *a)
         memcpy(live, p->walk.live, sizeof live);
         memcpy(p->walk.peak, live, sizeof live);
         const int n_rules = s->end - s->begin == 1 ? 1 : N_QUICK;
-        for (; c->n < n_rules; c->n++) {
+        for (bool good = false; c->n < n_rules && !good; c->n++) {
             ncc_plan_walk_back(&p->walk, s, live);
             c->route[c->n].order = NCC_NEW(a, int, s->end - s->begin);
-            go_quick(&p->walk, s, (enum quick)c->n, &ready, &c->route[c->n]);
+            go_quick(&p->walk, &f, s, (enum quick)c->n, &ready, &c->route[c->n]);
+            good = c->route[c->n].peak[DIM_KPU] <= enough;
         }
     }
 }
@@ -178,10 +204,9 @@ static void polish(struct plan_order *p, struct choice *c, struct order_search s
     ncc_plan_order_polish(&p->walk, &search, p->arena, r);
 }
 
-/* Searches the segments from the worst on, until nothing more is to be gained. */
-static void search_segments(struct plan_order *p, int dim, int64_t cap)
+/* Searches the segments from the worst on, until nothing more is to be gained: below the floor there is nothing. */
+static void search_segments(struct plan_order *p, int dim, int64_t cap, int64_t floor)
 {
-    int64_t floor = find_floor(p, dim);
     for (int k; (k = worst_segment(p, dim, cap, floor)) >= 0;) {
         const struct segment *s = &p->units.segments[k];
         struct choice *c = &p->choice[k];
@@ -244,18 +269,37 @@ static void relink(struct graph *g, const struct plan_order *p, const int64_t li
     }
 }
 
+/* *p stays where it is. */
+static void begin(struct plan_order *p, const struct graph *g, const struct alias_map *m, int64_t enough,
+                  struct arena *a)
+{
+    *p = (struct plan_order){.units = ncc_plan_units(g, m, a), .work = WORK, .arena = a};
+    p->walk = ncc_plan_walk(&p->units, a);
+    p->choice = NCC_NEW(a, struct choice, p->units.n_segments);
+    go_all_quick(p, enough, a);
+}
+
 void ncc_plan_order(struct graph *g, const struct alias_map *m, struct arena *a)
 {
     if (!g->first)
         return;
-    struct plan_order p = {.units = ncc_plan_units(g, m, a), .work = WORK, .arena = a};
-    p.walk = ncc_plan_walk(&p.units, a);
-    p.choice = NCC_NEW(a, struct choice, p.units.n_segments);
-    go_all_quick(&p, a);
+    struct plan_order p;
+    begin(&p, g, m, -1, a);
     int64_t limit[N_DIMS];
-    search_segments(&p, DIM_KPU, INT64_MAX);
+    search_segments(&p, DIM_KPU, INT64_MAX, find_floor(&p, DIM_KPU));
     limit[DIM_KPU] = overall(&p, DIM_KPU, INT64_MAX);
-    search_segments(&p, DIM_MAIN, limit[DIM_KPU]);
+    search_segments(&p, DIM_MAIN, limit[DIM_KPU], find_floor(&p, DIM_MAIN));
     limit[DIM_MAIN] = overall(&p, DIM_MAIN, limit[DIM_KPU]);
     relink(g, &p, limit, a);
+}
+
+void ncc_plan_order_for_kpu(struct graph *g, const struct alias_map *m, int64_t enough, struct arena *a)
+{
+    if (!g->first)
+        return;
+    struct plan_order p;
+    begin(&p, g, m, enough, a);
+    const int64_t floor = find_floor(&p, DIM_KPU);
+    search_segments(&p, DIM_KPU, INT64_MAX, floor > enough ? floor : enough);
+    relink(g, &p, (const int64_t[N_DIMS]){overall(&p, DIM_KPU, INT64_MAX), INT64_MAX}, a);
 }

@@ -15,6 +15,8 @@
 
 /* Re-links the nodes. The source order stays wherever another is not better. */
 void ncc_plan_order(struct graph *g, const struct alias_map *m, struct arena *a);
+/* For KPU RAM alone, of which `enough` bytes are as good as fewer. */
+void ncc_plan_order_for_kpu(struct graph *g, const struct alias_map *m, int64_t enough, struct arena *a);
 
 /* ---- the pieces: units.c, walk.c, order_search.c, order_polish.c ---- */
 
@@ -36,6 +38,7 @@ struct held { /* a buffer */
     enum memory mem;
     int64_t size;
     int n_touch;   /* units that touch it */
+    struct int_list touched_by;
     bool from_start, to_end;
 };
 

@@ -15,8 +15,8 @@ static bool report(const struct graph *g, const struct alias_conflict *c)
 }
 
 /* Addresses of all buffers of one memory. */
-static void pack_memory(const struct alias_map *m, const struct life *life, enum memory mem, int64_t nodes,
-                        struct arena *a, int64_t *addr, struct plan_memory *out)
+static void pack_memory(const struct alias_map *m, const struct life *life, enum memory mem, int64_t enough,
+                        int64_t nodes, struct arena *a, int64_t *addr, struct plan_memory *out)
 {
     struct job *jobs = NCC_NEW(a, struct job, m->n_buffers);
     int *buffer = NCC_NEW(a, int, m->n_buffers), n = 0;
@@ -26,7 +26,7 @@ static void pack_memory(const struct alias_map *m, const struct life *life, enum
         buffer[n] = i;
         jobs[n++] = (struct job){m->buffer[i].size, life[i].birth, life[i].death, 0};
     }
-    ncc_plan_pack(jobs, n, nodes, a, out);
+    ncc_plan_pack(jobs, n, enough, nodes, a, out);
     for (int i = 0; i < n; i++)
         addr[buffer[i]] = jobs[i].addr;
 }
@@ -46,7 +46,7 @@ static struct draft draft_main(const struct graph *g, enum in_place mode, int64_
     ncc_plan_alias(g, mode, a, &d.map, &none); /* cannot fail: it did not for another order */
     d.life = ncc_plan_life(g, &d.map, a);
     d.addr = NCC_NEW(a, int64_t, d.map.n_buffers);
-    pack_memory(&d.map, d.life, MEM_MAIN, nodes, a, d.addr, &d.main);
+    pack_memory(&d.map, d.life, MEM_MAIN, 0, nodes, a, d.addr, &d.main);
     return d;
 }
 
@@ -70,13 +70,14 @@ static struct draft best_draft(const struct graph *g, int64_t nodes, struct aren
 }
 
 /* In a KPU RAM that is large enough anyway there is little to be gained by a long search. */
-static struct plan_memory draft_kpu(const struct draft *d, int64_t limit, int64_t nodes, struct arena *a)
+static struct plan_memory draft_kpu(const struct draft *d, int64_t limit, int64_t enough, int64_t nodes,
+                                    struct arena *a)
 {
     const int64_t some = nodes < NCC_PLAN_NODES_PER_SECOND / 2 ? nodes : NCC_PLAN_NODES_PER_SECOND / 2;
     struct plan_memory m;
-    pack_memory(&d->map, d->life, MEM_KPU, some, a, d->addr, &m);
+    pack_memory(&d->map, d->life, MEM_KPU, enough, some, a, d->addr, &m);
     if (m.peak > limit && !m.optimal && nodes > some)
-        pack_memory(&d->map, d->life, MEM_KPU, nodes, a, d->addr, &m);
+        pack_memory(&d->map, d->life, MEM_KPU, enough, nodes, a, d->addr, &m);
     return m;
 }
 
@@ -109,6 +110,12 @@ static void set_all_addr(struct graph *g, const struct plan *p)
     }
 }
 
+static int64_t search_nodes(const struct plan_options *options)
+{
+    const double seconds = options->solve_seconds < 0 ? 0 : options->solve_seconds < 1e6 ? options->solve_seconds : 1e6;
+    return (int64_t)(seconds * NCC_PLAN_NODES_PER_SECOND);
+}
+
 bool ncc_plan_make(struct graph *g, const struct plan_options *options, struct arena *a, struct plan *out)
 {
     struct alias_map m;
@@ -117,12 +124,78 @@ bool ncc_plan_make(struct graph *g, const struct plan_options *options, struct a
         return report(g, &conflict);
     ncc_plan_order(g, &m, a);
 
-    const double seconds = options->solve_seconds < 0 ? 0 : options->solve_seconds < 1e6 ? options->solve_seconds : 1e6;
-    const int64_t nodes = (int64_t)(seconds * NCC_PLAN_NODES_PER_SECOND);
+    const int64_t nodes = search_nodes(options);
     const struct draft d = best_draft(g, nodes, a);
     *out = (struct plan){.n_ids = g->next_id, .n_steps = ncc_graph_n_nodes(g)};
-    out->kpu = draft_kpu(&d, options->kpu_limit, nodes, a);
+    out->kpu = draft_kpu(&d, options->kpu_limit, 0, nodes, a);
     finish(&d, a, out);
     set_all_addr(g, out);
+    return true;
+}
+
+/* ---- on trial ---- */
+
+/* Of the search for addresses. Where it misses, the need is what that part found, and a plan may still fit. */
+enum { TRIAL_SHARE = 16 };
+
+/* The step where most bytes of KPU RAM are alive, with what is. */
+static void find_peak(const struct graph *g, const struct draft *d, int64_t limit, struct arena *a,
+                      struct plan_need *out)
+{
+    int64_t *change = NCC_NEW(a, int64_t, ncc_graph_n_nodes(g) + 2), live = 0;
+    for (int i = 0; i < d->map.n_buffers; i++) {
+        if (d->map.buffer[i].mem != MEM_KPU)
+            continue;
+        change[d->life[i].birth] += d->map.buffer[i].size;
+        change[d->life[i].death + 1] -= d->map.buffer[i].size;
+    }
+    int step = 0, peak = 0;
+    *out = (struct plan_need){.at = g->first, .alive = NCC_NEW(a, bool, g->next_id)};
+    for (const struct node *n = g->first; n; n = n->next, step++) {
+        live += change[step];
+        out->excess += live > limit ? live - limit : 0;
+        if (live > out->bound) {
+            out->bound = live;
+            out->at = n;
+            peak = step;
+        }
+    }
+    for (int id = 0; id < g->next_id; id++) {
+        const int b = d->map.buffer_of[id];
+        out->alive[id] = b >= 0 && d->map.buffer[b].mem == MEM_KPU && d->life[b].birth <= peak && d->life[b].death >= peak;
+    }
+}
+
+static struct node **nodes_of(const struct graph *g, struct arena *a)
+{
+    struct node **v = NCC_NEW(a, struct node *, ncc_graph_n_nodes(g));
+    int n = 0;
+    for (struct node *k = g->first; k; k = k->next)
+        v[n++] = k;
+    return v;
+}
+
+static void relink(struct graph *g, struct node *const *order, int n)
+{
+    for (int i = 0; i < n; i++)
+        ncc_node_move_before(g, order[i], NULL);
+}
+
+bool ncc_plan_need(struct graph *g, const struct plan_options *options, struct arena *a, struct plan_need *out)
+{
+    struct draft d;
+    struct alias_conflict conflict;
+    if (!ncc_plan_alias(g, IN_PLACE_ANY_ORDER, a, &d.map, &conflict))
+        return report(g, &conflict);
+    struct node *const *source = nodes_of(g, a);
+    ncc_plan_order_for_kpu(g, &d.map, options->kpu_limit, a);
+    d.life = ncc_plan_life(g, &d.map, a);
+    find_peak(g, &d, options->kpu_limit, a, out);
+    out->peak = out->bound;
+    if (out->bound <= options->kpu_limit) {
+        d.addr = NCC_NEW(a, int64_t, d.map.n_buffers);
+        out->peak = draft_kpu(&d, options->kpu_limit, options->kpu_limit, search_nodes(options) / TRIAL_SHARE, a).peak;
+    }
+    relink(g, source, ncc_graph_n_nodes(g));
     return true;
 }

@@ -50,6 +50,18 @@ struct plan_options {
  * plan->kpu.peak with the limit. */
 bool ncc_plan_make(struct graph *g, const struct plan_options *options, struct arena *a, struct plan *out);
 
+/* What a graph needs of KPU RAM: less work than a plan, for graphs that are only tried. */
+struct plan_need {
+    int64_t peak;          /* as in a plan, or somewhat more; the bound, where that is above the limit */
+    int64_t bound;
+    const struct node *at; /* runs while most is alive; NULL: there are no nodes */
+    bool *alive;           /* then, in KPU RAM: by value id */
+    int64_t excess;        /* bytes above the limit, summed over all steps */
+};
+
+/* The graph stays as it is. */
+bool ncc_plan_need(struct graph *g, const struct plan_options *options, struct arena *a, struct plan_need *out);
+
 /* Proves a plan without trusting the planner: replays the steps over a map of bytes and reports (FAULT_INTERNAL)
  * any value that is read after being overwritten, overlapping input and output of a KPU layer, misalignment, or
  * an address outside of the peak. */

@@ -25,7 +25,10 @@ static void touch(struct builder *b, int unit, const struct value *v)
     struct int_list *list = &b->u.v[unit].touch;
     const int before = list->n;
     add_once(b->arena, list, buffer);
-    b->u.held[buffer].n_touch += list->n - before;
+    if (list->n == before)
+        return;
+    b->u.held[buffer].n_touch++;
+    NCC_PUSH(b->arena, &b->u.held[buffer].touched_by, unit);
 }
 
 static void depend(struct builder *b, int unit, const struct value *v)

@@ -103,7 +103,7 @@ static void pack(struct jobs *j, double seconds, struct plan_memory *m)
     struct exit out = {0};
     struct arena a = ncc_arena_make(&out);
     assert_int_equal(setjmp(out.env), 0);
-    ncc_plan_pack(j->v, j->n, (int64_t)(seconds * NCC_PLAN_NODES_PER_SECOND), &a, m);
+    ncc_plan_pack(j->v, j->n, 0, (int64_t)(seconds * NCC_PLAN_NODES_PER_SECOND), &a, m);
     ncc_arena_release(&a);
 }
 

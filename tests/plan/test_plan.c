@@ -105,6 +105,34 @@ static void deterministic(void **state)
 }
 
 /* Downloads follow their layer, and their output is alive from the layer's step on. */
+/* What a graph needs is what its plan takes, and the graph is left alone. */
+static void need(void **state)
+{
+    (void)state;
+    const uint64_t seed = random_seed(1);
+    for (int i = 0; i < n_graphs(); i++) {
+        struct graph_case c;
+        struct plan p;
+        struct plan_need n;
+        struct plan_options tight = options;
+        tight.kpu_limit = 0;
+        random_case(&c, seed + (uint64_t)i, 1, 60);
+        struct node *nodes[1000];
+        int n_nodes = 0;
+        for (struct node *k = c.g->first; k; k = k->next)
+            nodes[n_nodes++] = k;
+        assert_true(ncc_plan_need(c.g, &tight, &c.arena, &n));
+        int place = 0;
+        for (const struct node *k = c.g->first; k; k = k->next)
+            assert_ptr_equal(k, nodes[place++]);
+        assert_int_equal(place, n_nodes);
+        make(&c, &p);
+        assert_true(n.bound == p.kpu.bound && n.peak == n.bound);
+        assert_true((n.excess > 0) == (n.bound > 0));
+        case_close(&c);
+    }
+}
+
 static void fused_downloads(void **state)
 {
     (void)state;
@@ -372,7 +400,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_graphs), cmocka_unit_test(deterministic), cmocka_unit_test(fused_downloads),
         cmocka_unit_test(wrong_plans),   cmocka_unit_test(explanation),   cmocka_unit_test(no_nodes),
-        cmocka_unit_test(speed),
+        cmocka_unit_test(speed),         cmocka_unit_test(need),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
