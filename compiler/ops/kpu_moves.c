@@ -52,15 +52,23 @@ static struct kpu_pixel read_with(const struct kpu_pixel *p, int64_t weight)
                      p->x * pool->stride + pool->column + tap % a->kernel - a->kernel / 2);
 }
 
-static bool is_empty(struct kpu_pixel p)
+/* What a pixel comes from, the better ones last: nowhere; what two codes differ by, of which zero is code 0 whatever the
+ * zero point of the two; a code. */
+enum source { SOURCE_NONE, SOURCE_DIFFERENCE, SOURCE_CODE };
+
+static enum source source_of(struct kpu_pixel p)
 {
-    while (p.v->def && ncc_kpu_moves(p.v->def))
+    while (p.v->def && ncc_kpu_moves(p.v->def)) {
+        const struct kpu_conv_attrs *copy = p.v->def->op == OP_kpu_conv ? p.v->def->attrs : NULL;
+        if (copy && copy->act.n > 0)
+            return SOURCE_DIFFERENCE;
         if (!ncc_kpu_moved_from(&p))
-            return true;
-    return false;
+            return SOURCE_NONE;
+    }
+    return SOURCE_CODE;
 }
 
-/* Of several, which a sum is made of, the first that is not empty. */
+/* Of several, which a sum is made of, the first of the best: a code and a difference give a code. */
 static bool behind_copy(struct kpu_pixel *p)
 {
     const struct node *n = p->v->def;
@@ -69,8 +77,9 @@ static bool behind_copy(struct kpu_pixel *p)
         *p = on_canvas(n->in[0], 0, p->y, p->x);
         return false;
     }
-    const struct kpu_pixel from = read_with(p, first);
-    *p = second >= 0 && is_empty(from) ? read_with(p, second) : from;
+    const struct kpu_pixel from = read_with(p, first), other = second >= 0 ? read_with(p, second) : from;
+    const enum source source = second >= 0 ? source_of(from) : SOURCE_CODE;
+    *p = source < SOURCE_CODE && source_of(other) > source ? other : from;
     return true;
 }
 

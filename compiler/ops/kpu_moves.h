@@ -14,8 +14,8 @@ struct kpu_pixel {
 };
 
 /* The pixel of an input of p's node that p shows; where that lies beyond the canvas, or in a slot that no channel has,
- * the nearest one. Of a pool any pixel that it sees, of a sum one operand. False: it is a zero that comes from nowhere; p is then a pixel of
- * the first channel. */
+ * the nearest one. Of a pool any pixel that it sees; of a sum one operand, a difference of codes only where none is a
+ * code itself. False: it is a zero that comes from nowhere; p is then a pixel of the first channel. */
 bool ncc_kpu_moved_from(struct kpu_pixel *p);
 
 /* Has a kpu_conv with one-hot weights a channel with none? */

@@ -325,6 +325,18 @@ static void range_beside_input(void **unused)
                 30);
 }
 
+/* A maximum is a map and what another is more, added; here they reach the sum in another order than their channels. */
+static void maximum_of_few_rows(void **unused)
+{
+    (void)unused;
+    expect_sqnr("input %x f32 1x11x17x4 !q(0.015686274509803921, 128)\n"
+                "const %w f32 33x1x3x3 = random 3\nconst %v f32 40x33x1x1 = random 4\n"
+                "%y = conv2d(%x, %w, _) stride_h=2 stride_w=2 pad_top=1 pad_bottom=1 pad_right=1 groups=11\n"
+                "%p = max_pool(%y) kernel_h=2 stride_h=2 stride_w=2 pad_bottom=1\n"
+                "%z = conv2d(%p, %v, _)\noutput %z\n",
+                30);
+}
+
 /* A layer's result wanted in main memory by itself and as part of a concatenation is still copied out once. */
 static void downloaded_twice(void **unused)
 {
@@ -364,6 +376,7 @@ int main(void)
                                        cmocka_unit_test(quantised_weights),
                                        cmocka_unit_test(range_before_mean_pool),
                                        cmocka_unit_test(range_beside_input),
+                                       cmocka_unit_test(maximum_of_few_rows),
                                        cmocka_unit_test(downloaded_twice),
                                        cmocka_unit_test(codes_moved_on),
                                        cmocka_unit_test(large_plane),
