@@ -242,13 +242,19 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* By what the table shows. */
+static bool changes(const struct judged *j, int step)
+{
+    return step == 0 || fabs(entry(j, step)) >= 0.005;
+}
+
 /* Of all models, or of those that the step changes; NAN: there is none. */
 static double median(const struct bench *b, int step, bool of_all)
 {
     double v[N_ROWS + 1];
     int n = 0;
     for (int k = 0; k < b->n; k++)
-        if (isfinite(b->all[k].db[step]) && (step == 0 || of_all || b->all[k].db[step] != b->all[k].db[0]))
+        if (isfinite(b->all[k].db[step]) && (of_all || changes(&b->all[k], step)))
             v[n++] = entry(&b->all[k], step);
     qsort(v, (size_t)n, sizeof *v, ascending);
     return n == 0 ? (double)NAN : (v[(n - 1) / 2] + v[n / 2]) / 2;
