@@ -367,6 +367,14 @@ static void fix_cut(const struct sums *t, const struct node *n)
     }
 }
 
+/* With scales by channel a clip is where code 255 is, of every channel; larger scales would put it elsewhere in each. */
+static bool clips_at_last_code(const struct code_groups *s, int id)
+{
+    const struct node *n = s->value[id]->def;
+    return n && n->op == OP_kpu_conv && s->group[ncc_group_root(s, id)].quant.n_channels > 1 &&
+           isfinite(ncc_channels_limit(s->value[id]));
+}
+
 /* Pieces of one map have one owner. Codes that somebody else decided, and ranges that are known, stay. */
 static void find_owners(const struct sums *t)
 {
@@ -381,7 +389,8 @@ static void find_owners(const struct sums *t)
             first[family] = id + 1;
     }
     for (int id = 0; id < s->n; id++)
-        if (ordinary(s, id) && (s->group[ncc_group_root(s, id)].given || s->value[id]->range.known))
+        if (ordinary(s, id) && (s->group[ncc_group_root(s, id)].given || s->value[id]->range.known ||
+                                clips_at_last_code(s, id)))
             t->owner[ncc_sets_root(t->owner_of, ncc_group_root(s, id))].fixed = true;
     for (const struct node *n = s->g->first; n; n = n->next)
         if (n->n_out == 1)

@@ -337,6 +337,17 @@ static void maximum_of_few_rows(void **unused)
                 30);
 }
 
+/* A clip ends at the last code of all channels, also where a sum of few would rather have other scales. */
+static void clip_before_sum(void **unused)
+{
+    (void)unused;
+    expect_sqnr("input %x f32 1x5x9x17 !q(0.015686274509803921, 250)\n"
+                "const %w f32 5x5x5x5 = random 3\nconst %v f32 1x5x1x1 = random 4\n"
+                "%y = conv2d(%x, %w, _) pad_top=2 pad_left=2 pad_bottom=2 pad_right=2\n"
+                "%s = sub(%y, %x)\n%c = clip(%s) min=0 max=1.5\n%z = conv2d(%c, %v, _)\noutput %z\n",
+                34);
+}
+
 /* A layer's result wanted in main memory by itself and as part of a concatenation is still copied out once. */
 static void downloaded_twice(void **unused)
 {
@@ -377,6 +388,7 @@ int main(void)
                                        cmocka_unit_test(range_before_mean_pool),
                                        cmocka_unit_test(range_beside_input),
                                        cmocka_unit_test(maximum_of_few_rows),
+                                       cmocka_unit_test(clip_before_sum),
                                        cmocka_unit_test(downloaded_twice),
                                        cmocka_unit_test(codes_moved_on),
                                        cmocka_unit_test(large_plane),
