@@ -31,7 +31,8 @@ struct fused ncc_lower_fuse(struct lowering *l, struct node *n, bool allow_pool)
     return f;
 }
 
-/* The layers of this node that write a canvas in parts share what is known of the whole: samples may show less of each. */
+/* The layers of this node that write a canvas in parts share what is known of the whole: samples may show less of each.
+ */
 static void give_range(const struct lowering *l, struct value *canvas, const struct value *like)
 {
     if (canvas->range.known)
@@ -119,18 +120,36 @@ static void take_from_main(struct lowering *l, struct node *n)
     }
 }
 
-/* The layers between two nodes belong together with those that were made for the other pieces of the same map. */
+static struct family layers_between(struct lowering *l, const struct node *first, const struct node *end)
+{
+    struct family layers = {0};
+    for (const struct node *n = first; n != end; n = n->next)
+        if (n->op == OP_kpu_conv && !((const struct kpu_conv_attrs *)n->attrs)->copy)
+            NCC_PUSH(l->g->arena, &layers, n);
+    return layers;
+}
+
+static bool are_alike(const struct node *a, const struct node *b)
+{
+    const struct kpu_conv_attrs *x = a->attrs, *y = b->attrs;
+    return a->out[0]->shape.dim[1] == b->out[0]->shape.dim[1] && x->tied == y->tied && x->act.n == y->act.n;
+}
+
+/* The layers between two nodes belong together with those that were made for the other pieces of the same map: one by
+ * one where they were made in the same way, else the last, which makes the piece. */
 static void join_family(struct lowering *l, int number, struct node *first, const struct node *end)
 {
     struct family *f = &l->families[number];
-    int i = 0;
-    for (struct node *n = first; n != end; n = n->next) {
-        if (n->op != OP_kpu_conv || ((const struct kpu_conv_attrs *)n->attrs)->copy)
-            continue;
-        struct value *y = n->out[0];
-        if (i == f->n)
-            NCC_PUSH(l->g->arena, f, y->id);
-        y->family = f->v[i++] + 1;
+    const struct family own = layers_between(l, first, end);
+    if (!f->n)
+        *f = own;
+    bool alike = own.n == f->n;
+    for (int i = 0; i < own.n && alike; i++)
+        alike = are_alike(own.v[i], f->v[i]);
+    for (int i = 0; i < own.n; i++) {
+        const int from_last = own.n - 1 - i, other = f->n - 1 - from_last;
+        if (alike || (from_last == 0 && are_alike(own.v[i], f->v[other])))
+            own.v[i]->out[0]->family = f->v[other]->out[0]->id + 1;
     }
 }
 

@@ -21,7 +21,8 @@ enum { NCC_LOWER_N_FORMS = 4 }; /* settings of a value's forms at most: each, an
 
 /* The layers that stand for the first piece of a map: those for the other pieces are of their families. */
 struct family {
-    int *v, n, cap; /* ids of their results */
+    const struct node **v;
+    int n, cap;
 };
 
 /* A choice that was made: decisions.c. */

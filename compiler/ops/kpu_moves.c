@@ -52,8 +52,8 @@ static struct kpu_pixel read_with(const struct kpu_pixel *p, int64_t weight)
                      p->x * pool->stride + pool->column + tap % a->kernel - a->kernel / 2);
 }
 
-/* What a pixel comes from, the better ones last: nowhere; what two codes differ by, of which zero is code 0 whatever the
- * zero point of the two; a code. */
+/* What a pixel comes from, the better ones last: nowhere; what two codes differ by, of which zero is code 0 whatever
+ * the zero point of the two; a code. */
 enum source { SOURCE_NONE, SOURCE_DIFFERENCE, SOURCE_CODE };
 
 static enum source source_of(struct kpu_pixel p)

@@ -13,8 +13,8 @@
  *
  * has weights of 8 bits: the larger one is K = 255 (127 where some are negative), and the other is rounded to a whole
  * code, which errs by up to half a code for every code of the operand. So the scale of one of them is enlarged, by at
- * most one part in that code, to make the weight a whole one where that costs less than the rounding of the weight does.
- * Scales of other values, of those that earlier sums rely on, and of those with given codes stay.
+ * most one part in that code, to make the weight a whole one where that costs less than the rounding of the weight
+ * does. Scales of other values, of those that earlier sums rely on, and of those with given codes stay.
  */
 #include "compiler/base/union_find.h"
 #include "compiler/ops/attrs.h"
@@ -284,7 +284,8 @@ static double variance_of(const struct sums *t, const struct term *x)
     if (*whole < 0)
         *whole = variance_of_value(o);
     const double range = (double)o->max - (double)o->min;
-    const double share = o->channel_max && range > 0 ? ((double)o->channel_max[x->c] - (double)o->channel_min[x->c]) / range : 1;
+    const double share =
+        o->channel_max && range > 0 ? ((double)o->channel_max[x->c] - (double)o->channel_min[x->c]) / range : 1;
     return *whole * share * share / (x->scale * x->scale);
 }
 
@@ -367,7 +368,8 @@ static void fix_cut(const struct sums *t, const struct node *n)
     }
 }
 
-/* With scales by channel a clip is where code 255 is, of every channel; larger scales would put it elsewhere in each. */
+/* With scales by channel a clip is where code 255 is, of every channel; larger scales would put it elsewhere in each.
+ */
 static bool clips_at_last_code(const struct code_groups *s, int id)
 {
     const struct node *n = s->value[id]->def;
@@ -389,8 +391,8 @@ static void find_owners(const struct sums *t)
             first[family] = id + 1;
     }
     for (int id = 0; id < s->n; id++)
-        if (ordinary(s, id) && (s->group[ncc_group_root(s, id)].given || s->value[id]->range.known ||
-                                clips_at_last_code(s, id)))
+        if (ordinary(s, id) &&
+            (s->group[ncc_group_root(s, id)].given || s->value[id]->range.known || clips_at_last_code(s, id)))
             t->owner[ncc_sets_root(t->owner_of, ncc_group_root(s, id))].fixed = true;
     for (const struct node *n = s->g->first; n; n = n->next)
         if (n->n_out == 1)

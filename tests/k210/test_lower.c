@@ -26,8 +26,7 @@ static void random_networks(void **unused)
         net_expect_same(&n, g, state, name);
         int left = 0;
         for (const struct node *k = g->first; k; k = k->next)
-            left +=
-                !(ncc_op_desc(k->op)->flags & (OP_KPU | OP_SAME_QUANT)) && k->op != OP_pad; /* these only move */
+            left += !(ncc_op_desc(k->op)->flags & (OP_KPU | OP_SAME_QUANT)) && k->op != OP_pad; /* these only move */
         n_layers += net_count(g, OP_kpu_conv);
         n_nodes += ncc_graph_n_nodes(n.g);
         n_left += left;
@@ -58,8 +57,8 @@ struct wide_input {
     const char *behind;
 };
 
-#define ACT "%o = leaky_relu(%y) alpha=0.25\noutput %o\n"
-#define POOL "%o = max_pool(%y) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\noutput %o\n"
+#define ACT     "%o = leaky_relu(%y) alpha=0.25\noutput %o\n"
+#define POOL    "%o = max_pool(%y) kernel_h=2 kernel_w=2 stride_h=2 stride_w=2\noutput %o\n"
 #define NOTHING "output %y\n"
 
 static const struct wide_input wide_inputs[] = {
@@ -74,7 +73,8 @@ static void one_wide_input(const struct wide_input *e, uint64_t seed)
     char text[1000], name[100];
     snprintf(name, sizeof name, "%d to %d channels, %dx%d, kernel %d", e->in_c, e->out_c, e->size, e->size, e->kernel);
     snprintf(text, sizeof text,
-             "input %%x f32 1x%dx%dx%d\nconst %%w f32 %dx%dx%dx%d = random 1\nconst %%b f32 %d = random 2\n%%y = conv2d(%%x, "
+             "input %%x f32 1x%dx%dx%d\nconst %%w f32 %dx%dx%dx%d = random 1\nconst %%b f32 %d = random 2\n%%y = "
+             "conv2d(%%x, "
              "%%w, %%b) pad_top=%d pad_left=%d pad_bottom=%d pad_right=%d stride_h=%d stride_w=%d\n%s",
              e->in_c, e->size, e->size, e->out_c, e->in_c, e->kernel, e->kernel, e->out_c, pad, pad, pad, pad,
              e->stride, e->stride, e->behind);
@@ -104,7 +104,8 @@ static void ranges_of_parts(void **unused)
     (void)unused;
     struct net n;
     net_open(&n);
-    net_parse(&n, "input %x f32 1x1500x1x1\nconst %w f32 300x1500x1x1 = random 1\n%o = conv2d(%x, %w, _) !range(-3, 5)\noutput %o\n");
+    net_parse(&n, "input %x f32 1x1500x1x1\nconst %w f32 300x1500x1x1 = random 1\n%o = conv2d(%x, %w, _) !range(-3, "
+                  "5)\noutput %o\n");
     const struct graph *g = net_lowered(&n, &options, true);
     int parts = 0;
     for (const struct node *k = g->first; k; k = k->next) {
@@ -150,9 +151,45 @@ static void many_channels(void **unused)
     net_close(&n);
 }
 
+static const struct value *layer_of_family(const struct graph *g, int family, bool tied)
+{
+    for (const struct node *n = g->first; n; n = n->next)
+        if (n->op == OP_kpu_conv && n->out[0]->family == family &&
+            ((const struct kpu_conv_attrs *)n->attrs)->tied == tied)
+            return n->out[0];
+    return NULL;
+}
+
+/* Pieces of one map, of which one is made by way of blocks of pixels, whose codes are the input's: these are nobody
+ * else's. */
+static void pieces_made_in_two_ways(void **unused)
+{
+    (void)unused;
+    struct net n;
+    net_open(&n);
+    net_parse(&n, "input %x f32 1x3x63x63 !q(0.015686274509803921, 128)\nconst %w f32 8x3x3x3 = random 1\n"
+                  "const %v f32 8x3x11x11 = random 2\n%a = conv2d(%x, %w, _) stride_h=4 stride_w=4\n"
+                  "%b = conv2d(%x, %v, _) stride_h=4 stride_w=4 pad_top=4 pad_left=4 pad_bottom=4 pad_right=4\n"
+                  "output %a\noutput %b\n");
+    struct value *a = n.g->outputs.v[0].value, *b = n.g->outputs.v[1].value;
+    a->family = b->family = a->id + 1;
+    net_force_on_kpu(n.g);
+    assert_true(ncc_k210_lower(n.g, &options, &n.scratch) && ncc_graph_verify(n.g, "lower"));
+    int n_tied = 0, n_joined = 0;
+    for (const struct node *k = n.g->first; k; k = k->next) {
+        const struct value *y = k->out[0];
+        n_tied += k->op == OP_kpu_conv && ((const struct kpu_conv_attrs *)k->attrs)->tied;
+        n_joined += y->family && layer_of_family(n.g, y->family, false) != y;
+        assert_false(y->family && layer_of_family(n.g, y->family, true) && layer_of_family(n.g, y->family, false));
+    }
+    assert_true(n_tied > 0 && n_joined > 0);
+    net_close(&n);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(many_inputs), cmocka_unit_test(ranges_of_parts),
-                                       cmocka_unit_test(many_channels), cmocka_unit_test(random_networks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(pieces_made_in_two_ways), cmocka_unit_test(many_inputs),
+                                       cmocka_unit_test(ranges_of_parts), cmocka_unit_test(many_channels),
+                                       cmocka_unit_test(random_networks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
