@@ -138,12 +138,16 @@ static bool unite_merged(const struct code_groups *s, struct value *v)
     return changed;
 }
 
-/* One zero point, with scales of their own; if it turns out that they cannot have one, one quant. */
-static bool equal_zeros(const struct code_groups *s, struct value *v)
+/* One zero point, with scales of their own. What shares one already and still differs cannot have it. */
+static bool join_zeros(const struct code_groups *s)
 {
-    if (!zeros_differ(s, v))
-        return false;
-    return (s->joint_zeros && unite_origins(s, v, ncc_joint_zero_unite)) || unite_origins(s, v, ncc_group_unite);
+    bool changed = false;
+    for (int id = 0; id < s->n; id++) {
+        struct value *v = s->value[id];
+        if (v && s->mixed[id] && need_of_readers(s, v) == NEED_EQUAL_ZERO && zeros_differ(s, v))
+            changed |= unite_origins(s, v, ncc_joint_zero_unite);
+    }
+    return changed;
 }
 
 /* What a mover makes of a mixed value that has become one has its codes, too. */
@@ -160,6 +164,8 @@ static bool unite_with_origin(const struct code_groups *s, struct value *v, cons
 
 bool ncc_mixed_unite(const struct code_groups *s)
 {
+    if (s->joint_zeros && join_zeros(s))
+        return true; /* codes have to be chosen before it can be told who else must share them */
     bool changed = false;
     for (int id = 0; id < s->n; id++) {
         struct value *v = s->value[id];
@@ -170,8 +176,8 @@ bool ncc_mixed_unite(const struct code_groups *s)
             changed |= unite_merged(s, v);
         if (need == NEED_ONE_QUANT)
             changed |= unite_origins(s, v, ncc_group_unite);
-        else if (need == NEED_EQUAL_ZERO)
-            changed |= equal_zeros(s, v);
+        else if (need == NEED_EQUAL_ZERO && zeros_differ(s, v))
+            changed |= unite_origins(s, v, ncc_group_unite);
         for (const struct use *u = v->uses; u; u = u->next)
             if (need_of(s, u->node) == NEED_ONE_QUANT && ncc_group_moves(s, u->node))
                 changed |= unite_with_origin(s, v, u->node);

@@ -348,6 +348,19 @@ static void clip_before_sum(void **unused)
                 34);
 }
 
+/* Two readers of the same parts side by side need one zero point, which is the given one of the input: the scale of
+ * the other part is still its own. */
+static void wider_beside_input(void **unused)
+{
+    (void)unused;
+    expect_sqnr("input %x f32 1x8x20x20 !q(0.015686274509803921, 158)\n"
+                "const %w f32 17x8x1x1 = random 3\nconst %v f32 5x25x2x4 = random 4\nconst %k f32 1 = { 3 }\n"
+                "%r = resize(%x) out_h=80 out_w=80 half_pixel=true\n%a = conv2d(%r, %w, _)\n%m = mul(%a, %k)\n"
+                "%l = leaky_relu(%m) alpha=0.35\n%c = concat(%r, %l) axis=1\n"
+                "%y = conv2d(%c, %v, _) stride_h=2 stride_w=2 pad_left=1 pad_right=1\noutput %y\n",
+                30);
+}
+
 /* A layer's result wanted in main memory by itself and as part of a concatenation is still copied out once. */
 static void downloaded_twice(void **unused)
 {
@@ -389,6 +402,7 @@ int main(void)
                                        cmocka_unit_test(range_beside_input),
                                        cmocka_unit_test(maximum_of_few_rows),
                                        cmocka_unit_test(clip_before_sum),
+                                       cmocka_unit_test(wider_beside_input),
                                        cmocka_unit_test(downloaded_twice),
                                        cmocka_unit_test(codes_moved_on),
                                        cmocka_unit_test(large_plane),
