@@ -12,28 +12,26 @@ int64_t ncc_code_run(const struct value *v)
     return v->quant.n_channels > 1 && n ? n / v->shape.dim[1] : n;
 }
 
+static inline double code_of(struct code_pair s, float x)
+{
+    const double code = rint((double)x / s.scale + s.zero_point), at_least = code < 0 ? 0 : code;
+    return at_least > 255 ? 255 : at_least;
+}
+
 NCC_FOR_EACH_CPU
 void ncc_row_codes(struct code_pair s, const float *x, int64_t n, uint8_t *to)
 {
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        double code = rint((double)x[i] / s.scale + s.zero_point);
-        code = code < 0 ? 0 : code;
-        code = code > 255 ? 255 : code;
-        to[i] = (uint8_t)(int)code;
-    }
+    for (int64_t i = 0; i < n; i++)
+        to[i] = (uint8_t)(int)code_of(s, x[i]);
 }
 
 NCC_FOR_EACH_CPU
 void ncc_row_rounded(struct code_pair s, const float *x, int64_t n, float *to)
 {
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        double code = rint((double)x[i] / s.scale + s.zero_point);
-        code = code < 0 ? 0 : code;
-        code = code > 255 ? 255 : code;
-        to[i] = (float)((code - s.zero_point) * s.scale);
-    }
+    for (int64_t i = 0; i < n; i++)
+        to[i] = (float)((code_of(s, x[i]) - s.zero_point) * s.scale);
 }
 
 NCC_FOR_EACH_CPU
