@@ -5,6 +5,7 @@
  *
  * The codes of d are differences: the same scale, zero point 0. */
 #include "compiler/k210/lower.h"
+#include "compiler/ops/kpu_moves.h"
 #include "kpu/layout.h"
 
 #include <stdio.h>
@@ -77,10 +78,13 @@ static struct value *in_blocks(struct lowering *l, const void *extremum, int blo
 /* Does the canvas show what comes from outside? Its codes may be given, and need not reach as far as the other's. */
 static bool comes_from_outside(const struct value *x)
 {
-    while (x->def && (x->def->op == OP_kpu_recanvas || x->def->op == OP_kpu_slice ||
-                      (x->def->op == OP_kpu_conv && ((const struct kpu_conv_attrs *)x->def->attrs)->copy)))
-        x = x->def->in[0];
-    return !x->def || x->def->op == OP_kpu_upload;
+    if (!x->def || x->def->op == OP_kpu_upload)
+        return true;
+    const int n = !ncc_kpu_moves(x->def) ? 0 : x->def->op == OP_kpu_conv ? 1 : x->def->n_in;
+    bool some = false;
+    for (int i = 0; i < n && !some; i++)
+        some = comes_from_outside(x->def->in[i]);
+    return some;
 }
 
 /* A layer that gives it codes of its own, which can be shared. */

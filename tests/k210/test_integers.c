@@ -348,6 +348,17 @@ static void clip_before_sum(void **unused)
                 34);
 }
 
+/* The greater of what the input shows, here by way of a pool, and of what reaches further. */
+static void maximum_beside_input(void **unused)
+{
+    (void)unused;
+    expect_sqnr("input %x f32 1x3x17x16 !q(0.015686274509803921, 195)\n"
+                "const %w f32 3x3x1x1 = random 3\nconst %k f32 1 = { 3 }\n"
+                "%p = max_pool(%x) kernel_h=2 kernel_w=3 pad_left=1 pad_bottom=1 pad_right=1\n"
+                "%m = mul(%p, %k)\n%a = conv2d(%m, %w, _)\n%y = maximum(%a, %p)\noutput %y\n",
+                30);
+}
+
 /* Two readers of the same parts side by side need one zero point, which is the given one of the input: the scale of
  * the other part is still its own. */
 static void wider_beside_input(void **unused)
@@ -403,6 +414,7 @@ int main(void)
                                        cmocka_unit_test(maximum_of_few_rows),
                                        cmocka_unit_test(clip_before_sum),
                                        cmocka_unit_test(wider_beside_input),
+                                       cmocka_unit_test(maximum_beside_input),
                                        cmocka_unit_test(downloaded_twice),
                                        cmocka_unit_test(codes_moved_on),
                                        cmocka_unit_test(large_plane),
