@@ -27,7 +27,7 @@ compiler/ops     | compiler/ir compiler/base kpu libc
 compiler/import  | compiler/ir compiler/ops compiler/base <protobuf-c/> <caffe.pb-c.h> <onnx.pb-c.h> libc
 compiler/pass    | compiler/ir compiler/ops compiler/base libc
 compiler/quant   | compiler/ir compiler/ops compiler/base compiler/data libc
-compiler/k210    | compiler/ir compiler/ops compiler/base compiler/pass/rewrite.h compiler/pass/match.h kpu runtime/kernels.def runtime/kernels_v3.def libc
+compiler/k210    | compiler/ir compiler/ops compiler/base compiler/pass/rewrite.h compiler/pass/match.h compiler/pass/perm.h kpu runtime/kernels.def runtime/kernels_v3.def libc
 compiler/plan    | compiler/ir compiler/ops compiler/base kpu libc
 compiler/emit    | compiler/plan compiler/ir compiler/ops compiler/base kpu kmodel libc
 compiler/report  | compiler kpu kmodel runtime/kernels.def runtime/kernels_v3.def <ncc/> <cjson/> libc

@@ -2,37 +2,17 @@
  * stands between two of them. */
 #include "compiler/k210/cpu_forms.h"
 #include "compiler/ops/attrs.h"
-
-static const struct transpose_attrs *transposed(const struct value *v)
-{
-    return v->def && v->def->op == OP_transpose ? v->def->attrs : NULL;
-}
-
-/* The same elements in the same order: only dimensions of 1 move. */
-static bool keeps_order(const struct ints *perm, struct shape from)
-{
-    int last = -1;
-    for (int i = 0; i < perm->n; i++) {
-        if (from.dim[perm->v[i]] == 1)
-            continue;
-        if (perm->v[i] < last)
-            return false;
-        last = perm->v[i];
-    }
-    return true;
-}
+#include "compiler/pass/perm.h"
 
 static bool merge_transposes(struct graph *g, struct node *n)
 {
-    const struct transpose_attrs *first = transposed(n->in[0]), *then = n->attrs;
+    const struct ints *first = ncc_perm_above(n->in[0]);
     if (!first)
         return false;
     struct value *x = n->in[0]->def->in[0];
-    struct transpose_attrs both = {.perm.n = then->perm.n};
-    for (int i = 0; i < both.perm.n; i++)
-        both.perm.v[i] = first->perm.v[then->perm.v[i]];
-    ncc_k210_replace(g, n, keeps_order(&both.perm, x->shape) ? ncc_k210_reshaped(g, n, x, n->out[0]->shape)
-                                                             : NCC_OP(g, OP_transpose, n->name, &both, x));
+    const struct ints both = ncc_perm_then(first, &((const struct transpose_attrs *)n->attrs)->perm);
+    ncc_k210_replace(g, n, ncc_perm_keeps_order(&both, x->shape) ? ncc_k210_reshaped(g, n, x, n->out[0]->shape)
+                                                                 : ncc_perm_transpose(g, n->name, x, &both));
     return true;
 }
 
@@ -49,8 +29,8 @@ static bool is_pointwise(const struct node *n)
 static bool conv_of_turned(struct graph *g, struct node *n)
 {
     static const struct transpose_attrs turn = {{4, {0, 1, 3, 2}}};
-    const struct transpose_attrs *t = transposed(n->in[0]);
-    if (!t || t->perm.n != 4 || t->perm.v[0] != 0 || t->perm.v[1] != 3 || !is_pointwise(n) ||
+    const struct ints *perm = ncc_perm_above(n->in[0]);
+    if (!perm || perm->n != 4 || perm->v[0] != 0 || perm->v[1] != 3 || !is_pointwise(n) ||
         n->out[0]->shape.dim[1] != 1 || !ncc_is_const(n->in[1]))
         return false;
     struct value *x = n->in[0]->def->in[0];
@@ -60,7 +40,7 @@ static bool conv_of_turned(struct graph *g, struct node *n)
                            n->n_in > 2 ? n->in[2] : NULL};
     struct value *y = ncc_op(g, OP_matmul, n->name, NULL, in, n->n_in);
     y = ncc_k210_reshaped(g, n, y, ncc_shape_4(1, 1, d[1], d[2]));
-    if (t->perm.v[2] == 2)
+    if (perm->v[2] == 2)
         y = NCC_OP(g, OP_transpose, ncc_name(g, n->name, "turned"), &turn, y);
     ncc_k210_replace(g, n, y);
     return true;

@@ -417,6 +417,8 @@ bool ncc_lower_pool_inside(const struct node *pool);
 
 /* A 1x1 job on the window of x, as many outputs as channels; weights are for the caller to set. */
 struct conv_job ncc_lower_identity_job(const struct node *n, struct value *x, const struct fused *f);
+/* What comes from outside has given codes, which others beside it cannot share: a layer gives it codes of its own. */
+struct value *ncc_lower_own_codes(struct lowering *l, const struct node *n, struct value *x, const char **why);
 float *ncc_lower_filled(struct lowering *l, int n, float value);
 /* Element c of a constant that is a scalar or has one element per channel. */
 float ncc_lower_per_channel(const struct value *v, int c);

@@ -107,17 +107,19 @@ bool ncc_lower_op_affine(struct lowering *l, struct node *n, const char **why)
 
 /* ---- concat of channels: no layer at all ---- */
 
-/* What comes from outside has given codes, which others beside it cannot share: a layer gives it codes of its own. */
-static struct value *own_codes(struct lowering *l, const struct node *n, struct value *x, const char **why)
+struct value *ncc_lower_own_codes(struct lowering *l, const struct node *n, struct value *x, const char **why)
 {
-    if (x->def && x->def->op != OP_kpu_upload && x->def->op != OP_kpu_recanvas)
-        return x;
-    const struct fused none = {.end = n->out[0], .origin = n->origin};
+    const struct fused none = {.origin = n->origin ? n->origin : n->name};
     struct conv_job j = ncc_lower_identity_job(n, x, &none);
     j.name = ncc_name(l->g, x->name, "codes");
     j.depthwise = true;
     j.w = ncc_lower_filled(l, j.out_c, 1);
-    return ncc_lower_conv(l, &j, why);
+    return ncc_lower_conv_as_is(l, &j, why);
+}
+
+static bool comes_from_outside(const struct value *x)
+{
+    return !x->def || x->def->op == OP_kpu_upload || x->def->op == OP_kpu_recanvas;
 }
 
 /* Input i, on canvas x (its channels at `from`, or where they are counted), in as many pieces as it takes, and where
@@ -129,7 +131,7 @@ static int part_of(struct lowering *l, const struct node *n, int i, struct value
         return ncc_lower_parts(l, n->in[i], at, part, slot);
     for (int k = 0; k < n->in[i]->shape.dim[1]; k++)
         slot[k] = at + (from ? from[k] : k);
-    part[0] = own_codes(l, n, x, why);
+    part[0] = comes_from_outside(x) ? ncc_lower_own_codes(l, n, x, why) : x;
     return part[0] ? 1 : 0;
 }
 

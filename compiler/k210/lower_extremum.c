@@ -87,17 +87,6 @@ static bool comes_from_outside(const struct value *x)
     return some;
 }
 
-/* A layer that gives it codes of its own, which can be shared. */
-static struct value *with_own_codes(struct lowering *l, const struct extremum *e, struct value *x, const char **why)
-{
-    const struct fused none = {.origin = e->origin};
-    struct conv_job j = ncc_lower_identity_job(e->n, x, &none);
-    j.name = ncc_name(l->g, x->name, "codes");
-    j.depthwise = true;
-    j.w = ncc_lower_filled(l, j.out_c, 1);
-    return ncc_lower_conv_as_is(l, &j, why);
-}
-
 bool ncc_lower_op_extremum(struct lowering *l, struct node *n, const char **why)
 {
     enum { LEAST = 16, MAX_WAYS = 8 };
@@ -107,7 +96,7 @@ bool ncc_lower_op_extremum(struct lowering *l, struct node *n, const char **why)
         return false;
     }
     for (int i = 0; i < 2; i++)
-        if (comes_from_outside(e.x[i]) && !(e.x[i] = with_own_codes(l, &e, e.x[i], why)))
+        if (comes_from_outside(e.x[i]) && !(e.x[i] = ncc_lower_own_codes(l, n, e.x[i], why)))
             return false;
     struct lower_way ways[MAX_WAYS];
     int n_ways = 0;

@@ -68,7 +68,7 @@ static void forget(const struct walk *w, struct forecast *f, int unit)
     for (int i = 0; i < touch->n; i++) {
         const struct held *h = &w->u->held[touch->v[i]];
         const int left = w->untouched[touch->v[i]];
-        for (int k = 0; k < h->touched_by.n && (left == h->n_touch - 1 || left == 1); k++)
+        for (int k = 0; k < h->touched_by.n && (left == h->touched_by.n - 1 || left == 1); k++)
             f->known[h->touched_by.v[k]] = false;
     }
 }

@@ -37,8 +37,7 @@ struct unit {
 struct held { /* a buffer */
     enum memory mem;
     int64_t size;
-    int n_touch;   /* units that touch it */
-    struct int_list touched_by;
+    struct int_list touched_by; /* units */
     bool from_start, to_end;
 };
 

@@ -27,7 +27,6 @@ static void touch(struct builder *b, int unit, const struct value *v)
     add_once(b->arena, list, buffer);
     if (list->n == before)
         return;
-    b->u.held[buffer].n_touch++;
     NCC_PUSH(b->arena, &b->u.held[buffer].touched_by, unit);
 }
 

@@ -23,8 +23,8 @@ void ncc_plan_walk_to(struct walk *w, const struct segment *s)
     }
     for (int i = 0; i < w->u->n_held; i++) {
         const struct held *h = &w->u->held[i];
-        w->untouched[i] = h->n_touch;
-        if (h->from_start && (h->n_touch > 0 || h->to_end))
+        w->untouched[i] = h->touched_by.n;
+        if (h->from_start && (h->touched_by.n > 0 || h->to_end))
             w->live[dim_of(h)] += h->size;
     }
     for (int i = 0; i < s->begin; i++)
@@ -55,7 +55,7 @@ struct change ncc_plan_walk_change(const struct walk *w, int unit)
     for (int i = 0; i < touch->n; i++) {
         const struct held *h = &w->u->held[touch->v[i]];
         const int left = w->untouched[touch->v[i]], dim = dim_of(h);
-        if (left == h->n_touch && !h->from_start) {
+        if (left == h->touched_by.n && !h->from_start) {
             c.rise[dim] += h->size;
             c.net[dim] += h->size;
         }
